@@ -1,0 +1,13 @@
+using System.Text.Json.Serialization;
+
+namespace Hadal.Checkpoints.Config;
+
+/// <summary>Reads and writes the config records without reflection; keys follow the lower-snake naming policy.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    WriteIndented = true,
+    AllowDuplicateProperties = false)]
+[JsonSerializable(typeof(GroupedQueryConfig))]
+[JsonSerializable(typeof(DeepSeekConfig))]
+internal sealed partial class ConfigJson : JsonSerializerContext;

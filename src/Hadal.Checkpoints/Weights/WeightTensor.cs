@@ -1,0 +1,60 @@
+namespace Hadal.Checkpoints.Weights;
+
+/// <summary>One tensor of an open checkpoint: a view into its memory map under the published (Hugging Face) name.</summary>
+/// <remarks>Valid while the <c>Checkpoint</c> is open. Row-major; rows run along the last dimension.
+/// Immutable and safe to read from any thread.</remarks>
+public sealed unsafe class WeightTensor
+{
+    private readonly byte* _data;
+
+    /// <summary>Creates a view of <paramref name="byteLength"/> bytes at <paramref name="data"/>, which the caller keeps alive.</summary>
+    public WeightTensor(string name, DType dtype, IReadOnlyList<int> shape, byte* data, long byteLength)
+    {
+        Name = name;
+        DType = dtype;
+        Shape = shape;
+        _data = data;
+        ByteLength = byteLength;
+    }
+
+    /// <summary>Published name, for example <c>model.layers.0.self_attn.q_proj.weight</c>.</summary>
+    public string Name { get; }
+
+    /// <summary>Storage format.</summary>
+    public DType DType { get; }
+
+    /// <summary>Dimensions in row-major order, [out, in] for projections.</summary>
+    public IReadOnlyList<int> Shape { get; }
+
+    /// <summary>Number of bytes stored.</summary>
+    public long ByteLength { get; }
+
+    /// <summary>First byte. Mapped files keep at least the alignment of the element.</summary>
+    public byte* Data => _data;
+
+    /// <summary>FP8: the block scales, F32 [ceil(out / 128), ceil(in / 128)], to be multiplied; otherwise null.</summary>
+    public WeightTensor? Scale { get; init; }
+
+    /// <summary>AWQ: zero codes, I32 [in / group, out / 8]; otherwise null. The tensor itself is qweight, I32 [in, out / 8], under its logical shape.</summary>
+    public WeightTensor? AwqZeros { get; init; }
+
+    /// <summary>AWQ: scales, F16 [in / group, out]; otherwise null.</summary>
+    public WeightTensor? AwqScales { get; init; }
+
+    /// <summary>Number of elements.</summary>
+    public long ElementCount
+    {
+        get
+        {
+            var count = 1L;
+            foreach (var size in Shape) count *= size;
+            return count;
+        }
+    }
+
+    /// <summary>The bytes as a span.</summary>
+    /// <exception cref="InvalidOperationException">The tensor has more than 2 GiB; read it by rows through <see cref="Data"/>.</exception>
+    public ReadOnlySpan<byte> Bytes => ByteLength <= int.MaxValue
+        ? new ReadOnlySpan<byte>(_data, (int)ByteLength)
+        : throw new InvalidOperationException($"{Name}: {ByteLength} bytes do not fit a span; read it by rows");
+}
