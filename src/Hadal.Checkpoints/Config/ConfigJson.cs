@@ -10,4 +10,5 @@ namespace Hadal.Checkpoints.Config;
     AllowDuplicateProperties = false)]
 [JsonSerializable(typeof(GroupedQueryConfig))]
 [JsonSerializable(typeof(DeepSeekConfig))]
+[JsonSerializable(typeof(GenerationConfig))]
 internal sealed partial class ConfigJson : JsonSerializerContext;

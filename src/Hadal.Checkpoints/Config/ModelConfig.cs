@@ -75,6 +75,14 @@ public abstract record ModelConfig
     /// <summary>Whether rotary pairs of this model are interleaved: the stated value, else the family's.</summary>
     [JsonIgnore]
     public bool UsesInterleavedRope => RopeInterleave ?? this is DeepSeekConfig;
+
+    /// <summary>The text of <c>config.json</c>, unknown keys included.</summary>
+    public string ToJson() => this switch
+    {
+        GroupedQueryConfig config => JsonSerializer.Serialize(config, ConfigJson.Default.GroupedQueryConfig),
+        DeepSeekConfig config => JsonSerializer.Serialize(config, ConfigJson.Default.DeepSeekConfig),
+        _ => throw new NotSupportedException($"{GetType().Name} has no JSON form"),
+    };
 }
 
 /// <summary>Families with grouped-query attention and a dense SwiGLU feed-forward: <c>llama</c>, <c>qwen2</c>, <c>qwen3</c>.</summary>
@@ -104,9 +112,9 @@ public sealed record GroupedQueryConfig : ModelConfig
     [JsonIgnore]
     public bool HasQkvBias => AttentionBias ?? ModelType == "qwen2";
 
-    /// <summary>Whether o carries a bias (llama with <c>attention_bias</c>).</summary>
+    /// <summary>Whether o carries a bias (llama and qwen3 with <c>attention_bias</c>).</summary>
     [JsonIgnore]
-    public bool HasOutputBias => ModelType == "llama" && AttentionBias == true;
+    public bool HasOutputBias => ModelType is "llama" or "qwen3" && AttentionBias == true;
 
     /// <summary>Whether q and k are normalised per head before the rotation (qwen3).</summary>
     [JsonIgnore]

@@ -1,0 +1,63 @@
+using Hadal.Checkpoints.Config;
+using Hadal.Checkpoints.Weights;
+
+namespace Hadal.Checkpoints;
+
+/// <summary>An open checkpoint: its config, its tensors as views into mapped files, and what it says about text generation.</summary>
+/// <remarks>Immutable and safe to share between threads while it is open. Tensors die with it.</remarks>
+public sealed class Checkpoint : IDisposable
+{
+    private readonly IReadOnlyList<MappedFile> _files;
+
+    internal Checkpoint(string path, string format, ModelConfig config, IReadOnlyDictionary<string, WeightTensor> tensors, IReadOnlyList<MappedFile> files)
+    {
+        Path = path;
+        Format = format;
+        Config = config;
+        Tensors = tensors;
+        _files = files;
+    }
+
+    /// <summary>Full path of the directory or file.</summary>
+    public string Path { get; }
+
+    /// <summary><c>safetensors</c> or <c>gguf</c>.</summary>
+    public string Format { get; }
+
+    /// <summary>The validated config.</summary>
+    public ModelConfig Config { get; }
+
+    /// <summary>Tensors by published (Hugging Face) name, with the shapes of <see cref="WeightManifest"/>.</summary>
+    public IReadOnlyDictionary<string, WeightTensor> Tensors { get; }
+
+    /// <summary>What was ignored or looks doubtful, one sentence each.</summary>
+    public IReadOnlyList<string> Warnings { get; internal init; } = [];
+
+    /// <summary>Source of the chat template, or null where the checkpoint has none.</summary>
+    public string? ChatTemplate { get; internal init; }
+
+    /// <summary>What the checkpoint recommends for sampling; never null.</summary>
+    public GenerationConfig GenerationConfig { get; internal init; } = new();
+
+    /// <summary>Opens a checkpoint directory and checks everything: config, names, shapes and sizes of all tensors.</summary>
+    /// <exception cref="CheckpointException">What is wrong, all faults in one message.</exception>
+    public static Checkpoint Open(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        return CheckpointDirectory.Open(System.IO.Path.GetFullPath(path));
+    }
+
+    /// <summary>Checks that no file changed its length since it was opened. Reading pages that a shortened file no longer has would end
+    /// the process, so long-running readers call this between steps; it costs one system call per file.</summary>
+    /// <exception cref="CheckpointException">A file was rewritten.</exception>
+    public void EnsureUnchanged()
+    {
+        foreach (var file in _files) file.EnsureUnchanged();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var file in _files) file.Dispose();
+    }
+}
