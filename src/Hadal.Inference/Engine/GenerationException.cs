@@ -1,0 +1,45 @@
+namespace Hadal.Inference.Engine;
+
+/// <summary>Why a generation was refused or failed.</summary>
+public enum GenerationFault
+{
+    /// <summary>The engine failed while it worked on this request; other requests go on.</summary>
+    Failed,
+
+    /// <summary>The queue is full; a later try may succeed.</summary>
+    QueueFull,
+
+    /// <summary>The prompt leaves no room in the context.</summary>
+    PromptTooLong,
+
+    /// <summary>The model's logits are not numbers.</summary>
+    InvalidLogits,
+
+    /// <summary>The engine was closed.</summary>
+    Closed,
+}
+
+/// <summary>A generation that was refused or failed. The message is one line without secrets; it can be shown to the caller.</summary>
+public sealed class GenerationException : Exception
+{
+    /// <summary>Creates the exception.</summary>
+    public GenerationException(GenerationFault fault, string message, Exception? innerException = null) : base(message, innerException) => Fault = fault;
+
+    /// <summary>Creates the exception with its one-line message.</summary>
+    public GenerationException(string message) : base(message)
+    {
+    }
+
+    /// <summary>Creates the exception with its one-line message and the fault beneath it.</summary>
+    public GenerationException(string message, Exception? innerException) : base(message, innerException)
+    {
+    }
+
+    /// <summary>Creates the exception without a message; present because the framework's guidelines ask for it.</summary>
+    public GenerationException()
+    {
+    }
+
+    /// <summary>Why.</summary>
+    public GenerationFault Fault { get; }
+}

@@ -1,0 +1,54 @@
+using System.Globalization;
+
+namespace Hadal.Inference.Engine;
+
+/// <summary>What is asked of one generation.</summary>
+public sealed record GenerationOptions
+{
+    /// <summary>Entries of <see cref="StopStrings"/> at most; DeepSeek's limit (OpenAI allows 4).</summary>
+    public const int MaxStopStrings = 16;
+
+    /// <summary>UTF-16 units of one stop string at most.</summary>
+    public const int MaxStopStringLength = 1024;
+
+    /// <summary>Entries of <see cref="GeneratedChunk.TopLogProbs"/> at most; OpenAI's limit.</summary>
+    public const int MaxTopLogProbs = 20;
+
+    /// <summary>How tokens are chosen.</summary>
+    public SamplingOptions Sampling { get; init; } = new();
+
+    /// <summary>Tokens to generate at most; null means until the context is full.</summary>
+    public int? MaxTokens { get; init; }
+
+    /// <summary>Texts that end the answer; they and what follows are not part of it.</summary>
+    public IReadOnlyList<string> StopStrings { get; init; } = [];
+
+    /// <summary>Tokens that end the answer beside those of the model.</summary>
+    public IReadOnlyList<int> StopTokenIds { get; init; } = [];
+
+    /// <summary>Goes on past the model's own end tokens; for measurements.</summary>
+    public bool IgnoreEos { get; init; }
+
+    /// <summary>Leaves control tokens out of the text; otherwise they give their literal text.</summary>
+    public bool SkipSpecial { get; init; } = true;
+
+    /// <summary>Number of alternatives whose log-probabilities each chunk carries beside its own token's, 0 to <see cref="MaxTopLogProbs"/>; null for none at all.</summary>
+    public int? TopLogProbs { get; init; }
+
+    /// <summary>Everything that is out of range, one sentence each; empty if the options can be used.</summary>
+    /// <param name="vocabSize">Number of logits of the model.</param>
+    public IReadOnlyList<string> Faults(int vocabSize)
+    {
+        var faults = new List<string>(Sampling.Faults(vocabSize));
+        if (MaxTokens is < 1) faults.Add(string.Create(CultureInfo.InvariantCulture, $"max_tokens: expected 1 or more, got {MaxTokens}"));
+        if (StopStrings.Count > MaxStopStrings)
+            faults.Add(string.Create(CultureInfo.InvariantCulture, $"stop: expected at most {MaxStopStrings} strings, got {StopStrings.Count}"));
+        else if (StopStrings.Any(stop => stop is null or { Length: 0 or > MaxStopStringLength }))
+            faults.Add(string.Create(CultureInfo.InvariantCulture, $"stop: expected strings of 1 to {MaxStopStringLength} characters"));
+        if (StopTokenIds.Any(id => (uint)id >= (uint)vocabSize))
+            faults.Add(string.Create(CultureInfo.InvariantCulture, $"stop_token_ids: expected ids from 0 to {vocabSize - 1}"));
+        if (TopLogProbs is < 0 or > MaxTopLogProbs)
+            faults.Add(string.Create(CultureInfo.InvariantCulture, $"top_logprobs: expected 0 to {MaxTopLogProbs}, got {TopLogProbs}"));
+        return faults;
+    }
+}

@@ -1,0 +1,17 @@
+namespace Hadal.Inference.Engine;
+
+/// <summary>Limits of a <see cref="TextGenerator"/>.</summary>
+public sealed record TextGeneratorOptions
+{
+    /// <summary>Sequences computed together at most, 1 to 1024; each holds a cache. Default: 8.</summary>
+    public int MaxConcurrent { get; init; } = 8;
+
+    /// <summary>Requests that wait beyond those, 0 to 65536; the next one is refused. Default: 64.</summary>
+    public int MaxQueued { get; init; } = 64;
+
+    /// <summary>Rows of one forward pass, 1 to 65536: decoding sequences come first, prompts fill the rest in chunks. Default: 256.</summary>
+    public int MaxBatchTokens { get; init; } = 256;
+
+    /// <summary>Chunks that wait for a slow reader before its sequence pauses, 1 to 65536. Default: 256.</summary>
+    public int MaxUnreadChunks { get; init; } = 256;
+}
