@@ -1,0 +1,94 @@
+using Hadal.Checkpoints.Config;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Hadal.Training.Models.DeepSeek;
+
+/// <summary>The lightning indexer of DeepSeek sparse attention: <c>I[t,s] = Σ_j w_j[t] · max(0, q_j[t] · k[s])</c>.</summary>
+/// <remarks>deepseek-ai/DeepSeek-V3.2-Exp <c>inference/model.py</c> and its report, section 2: one shared key head behind a layer norm with bias, rotary
+/// part first with halves as pairs, <c>w</c> scaled by <c>index_n_heads^-0.5 · index_head_dim^-0.5</c>. Where the model has no query latent, queries
+/// read the hidden state. Scores are computed in float32.</remarks>
+public sealed class LightningIndexer : NamedModule
+{
+    private const double KeyNormEps = 1e-6;
+    private readonly int _headCount;
+    private readonly int _headSize;
+    private readonly int _rotarySize;
+    private readonly RotaryEmbedding _rotary;
+    private readonly Projection _wqB;
+    private readonly Projection _wk;
+    private readonly LayerNorm _kNorm;
+    private readonly Projection _weights;
+
+    /// <summary>Creates an indexer with fresh weights.</summary>
+    public LightningIndexer(DeepSeekConfig config, RotaryEmbedding rotary, Device device) : base(nameof(LightningIndexer))
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        _headCount = config.IndexNHeads ?? throw new ArgumentException("index_n_heads is missing", nameof(config));
+        _headSize = config.IndexHeadDim ?? throw new ArgumentException("index_head_dim is missing", nameof(config));
+        _rotarySize = config.QkRopeHeadDim;
+        _rotary = rotary;
+        var deviation = config.InitializerRange;
+        register_module("wq_b", _wqB = new Projection(_headCount * _headSize, config.QLoraRank ?? config.HiddenSize, deviation, device));
+        register_module("wk", _wk = new Projection(_headSize, config.HiddenSize, deviation, device));
+        register_module("k_norm", _kNorm = nn.LayerNorm(_headSize, KeyNormEps, device: device));
+        register_module("weights_proj", _weights = new Projection(_headCount, config.HiddenSize, deviation, device));
+    }
+
+    /// <summary>Scores of all pairs; those of later positions mean nothing.</summary>
+    /// <param name="input">[batch, tokens, hidden_size], normalised; detached by the caller.</param>
+    /// <param name="queryLatent">[batch, tokens, q_lora_rank], or the input where there is no latent.</param>
+    /// <returns>[batch, query, key], float32.</returns>
+    public Tensor Scores(Tensor input, Tensor queryLatent)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        ArgumentNullException.ThrowIfNull(queryLatent);
+        long batch = input.shape[0], tokens = input.shape[1];
+        var x = input.to(ScalarType.Float32);
+        var q = RotateFirst(_wqB.forward(queryLatent.to(ScalarType.Float32)).view(batch, tokens, _headCount, _headSize));
+        var k = RotateFirst(_kNorm.forward(_wk.forward(x)).unsqueeze(2)).squeeze(2);
+        var w = _weights.forward(x) * (1 / Math.Sqrt((double)_headCount * _headSize));
+
+        var products = matmul(q.reshape(batch, tokens * _headCount, _headSize), k.transpose(1, 2)).view(batch, tokens, _headCount, tokens).relu();
+        return matmul(w.unsqueeze(2), products).squeeze(2);
+    }
+
+    /// <summary>The <paramref name="count"/> best earlier positions of every query (all of them where fewer exist).</summary>
+    /// <param name="scores">[batch, query, key].</param>
+    /// <param name="count">index_topk.</param>
+    /// <returns>[batch, query, key], true where selected.</returns>
+    public static Tensor Selected(Tensor scores, int count)
+    {
+        ArgumentNullException.ThrowIfNull(scores);
+        var tokens = scores.shape[^1];
+        var future = Future(tokens, scores.device);
+        var visible = scores.detach().masked_fill(future, float.NegativeInfinity);
+        var (_, indices) = visible.topk((int)Math.Min(count, tokens), -1);
+        return zeros(scores.shape, ScalarType.Bool, scores.device).scatter_(-1, indices, ones(indices.shape, ScalarType.Bool, scores.device)).logical_and(future.logical_not());
+    }
+
+    /// <summary>Mean over queries of <c>KL(target ‖ softmax(scores))</c>, on the visible positions or on the <paramref name="selected"/> ones, over which the target is normalised anew.</summary>
+    /// <param name="scores">[batch, query, key].</param>
+    /// <param name="target">[batch, query, key], rows that sum to one; no gradient.</param>
+    /// <param name="selected">[batch, query, key], or null for all earlier positions.</param>
+    public static Tensor Divergence(Tensor scores, Tensor target, Tensor? selected) => DivergenceRows(scores, target, selected).mean();
+
+    /// <summary>As <see cref="Divergence"/>, one number per query: [batch, query].</summary>
+    internal static Tensor DivergenceRows(Tensor scores, Tensor target, Tensor? selected)
+    {
+        var left = selected is null ? Future(scores.shape[^1], scores.device) : selected.logical_not();
+        var logits = scores.masked_fill(left, float.NegativeInfinity).log_softmax(-1).masked_fill(left, 0);
+        var p = target.masked_fill(left, 0);
+        p = p / p.sum(-1, keepdim: true);
+        return (xlogy(p, p) - (p * logits)).sum(-1);
+    }
+
+    /// <summary>[tokens, tokens], true where the key is later than the query.</summary>
+    internal static Tensor Future(long tokens, Device device) => ones([tokens, tokens], ScalarType.Bool, device).triu(1);
+
+    private Tensor RotateFirst(Tensor heads)
+    {
+        var parts = heads.split([_rotarySize, _headSize - _rotarySize], -1);
+        return cat([_rotary.RotateHalves(parts[0]), parts[1]], -1);
+    }
+}

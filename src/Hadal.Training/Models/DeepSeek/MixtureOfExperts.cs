@@ -1,0 +1,86 @@
+using Hadal.Checkpoints.Config;
+using static TorchSharp.torch;
+
+namespace Hadal.Training.Models.DeepSeek;
+
+/// <summary>Routed experts plus one shared feed-forward: <c>y = Σ_k w_k · expert_{i_k}(x) + shared(x)</c>. No token is dropped.</summary>
+/// <remarks>Experts are stacked in memory, gate and up in one, so that they are one parameter each for autograd and the optimiser; the published
+/// per-expert tensors are their slices. Tokens are sorted by expert, so each expert is one product.</remarks>
+public sealed class MixtureOfExperts : NamedModule
+{
+    private readonly StackedExperts _experts;
+    private readonly FeedForward? _shared;
+
+    /// <summary>Creates experts with fresh weights.</summary>
+    public MixtureOfExperts(DeepSeekConfig config, double outputDeviation, Device device) : base(nameof(MixtureOfExperts))
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        int experts = config.NRoutedExperts ?? 0, width = config.MoeIntermediateSize ?? throw new ArgumentException("moe_intermediate_size is missing", nameof(config));
+        register_module("gate", Router = new Router(config, device));
+        register_module("experts", _experts = new StackedExperts(experts, width, config.HiddenSize, config.InitializerRange, outputDeviation, device));
+        if (config.NSharedExperts is > 0)
+            register_module("shared_experts", _shared = new FeedForward(config.HiddenSize, config.NSharedExperts.Value * width, config.InitializerRange, outputDeviation, device));
+    }
+
+    /// <summary>The router.</summary>
+    public Router Router { get; }
+
+    /// <param name="input">[batch, tokens, hidden_size], normalised.</param>
+    /// <param name="balanceLoss">The router's sequence balance loss.</param>
+    /// <returns>The same shape and dtype.</returns>
+    public Tensor Forward(Tensor input, out Tensor balanceLoss)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        var x = input.view(-1, input.shape[^1]);
+        var (indices, weights, scores) = Router.Forward(x);
+        balanceLoss = Router.BalanceLoss(indices, scores, input.shape[0]);
+        var y = Routed(x, indices, weights);
+        if (_shared is not null) y = y + _shared.forward(x);
+        return y.view(input.shape);
+    }
+
+    private Tensor Routed(Tensor x, Tensor indices, Tensor weights)
+    {
+        var choiceCount = indices.shape[1];
+        var (order, place, counts) = SortByExpert(indices);
+
+        var sorted = GatherSorted.Apply(x, order, place, choiceCount);
+        var gateUp = PerExpert(sorted, _experts.GateUp.to(x.dtype), counts).chunk(2, -1);
+        var down = PerExpert(nn.functional.silu(gateUp[0]) * gateUp[1], _experts.Down.to(x.dtype), counts);
+        var unsorted = GatherSorted.Apply(down, place, order, 1).view(-1, choiceCount, x.shape[1]);
+        return (unsorted * weights.to(x.dtype).unsqueeze(-1)).sum(1);
+    }
+
+    /// <summary>A stable counting sort of all choices by expert: the choice at each sorted place, the place of each choice, and how many each expert got.</summary>
+    private (Tensor Order, Tensor Place, long[] Counts) SortByExpert(Tensor indices)
+    {
+        var chosen = indices.flatten().cpu().data<long>().ToArray();
+        var counts = new long[Router.Load.Count];
+        foreach (var expert in chosen) counts[expert]++;
+        var next = new long[counts.Length];
+        for (var expert = 1; expert < next.Length; expert++) next[expert] = next[expert - 1] + counts[expert - 1];
+        long[] order = new long[chosen.Length], place = new long[chosen.Length];
+        for (var choice = 0; choice < chosen.Length; choice++)
+        {
+            place[choice] = next[chosen[choice]]++;
+            order[place[choice]] = choice;
+        }
+
+        for (var expert = 0; expert < counts.Length; expert++) Router.Load[expert] += counts[expert];
+        return (tensor(order, device: indices.device), tensor(place, device: indices.device), counts);
+    }
+
+    /// <summary>Rows of <paramref name="sorted"/> times the matrix of their expert.</summary>
+    private static Tensor PerExpert(Tensor sorted, Tensor weight, long[] counts)
+    {
+        var parts = sorted.split(counts, 0);
+        var matrices = weight.unbind(0);
+        var products = new List<Tensor>(counts.Length);
+        for (var expert = 0; expert < counts.Length; expert++)
+        {
+            if (counts[expert] > 0) products.Add(matmul(parts[expert], matrices[expert].t()));
+        }
+
+        return cat(products, 0);
+    }
+}

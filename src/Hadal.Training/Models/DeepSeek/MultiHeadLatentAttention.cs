@@ -1,0 +1,134 @@
+using Hadal.Checkpoints.Config;
+using static TorchSharp.torch;
+
+namespace Hadal.Training.Models.DeepSeek;
+
+/// <summary>Which positions attention reads and what the lightning indexer learns.</summary>
+public enum AttentionMode
+{
+    /// <summary>All earlier positions; the indexer is not evaluated.</summary>
+    Dense,
+
+    /// <summary>All earlier positions, and the indexer learns to predict where attention looks (dense warm-up).</summary>
+    IndexerWarmUp,
+
+    /// <summary>The positions the indexer selects; it goes on learning on those (sparse stage).</summary>
+    Sparse,
+}
+
+/// <summary>Multi-head latent attention in its expanded form, with the lightning indexer where the config has one.</summary>
+/// <remarks>DeepSeek-V2, arXiv:2405.04434, section 2.1; huggingface/transformers <c>deepseek_v3</c>. Row order of the matrices is the published one:
+/// q rows head-major with the position-free part first; <c>kv_a</c> rows latent, then rotary key; <c>kv_b</c> rows head-major, key part, then value.</remarks>
+public sealed class MultiHeadLatentAttention : NamedModule
+{
+    private const double LatentNormEps = 1e-6;
+    private readonly DeepSeekConfig _config;
+    private readonly double _softmaxScale;
+    private readonly RotaryEmbedding _rotary;
+    private readonly Projection? _q;
+    private readonly Projection? _qA;
+    private readonly RmsNorm? _qANorm;
+    private readonly Projection? _qB;
+    private readonly Projection _kvA;
+    private readonly RmsNorm _kvANorm;
+    private readonly Projection _kvB;
+    private readonly Projection _o;
+    private readonly LightningIndexer? _indexer;
+
+    /// <summary>Creates attention with fresh weights.</summary>
+    public MultiHeadLatentAttention(DeepSeekConfig config, RotaryEmbedding rotary, ScalarType computeType, double outputDeviation, Device device)
+        : base(nameof(MultiHeadLatentAttention))
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        _config = config;
+        _rotary = rotary;
+        _softmaxScale = RotaryEmbedding.SoftmaxScale(config);
+        int heads = config.NumAttentionHeads, hidden = config.HiddenSize;
+        var deviation = config.InitializerRange;
+        if (config.QLoraRank is { } rank)
+        {
+            register_module("q_a_proj", _qA = new Projection(rank, hidden, deviation, device));
+            register_module("q_a_layernorm", _qANorm = new RmsNorm(rank, LatentNormEps, computeType, device));
+            register_module("q_b_proj", _qB = new Projection(heads * config.QkHeadDim, rank, deviation, device));
+        }
+        else
+        {
+            register_module("q_proj", _q = new Projection(heads * config.QkHeadDim, hidden, deviation, device));
+        }
+
+        register_module("kv_a_proj_with_mqa", _kvA = new Projection(config.KvLoraRank + config.QkRopeHeadDim, hidden, deviation, device));
+        register_module("kv_a_layernorm", _kvANorm = new RmsNorm(config.KvLoraRank, LatentNormEps, computeType, device));
+        register_module("kv_b_proj", _kvB = new Projection(heads * (config.QkNopeHeadDim + config.VHeadDim), config.KvLoraRank, deviation, device));
+        register_module("o_proj", _o = new Projection(hidden, heads * config.VHeadDim, outputDeviation, device));
+        if (config.HasIndexer) register_module("indexer", _indexer = new LightningIndexer(config, rotary, device));
+    }
+
+    /// <summary>The indexer, or null.</summary>
+    public LightningIndexer? Indexer => _indexer;
+
+    /// <param name="input">[batch, tokens, hidden_size], normalised.</param>
+    /// <param name="mode">What is read.</param>
+    /// <param name="indexerLoss">Mean over batch and queries of the indexer's divergence from attention; null in <see cref="AttentionMode.Dense"/>
+    /// and where there is no indexer.</param>
+    /// <returns>[batch, tokens, hidden_size].</returns>
+    public Tensor Forward(Tensor input, AttentionMode mode, out Tensor? indexerLoss)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        long batch = input.shape[0], tokens = input.shape[1];
+        int heads = _config.NumAttentionHeads, nope = _config.QkNopeHeadDim, rope = _config.QkRopeHeadDim;
+
+        var queryLatent = _qA is null ? input : _qANorm!.forward(_qA.forward(input));
+        var q = (_qA is null ? _q! : _qB!).forward(queryLatent).view(batch, tokens, heads, nope + rope).split([nope, rope], -1);
+        var latent = _kvA.forward(input).split([_config.KvLoraRank, rope], -1);
+        var kv = _kvB.forward(_kvANorm.forward(latent[0])).view(batch, tokens, heads, nope + _config.VHeadDim).split([nope, _config.VHeadDim], -1);
+
+        var sharedKey = _rotary.RotateInterleaved(latent[1].unsqueeze(2)).expand(batch, tokens, heads, rope);
+        var query = cat([q[0], _rotary.RotateInterleaved(q[1])], -1).transpose(1, 2);   // [batch, heads, tokens, qk_head_dim]
+        var key = cat([kv[0], sharedKey], -1).transpose(1, 2);
+        var value = kv[1].transpose(1, 2);
+
+        var mask = Select(input, queryLatent, query, key, mode, out indexerLoss);
+        var read = Attend(query, key, value, mask).transpose(1, 2).reshape(batch, tokens, heads * _config.VHeadDim);
+        return _o.forward(read);
+    }
+
+    /// <summary>Runs the indexer: its loss, and where selection matters, the mask of selected positions.</summary>
+    /// <returns>[batch, 1, tokens, tokens], 0 where read and −∞ elsewhere; null for all earlier positions.</returns>
+    private Tensor? Select(Tensor input, Tensor queryLatent, Tensor query, Tensor key, AttentionMode mode, out Tensor? loss)
+    {
+        loss = null;
+        if (mode == AttentionMode.Dense || _indexer is null) return null;
+
+        var scores = _indexer.Scores(input.detach(), queryLatent.detach());
+        var selected = mode == AttentionMode.Sparse && _config.IndexTopk < scores.shape[1] ? LightningIndexer.Selected(scores, _config.IndexTopk!.Value) : null;
+        if (is_grad_enabled()) loss = LightningIndexer.Divergence(scores, AttentionTarget(query, key), selected);
+        if (selected is null) return null;
+
+        return zeros(selected.shape, query.dtype, query.device).masked_fill(selected.logical_not(), float.NegativeInfinity).unsqueeze(1);
+    }
+
+    /// <summary>Where attention looks: probabilities summed over the heads and normalised over positions, [batch, tokens, tokens]; no gradient.</summary>
+    private Tensor AttentionTarget(Tensor query, Tensor key)
+    {
+        using var noGradient = no_grad();
+        var scores = matmul(query.to(ScalarType.Float32), key.to(ScalarType.Float32).transpose(-2, -1)).mul_(_softmaxScale);
+        scores.masked_fill_(LightningIndexer.Future(scores.shape[^1], scores.device), float.NegativeInfinity);
+        return scores.softmax(-1).mean([1]);
+    }
+
+    /// <summary>Softmax attention. Heads are padded to one width, which the fused routine asks for; its own scale is divided out of the queries.</summary>
+    private Tensor Attend(Tensor query, Tensor key, Tensor value, Tensor? mask)
+    {
+        long width = query.shape[^1], valueWidth = value.shape[^1], padded = Math.Max(width, valueWidth);
+        query = query * (_softmaxScale * Math.Sqrt(padded));
+        if (width < padded)
+        {
+            query = nn.functional.pad(query, [0, padded - width]);
+            key = nn.functional.pad(key, [0, padded - width]);
+        }
+
+        if (valueWidth < padded) value = nn.functional.pad(value, [0, padded - valueWidth]);
+        var read = nn.functional.scaled_dot_product_attention(query, key, value, mask, is_casual: mask is null);
+        return valueWidth < padded ? read.narrow(-1, 0, valueWidth) : read;
+    }
+}
