@@ -72,4 +72,7 @@ internal unsafe interface ILanes<TVector>
 
     /// <summary><c>((low[i] &gt;&gt; lowShift) &amp; 15) | (bit i of bits &lt;&lt; 4)</c> to single.</summary>
     static abstract TVector LoadNibblesWithBits(byte* low, int lowShift, uint bits);
+
+    /// <summary>The codes of outputs index·L to index·L + L − 1 of AWQ words, to single: output 8c + j is nibble {0, 4, 1, 5, 2, 6, 3, 7}[j] of word c.</summary>
+    static abstract TVector LoadAwqNibbles(uint* source, int index);
 }

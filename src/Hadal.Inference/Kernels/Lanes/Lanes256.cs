@@ -113,6 +113,13 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadAwqNibbles(uint* source, int index)
+    {
+        var nibbles = Avx2.ShiftRightLogicalVariable(Vector256.Create(source[index]), Vector256.Create(0u, 16, 4, 20, 8, 24, 12, 28));
+        return Vector256.ConvertToSingle((nibbles & Vector256.Create(15u)).AsInt32());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<uint> WidenUInt16(ushort* source) => Avx2.ConvertToVector256Int32(Vector128.Load(source)).AsUInt32();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

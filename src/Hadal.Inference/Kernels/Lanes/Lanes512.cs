@@ -113,6 +113,14 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadAwqNibbles(uint* source, int index)
+    {
+        var words = Vector512.Create(Vector256.Create(source[2 * index]), Vector256.Create(source[(2 * index) + 1]));
+        var shifts = Vector512.Create(0u, 16, 4, 20, 8, 24, 12, 28, 0, 16, 4, 20, 8, 24, 12, 28);
+        return Vector512.ConvertToSingle((Avx512F.ShiftRightLogicalVariable(words, shifts) & Vector512.Create(15u)).AsInt32());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<uint> WidenUInt16(ushort* source) => Avx512F.ConvertToVector512UInt32(Vector256.Load(source));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -1,0 +1,141 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Hadal.Checkpoints.Weights;
+using Hadal.Inference.Kernels.Lanes;
+
+namespace Hadal.Inference.Kernels.Formats;
+
+/// <summary>AWQ <c>gemm</c> layout: codes of 4 bits [in, out / 8 words], zeros [in / group, out / 8 words], half scales [in / group, out];
+/// value <c>(q − z) · s</c>.</summary>
+/// <remarks>Computed from the stored layout, because a repacked copy would not be shared through the memory map and doubles the memory.
+/// The layout runs along the outputs, so eight inputs at a time are decoded for a stretch of outputs and added to their sums:
+/// each (output, token) sums over the inputs in rising order. AutoAWQ <c>packing_utils.py</c>.</remarks>
+internal sealed unsafe class AwqMatrix(uint* codes, uint* zeros, byte* scales, int groupSize, int rows, int columns)
+    : WeightMatrix(rows, columns, DType.AwqInt4)
+{
+    private const int Stretch = 512;
+    private const int InputCount = 8;
+
+    /// <summary>Nibble of a word that holds output 8c + j.</summary>
+    private static ReadOnlySpan<byte> NibbleOf => [0, 4, 1, 5, 2, 6, 3, 7];
+
+    private readonly int _words = rows / 8;
+
+    public override void Multiply(float* x, int xStride, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd)
+    {
+        CheckRange(tokenCount, rowBegin, rowEnd);
+        if (Vector512.IsHardwareAccelerated) Multiply<Lanes512, Vector512<float>>(x, xStride, tokenCount, y, yStride, rowBegin, rowEnd);
+        else if (Vector256.IsHardwareAccelerated) Multiply<Lanes256, Vector256<float>>(x, xStride, tokenCount, y, yStride, rowBegin, rowEnd);
+        else if (Vector128.IsHardwareAccelerated) Multiply<Lanes128, Vector128<float>>(x, xStride, tokenCount, y, yStride, rowBegin, rowEnd);
+        else Scalar(x, xStride, tokenCount, y, yStride, rowBegin, rowEnd);
+    }
+
+    public override void MultiplyTransposed(float* x, int xStride, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd)
+    {
+        CheckRange(tokenCount, rowBegin, rowEnd);
+        for (var t = 0; t < tokenCount; t++)
+        {
+            for (var k = 0; k < Columns; k++)
+            {
+                var sum = 0f;
+                for (var r = rowBegin; r < rowEnd; r++) sum += x[((long)t * xStride) + r - rowBegin] * Value(r, k);
+                y[((long)t * yStride) + k] = sum;
+            }
+        }
+    }
+
+    public override void DequantizeRow(int row, float* y)
+    {
+        CheckRange(0, row, row + 1);
+        for (var k = 0; k < Columns; k++) y[k] = Value(row, k);
+    }
+
+    /// <summary>The definition of <see cref="Multiply(float*, int, int, float*, int, int, int)"/>.</summary>
+    internal void Scalar(float* x, int xStride, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd)
+    {
+        for (var r = rowBegin; r < rowEnd; r++)
+        {
+            for (var t = 0; t < tokenCount; t++) y[((long)t * yStride) + r] = 0;
+            for (var k = 0; k < Columns; k++)
+            {
+                var value = Value(r, k);
+                for (var t = 0; t < tokenCount; t++) y[((long)t * yStride) + r] += x[((long)t * xStride) + k] * value;
+            }
+        }
+    }
+
+    private float Value(int row, int column)
+    {
+        int group = column / groupSize, shift = NibbleOf[row % 8] * 4;
+        var code = (int)((codes[((long)column * _words) + (row / 8)] >> shift) & 15);
+        var zero = (int)((zeros[((long)group * _words) + (row / 8)] >> shift) & 15);
+        return (code - zero) * HalfBits.Read(scales + (2 * (((long)group * Rows) + row)));
+    }
+
+    [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Multiply<TLanes, TVector>(float* x, int xStride, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd)
+        where TLanes : struct, ILanes<TVector>
+        where TVector : struct
+    {
+        var room = stackalloc float[16 + ((InputCount + 2) * Stretch)];
+        var w = (float*)(((nint)room + 63) & ~63);
+        float* z = w + (InputCount * Stretch), s = z + Stretch;
+
+        // Stretches begin at multiples of 16 outputs; what lies before rowBegin is decoded and left out.
+        for (var first = rowBegin & -16; first < rowEnd; first += Stretch)
+        {
+            int begin = Math.Max(first, rowBegin), end = Math.Min(first + Stretch, rowEnd);
+            var decoded = Math.Min((end - first + 7) & -8, Rows - first);
+            for (var t = 0; t < tokenCount; t++) new Span<float>(y + ((long)t * yStride) + begin, end - begin).Clear();
+            var group = -1;
+            for (var k = 0; k < Columns;)
+            {
+                if (k / groupSize != group)
+                {
+                    group = k / groupSize;
+                    DecodeGroup<TLanes, TVector>(group, first, decoded, z, s);
+                }
+
+                var inputs = Math.Min(InputCount, ((group + 1) * groupSize) - k);
+                for (var i = 0; i < inputs; i++) DecodeInput<TLanes, TVector>(k + i, first, decoded, z, s, w + (i * Stretch));
+                for (var t = 0; t < tokenCount; t++)
+                {
+                    Combination.Accumulate<TLanes, TVector>(
+                        x + ((long)t * xStride) + k, w + (begin - first), Stretch, inputs, end - begin, y + ((long)t * yStride) + begin);
+                }
+
+                k += inputs;
+            }
+        }
+    }
+
+    private void DecodeGroup<TLanes, TVector>(int group, int first, int count, float* z, float* s)
+        where TLanes : struct, ILanes<TVector>
+        where TVector : struct
+    {
+        var words = zeros + ((long)group * _words) + (first / 8);
+        var halves = scales + (2 * (((long)group * Rows) + first));
+        for (var i = 0; i < count; i++)
+        {
+            z[i] = (words[i / 8] >> (NibbleOf[i % 8] * 4)) & 15;
+            s[i] = HalfBits.Read(halves + (2 * i));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void DecodeInput<TLanes, TVector>(int k, int first, int count, float* z, float* s, float* w)
+        where TLanes : struct, ILanes<TVector>
+        where TVector : struct
+    {
+        var words = codes + ((long)k * _words) + (first / 8);
+        var i = 0;
+        for (; i <= count - TLanes.Count; i += TLanes.Count)
+        {
+            var difference = TLanes.Subtract(TLanes.LoadAwqNibbles(words, i / TLanes.Count), TLanes.Load(z + i));
+            TLanes.Store(w + i, TLanes.Multiply(difference, TLanes.Load(s + i)));
+        }
+
+        for (; i < count; i++) w[i] = (((words[i / 8] >> (NibbleOf[i % 8] * 4)) & 15) - z[i]) * s[i];
+    }
+}
