@@ -57,7 +57,7 @@ public static unsafe class Reduction
     }
 
     [SkipLocalsInit]
-    private static float Dot<TLanes, TVector>(float* a, float* b, int count)
+    internal static float Dot<TLanes, TVector>(float* a, float* b, int count)
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
     {

@@ -15,7 +15,13 @@ public static unsafe class RotaryEmbedding
     public static void ApplyInterleaved(Span<float> x, ReadOnlySpan<float> cos, ReadOnlySpan<float> sin)
     {
         Check(x, cos, sin);
-        ScalarInterleaved(x, cos, sin);
+        fixed (float* px = x, pc = cos, ps = sin)
+        {
+            if (Vector512.IsHardwareAccelerated) Interleaved<Lanes512, Vector512<float>>(px, pc, ps, cos.Length);
+            else if (Vector256.IsHardwareAccelerated) Interleaved<Lanes256, Vector256<float>>(px, pc, ps, cos.Length);
+            else if (Vector128.IsHardwareAccelerated) Interleaved<Lanes128, Vector128<float>>(px, pc, ps, cos.Length);
+            else ScalarInterleaved(x, cos, sin);
+        }
     }
 
     /// <summary>Rotates the pairs (i, i + d/2) in place: Qwen and llama in the Hugging Face layout, the indexer of DeepSeek-V3.2.</summary>
@@ -56,6 +62,22 @@ public static unsafe class RotaryEmbedding
             x[i] = (a * cos[i]) - (b * sin[i]);
             x[i + half] = (a * sin[i]) + (b * cos[i]);
         }
+    }
+
+    private static void Interleaved<TLanes, TVector>(float* x, float* cos, float* sin, int pairs)
+        where TLanes : struct, ILanes<TVector>
+        where TVector : struct
+    {
+        var i = 0;
+        for (; i <= pairs - (TLanes.Count / 2); i += TLanes.Count / 2)
+        {
+            var v = TLanes.Load(x + (2 * i));
+            var turned = TLanes.Multiply(TLanes.TurnPairs(v), TLanes.LoadTwice(sin + i));
+            TLanes.Store(x + (2 * i), TLanes.Add(TLanes.Multiply(v, TLanes.LoadTwice(cos + i)), turned));
+        }
+
+        var rest = pairs - i;
+        ScalarInterleaved(new Span<float>(x + (2 * i), 2 * rest), new ReadOnlySpan<float>(cos + i, rest), new ReadOnlySpan<float>(sin + i, rest));
     }
 
     private static void HalfSplit<TLanes, TVector>(float* x, float* cos, float* sin, int half)

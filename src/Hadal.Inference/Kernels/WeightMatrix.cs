@@ -72,7 +72,7 @@ public abstract unsafe class WeightMatrix
     /// <param name="yStride">Distance of two tokens in <paramref name="y"/>, in floats.</param>
     /// <param name="rowBegin">First row.</param>
     /// <param name="rowEnd">Row behind the last.</param>
-    /// <remarks>Terms are added in the order of r, one after another.</remarks>
+    /// <remarks>One fixed order of the sum for a row range, whatever the number of tokens. The whole range is summed by one call.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">The row range does not lie in the matrix, or the count is negative.</exception>
     public abstract void MultiplyTransposed(float* x, int xStride, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd);
 

@@ -33,15 +33,10 @@ internal sealed unsafe class AwqMatrix(uint* codes, uint* zeros, byte* scales, i
     public override void MultiplyTransposed(float* x, int xStride, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd)
     {
         CheckRange(tokenCount, rowBegin, rowEnd);
-        for (var t = 0; t < tokenCount; t++)
-        {
-            for (var k = 0; k < Columns; k++)
-            {
-                var sum = 0f;
-                for (var r = rowBegin; r < rowEnd; r++) sum += x[((long)t * xStride) + r - rowBegin] * Value(r, k);
-                y[((long)t * yStride) + k] = sum;
-            }
-        }
+        if (Vector512.IsHardwareAccelerated) Transposed<Lanes512, Vector512<float>>(x, xStride, tokenCount, y, yStride, rowBegin, rowEnd);
+        else if (Vector256.IsHardwareAccelerated) Transposed<Lanes256, Vector256<float>>(x, xStride, tokenCount, y, yStride, rowBegin, rowEnd);
+        else if (Vector128.IsHardwareAccelerated) Transposed<Lanes128, Vector128<float>>(x, xStride, tokenCount, y, yStride, rowBegin, rowEnd);
+        else ScalarTransposed(x, xStride, tokenCount, y, yStride, rowBegin, rowEnd);
     }
 
     public override void DequantizeRow(int row, float* y)
@@ -60,6 +55,20 @@ internal sealed unsafe class AwqMatrix(uint* codes, uint* zeros, byte* scales, i
             {
                 var value = Value(r, k);
                 for (var t = 0; t < tokenCount; t++) y[((long)t * yStride) + r] += x[((long)t * xStride) + k] * value;
+            }
+        }
+    }
+
+    /// <summary>The definition of <see cref="MultiplyTransposed"/>.</summary>
+    internal void ScalarTransposed(float* x, int xStride, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd)
+    {
+        for (var t = 0; t < tokenCount; t++)
+        {
+            for (var k = 0; k < Columns; k++)
+            {
+                var sum = 0f;
+                for (var r = rowBegin; r < rowEnd; r++) sum += x[((long)t * xStride) + r - rowBegin] * Value(r, k);
+                y[((long)t * yStride) + k] = sum;
             }
         }
     }
@@ -86,7 +95,7 @@ internal sealed unsafe class AwqMatrix(uint* codes, uint* zeros, byte* scales, i
         for (var first = rowBegin & -16; first < rowEnd; first += Stretch)
         {
             int begin = Math.Max(first, rowBegin), end = Math.Min(first + Stretch, rowEnd);
-            var decoded = Math.Min((end - first + 7) & -8, Rows - first);
+            var decoded = (end - first + 7) & -8;
             for (var t = 0; t < tokenCount; t++) new Span<float>(y + ((long)t * yStride) + begin, end - begin).Clear();
             var group = -1;
             for (var k = 0; k < Columns;)
@@ -94,7 +103,7 @@ internal sealed unsafe class AwqMatrix(uint* codes, uint* zeros, byte* scales, i
                 if (k / groupSize != group)
                 {
                     group = k / groupSize;
-                    DecodeGroup<TLanes, TVector>(group, first, decoded, z, s);
+                    DecodeGroup(group, first, decoded, z, s);
                 }
 
                 var inputs = Math.Min(InputCount, ((group + 1) * groupSize) - k);
@@ -110,9 +119,34 @@ internal sealed unsafe class AwqMatrix(uint* codes, uint* zeros, byte* scales, i
         }
     }
 
-    private void DecodeGroup<TLanes, TVector>(int group, int first, int count, float* z, float* s)
+    [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Transposed<TLanes, TVector>(float* x, int xStride, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd)
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
+    {
+        var room = stackalloc float[16 + (3 * Stretch)];
+        var w = (float*)(((nint)room + 63) & ~63);
+        float* z = w + Stretch, s = z + Stretch;
+        for (var t = 0; t < tokenCount; t++) new Span<float>(y + ((long)t * yStride), Columns).Clear();
+        for (var first = rowBegin & -16; first < rowEnd; first += Stretch)
+        {
+            int begin = Math.Max(first, rowBegin), end = Math.Min(first + Stretch, rowEnd);
+            var decoded = (end - first + 7) & -8;
+            for (var k = 0; k < Columns; k++)
+            {
+                if (k % groupSize == 0) DecodeGroup(k / groupSize, first, decoded, z, s);
+                DecodeInput<TLanes, TVector>(k, first, decoded, z, s, w);
+                for (var t = 0; t < tokenCount; t++)
+                {
+                    y[((long)t * yStride) + k] += Reduction.Dot<TLanes, TVector>(
+                        x + ((long)t * xStride) + begin - rowBegin, w + (begin - first), end - begin);
+                }
+            }
+        }
+    }
+
+    private void DecodeGroup(int group, int first, int count, float* z, float* s)
     {
         var words = zeros + ((long)group * _words) + (first / 8);
         var halves = scales + (2 * (((long)group * Rows) + first));

@@ -132,6 +132,14 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LoadTwice(float* source) =>
+        Vector128.Shuffle(Vector128.CreateScalarUnsafe(*(double*)source).AsSingle(), Vector128.Create(0, 0, 1, 1));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> TurnPairs(Vector128<float> value) =>
+        Vector128.Shuffle(value, Vector128.Create(1, 0, 3, 2)) ^ Vector128.Create(-0f, 0f, -0f, 0f);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<uint> WidenUInt16(ushort* source) =>
         Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(ulong*)source).AsUInt16());
 

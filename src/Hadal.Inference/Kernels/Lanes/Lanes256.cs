@@ -120,6 +120,14 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadTwice(float* source) =>
+        Vector256.Shuffle(Vector128.Load(source).ToVector256Unsafe(), Vector256.Create(0, 0, 1, 1, 2, 2, 3, 3));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> TurnPairs(Vector256<float> value) =>
+        Vector256.Shuffle(value, Vector256.Create(1, 0, 3, 2, 5, 4, 7, 6)) ^ Vector256.Create(-0f, 0f, -0f, 0f, -0f, 0f, -0f, 0f);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<uint> WidenUInt16(ushort* source) => Avx2.ConvertToVector256Int32(Vector128.Load(source)).AsUInt32();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

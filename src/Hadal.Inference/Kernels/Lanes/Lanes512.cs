@@ -121,6 +121,14 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadTwice(float* source) =>
+        Vector512.Shuffle(Vector256.Load(source).ToVector512Unsafe(), Vector512.Create(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> TurnPairs(Vector512<float> value) =>
+        Vector512.Shuffle(value, Vector512.Create(1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14)) ^ Vector512.Create(-0f, 0f, -0f, 0f, -0f, 0f, -0f, 0f, -0f, 0f, -0f, 0f, -0f, 0f, -0f, 0f);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<uint> WidenUInt16(ushort* source) => Avx512F.ConvertToVector512UInt32(Vector256.Load(source));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
