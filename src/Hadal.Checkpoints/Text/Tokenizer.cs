@@ -13,20 +13,28 @@ namespace Hadal.Checkpoints.Text;
 /// </remarks>
 public abstract class Tokenizer
 {
+    private readonly TokenizerFrame _frame;
+
+    private protected Tokenizer(Vocabulary vocabulary, TokenizerFrame frame)
+    {
+        Vocabulary = vocabulary;
+        _frame = frame;
+    }
+
     /// <summary>Number of token ids: highest known id + 1. A model may have more embedding rows; those ids decode to nothing.</summary>
-    public abstract int VocabSize { get; }
+    public int VocabSize => Vocabulary.Count;
 
     /// <summary>Id of the token that starts a text, or null where the model has none.</summary>
-    public int? BosTokenId { get; protected init; }
+    public int? BosTokenId => _frame.BosTokenId;
 
     /// <summary>Ids that end a text, as the tokenizer's files name them; <c>generation_config.json</c> may add more.</summary>
-    public IReadOnlyList<int> EosTokenIds { get; protected init; } = [];
+    public IReadOnlyList<int> EosTokenIds => _frame.EosTokenIds;
 
-    /// <summary>True if <c>Encode</c> with <c>addSpecial</c> puts <see cref="BosTokenId"/> in front.</summary>
-    public bool AddsBos { get; protected init; }
+    /// <summary>True if encoding with <c>addSpecial</c> puts <see cref="BosTokenId"/> in front.</summary>
+    public bool AddsBos => BosTokenId is { } bos && _frame.Prefix.Contains(bos);
 
-    /// <summary>True if <c>Encode</c> with <c>addSpecial</c> appends the first of <see cref="EosTokenIds"/>.</summary>
-    public bool AddsEos { get; protected init; }
+    /// <summary>The tokens.</summary>
+    private protected Vocabulary Vocabulary { get; }
 
     /// <summary>Encodes a text.</summary>
     /// <param name="text">The text.</param>
@@ -48,9 +56,9 @@ public abstract class Tokenizer
     {
         var input = TokenizerInput.Join(segments);
         var ids = new List<int>(input.Text.Length / 4 + 4);
-        if (addSpecial && AddsBos && BosTokenId is { } bos) ids.Add(bos);
+        if (addSpecial) ids.AddRange(_frame.Prefix);
         EncodeCore(input, ids);
-        if (addSpecial && AddsEos && EosTokenIds.Count > 0) ids.Add(EosTokenIds[0]);
+        if (addSpecial) ids.AddRange(_frame.Suffix);
         return ids;
     }
 
@@ -70,27 +78,43 @@ public abstract class Tokenizer
     /// <summary>The UTF-8 bytes a token stands for, possibly part of a character; of a control token its literal text; empty for an id
     /// without a token.</summary>
     /// <param name="tokenId">Token id.</param>
-    public abstract ReadOnlySpan<byte> TokenBytes(int tokenId);
+    public ReadOnlySpan<byte> TokenBytes(int tokenId) => Vocabulary.BytesOf(tokenId);
 
     /// <summary>True for tokens that steer the model and are no text: start, end, role markers, padding.</summary>
     /// <param name="tokenId">Token id.</param>
-    public abstract bool IsControl(int tokenId);
+    public bool IsControl(int tokenId) => Vocabulary.IsControl(tokenId);
 
     /// <summary>Finds a token by its text as the vocabulary file spells it.</summary>
     /// <param name="content">Text, for example <c>&lt;think&gt;</c>.</param>
     /// <param name="tokenId">Its id.</param>
-    public abstract bool TryGetTokenId(string content, out int tokenId);
+    public bool TryGetTokenId(string content, out int tokenId) => Vocabulary.TryGetId(content, out tokenId);
 
     /// <summary>A token as its vocabulary file spells it, or the empty string for an id without a token.</summary>
     /// <param name="tokenId">Token id.</param>
-    public abstract string TokenText(int tokenId);
+    public string TokenText(int tokenId) => Vocabulary.TextOf(tokenId);
 
     /// <summary>True if decoding drops one space at the very start, which encoding had put there.</summary>
-    internal virtual bool DropsLeadingSpace => false;
+    internal bool DropsLeadingSpace => _frame.DropsLeadingSpace;
 
     /// <summary>Appends the ids of the joined text, without start or end tokens.</summary>
     private protected abstract void EncodeCore(TokenizerInput input, List<int> ids);
 
     private ReadOnlySpan<byte> DecodedBytes(ReadOnlySpan<byte> bytes) =>
         DropsLeadingSpace && bytes.Length > 0 && bytes[0] == (byte)' ' ? bytes[1..] : bytes;
+}
+
+/// <summary>What surrounds an encoded text.</summary>
+internal sealed record TokenizerFrame
+{
+    public int? BosTokenId { get; init; }
+
+    public IReadOnlyList<int> EosTokenIds { get; init; } = [];
+
+    /// <summary>Ids put in front when special tokens are asked for.</summary>
+    public IReadOnlyList<int> Prefix { get; init; } = [];
+
+    /// <summary>Ids appended when special tokens are asked for.</summary>
+    public IReadOnlyList<int> Suffix { get; init; } = [];
+
+    public bool DropsLeadingSpace { get; init; }
 }

@@ -1,0 +1,30 @@
+using Hadal.Checkpoints.Weights;
+
+namespace Hadal.Checkpoints.Text;
+
+/// <summary>Opens the tokenizer of a checkpoint.</summary>
+public static class TokenizerLoader
+{
+    private const int MaxConfigBytes = 32 << 20;
+
+    /// <summary>Reads <c>tokenizer.json</c> and, where present, <c>tokenizer_config.json</c> of a directory.</summary>
+    /// <param name="path">The checkpoint directory.</param>
+    /// <exception cref="CheckpointException">A file is missing, malformed, too large, or of a kind that is not supported.</exception>
+    public static Tokenizer FromDirectory(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        var file = Path.Combine(path, "tokenizer.json");
+        var config = Path.Combine(path, "tokenizer_config.json");
+        return TokenizerJson.Read(
+            TextFile.Read(file, TokenizerJson.MaxBytes), File.Exists(config) ? TextFile.Read(config, MaxConfigBytes) : default, file);
+    }
+
+    /// <summary>Reads the vocabulary inside a GGUF file.</summary>
+    /// <param name="metadata">The file's metadata; need not stay open afterwards.</param>
+    /// <exception cref="CheckpointException">The vocabulary is missing, malformed, too large, or of a kind that is not supported.</exception>
+    public static Tokenizer FromGguf(GgufMetadata metadata)
+    {
+        ArgumentNullException.ThrowIfNull(metadata);
+        return GgufVocabulary.Read(metadata).Build();
+    }
+}
