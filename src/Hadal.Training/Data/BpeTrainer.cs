@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using Hadal.Checkpoints.Text;
 
 namespace Hadal.Training.Data;
 
@@ -35,6 +36,12 @@ public sealed record BpeVocabulary(
 /// pair with the lower ids, so the result depends only on the counts of pre-tokens, not on their order in the text.</remarks>
 public static class BpeTrainer
 {
+    /// <summary>Counts the pre-tokens of DeepSeek-V3 and learns the vocabulary that <see cref="TokenizerFiles"/> writes.</summary>
+    /// <param name="texts">The training text in pieces of any size; no pre-token crosses from one to the next.</param>
+    /// <param name="options">Size and special tokens.</param>
+    /// <exception cref="ArgumentException">The vocabulary has no room for the bytes, or a special token stands twice.</exception>
+    public static BpeVocabulary Train(IEnumerable<string> texts, BpeTrainerOptions options) => Train(texts, PreTokenization.DeepSeekV3, options);
+
     /// <summary>Counts pre-tokens and learns the vocabulary.</summary>
     /// <param name="texts">The training text in pieces of any size; no pre-token crosses from one to the next.</param>
     /// <param name="preTokenize">Splits a text into pre-tokens, as the tokenizer will.</param>
