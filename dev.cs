@@ -1,5 +1,6 @@
 // The one developer script: dotnet run dev.cs -- <command>
-//   test [name…]     builds and runs the test projects (all, or those whose name contains a word); prints "N passed, N failed"
+//   test [name…]     builds and runs the test projects (all, or those whose name contains a word); prints "N passed, N failed".
+//                    Tests with the trait Width=all run once more at every narrower vector width, and scalar
 //   check            format check, build and tests
 #:property TargetFramework=net10.0
 #:property PublishAot=false
@@ -7,6 +8,7 @@
 
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.Intrinsics;
 using System.Xml.Linq;
 
 var root = FindRoot();
@@ -38,16 +40,28 @@ int Test(string[] words)
         var dll = Directory.GetFiles(Path.Combine(project, "bin", "Release"), name + ".dll", SearchOption.AllDirectories).FirstOrDefault();
         if (dll is null) continue;
 
-        var report = Path.Combine(root, "artifacts", "tests", name + ".xml");
+        var widths = name == "Hadal.Inference.Tests" ? NarrowerWidths().Prepend((Width: NativeWidth(), Variable: null)) : [(NativeWidth(), null)];
+        foreach (var (width, variable) in widths) RunTests(name, dll, width, variable);
+    }
+
+    Console.WriteLine(skipped > 0 ? $"{passed} passed, {failed} failed, {skipped} skipped" : $"{passed} passed, {failed} failed");
+    return failed > 0 || passed == 0 ? 1 : 0;
+
+    void RunTests(string name, string dll, int width, string? variable)
+    {
+        var title = variable is null ? name : $"{name}, {(width == 0 ? "scalar" : width + " bit")}";
+        var report = Path.Combine(root, "artifacts", "tests", variable is null ? name + ".xml" : $"{name}.{width}.xml");
         Directory.CreateDirectory(Path.GetDirectoryName(report)!);
         File.Delete(report);
         var watch = Stopwatch.StartNew();
-        var exit = Run("dotnet", ["exec", dll, "-noLogo", "-noColor", "-result-xml", report]);
+        var environment = new Dictionary<string, string> { ["HADAL_EXPECT_WIDTH"] = width.ToString(CultureInfo.InvariantCulture) };
+        if (variable is not null) environment[variable] = "0";
+        var exit = Run("dotnet", ["exec", dll, "-noLogo", "-noColor", "-result-xml", report, .. variable is null ? Array.Empty<string>() : ["-trait", "Width=all"]], environment);
         if (!File.Exists(report))
         {
-            Console.WriteLine($"{name}: no report (exit code {exit})");
+            Console.WriteLine($"{title}: no report (exit code {exit})");
             failed++;
-            continue;
+            return;
         }
 
         foreach (var assembly in XDocument.Load(report).Descendants("assembly"))
@@ -57,19 +71,26 @@ int Test(string[] words)
             skipped += Count(assembly, "skipped") + Count(assembly, "not-run");
         }
 
-        Console.WriteLine($"{name}: {watch.Elapsed.TotalSeconds:F1} s");
+        Console.WriteLine($"{title}: {watch.Elapsed.TotalSeconds:F1} s");
     }
-
-    Console.WriteLine(skipped > 0 ? $"{passed} passed, {failed} failed, {skipped} skipped" : $"{passed} passed, {failed} failed");
-    return failed > 0 || passed == 0 ? 1 : 0;
 
     static int Count(XElement element, string attribute) =>
         int.Parse(element.Attribute(attribute)?.Value ?? "0", CultureInfo.InvariantCulture);
 }
 
-int Run(string file, IEnumerable<string> arguments)
+// The width that this machine runs at, and the variables that make the run time choose a narrower one.
+int NativeWidth() =>
+    Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : Vector128.IsHardwareAccelerated ? 128 : 0;
+
+IEnumerable<(int Width, string? Variable)> NarrowerWidths() =>
+    new (int Width, string? Variable)[] { (256, "DOTNET_EnableAVX512"), (128, "DOTNET_EnableAVX2"), (0, "DOTNET_EnableHWIntrinsic") }
+        .Where(choice => choice.Width < NativeWidth());
+
+int Run(string file, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
 {
-    using var process = Process.Start(new ProcessStartInfo(file, arguments) { WorkingDirectory = root })!;
+    var start = new ProcessStartInfo(file, arguments) { WorkingDirectory = root };
+    foreach (var (name, value) in environment ?? new Dictionary<string, string>()) start.Environment[name] = value;
+    using var process = Process.Start(start)!;
     process.WaitForExit();
     return process.ExitCode;
 }

@@ -12,7 +12,7 @@ public abstract unsafe class WeightMatrix
 {
     /// <summary>Describes a matrix of the given logical shape.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A dimension is not positive.</exception>
-    protected WeightMatrix(int rows, int columns, DType dtype)
+    private protected WeightMatrix(int rows, int columns, DType dtype)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
@@ -64,6 +64,21 @@ public abstract unsafe class WeightMatrix
     /// <exception cref="ArgumentOutOfRangeException">The row range does not lie in the matrix, or the count is negative.</exception>
     public abstract void Multiply(float* x, int xStride, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd);
 
+    /// <summary>The product with all rows, shared out over a crew. The bits do not depend on the number of threads.</summary>
+    /// <param name="crew">Threads; they must be idle.</param>
+    /// <param name="x">[tokenCount, in] with rows xStride floats apart.</param>
+    /// <param name="xStride">Distance of two tokens in <paramref name="x"/>, in floats.</param>
+    /// <param name="tokenCount">Number of tokens; 0 does nothing.</param>
+    /// <param name="y">[tokenCount, out] with rows yStride floats apart; must not overlap <paramref name="x"/>.</param>
+    /// <param name="yStride">Distance of two tokens in <paramref name="y"/>, in floats.</param>
+    /// <exception cref="InvalidOperationException">The crew is running a job.</exception>
+    public void Multiply(ThreadCrew crew, float* x, int xStride, int tokenCount, float* y, int yStride)
+    {
+        ArgumentNullException.ThrowIfNull(crew);
+        var job = new MatrixJob(this, crew.ThreadCount, x, xStride, tokenCount, y, yStride);
+        crew.Run(ref job, job.PartCount);
+    }
+
     /// <summary>The transposed product: <c>y[t·yStride + k] = Σ_r x[t·xStride + r − rowBegin] · W[r, k]</c> over r in [rowBegin, rowEnd), all k.</summary>
     /// <param name="x">[tokenCount, rowEnd − rowBegin] with rows xStride floats apart.</param>
     /// <param name="xStride">Distance of two tokens in <paramref name="x"/>, in floats.</param>
@@ -81,6 +96,15 @@ public abstract unsafe class WeightMatrix
     /// <param name="y">[in].</param>
     /// <exception cref="ArgumentOutOfRangeException">The row does not lie in the matrix.</exception>
     public abstract void DequantizeRow(int row, float* y);
+
+    /// <summary>The definition of <see cref="Multiply(float*, int, int, float*, int, int, int)"/>: plain loops.</summary>
+    internal abstract void Scalar(float* x, int xStride, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd);
+
+    /// <summary>The definition of <see cref="MultiplyTransposed"/>.</summary>
+    internal abstract void ScalarTransposed(float* x, int xStride, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd);
+
+    /// <summary>The definition of <see cref="DequantizeRow"/>.</summary>
+    internal abstract void ScalarRow(int row, float* y);
 
     /// <summary>Throws unless the row range and the token count are sensible.</summary>
     private protected void CheckRange(int tokenCount, int rowBegin, int rowEnd)

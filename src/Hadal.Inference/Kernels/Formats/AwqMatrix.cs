@@ -42,11 +42,15 @@ internal sealed unsafe class AwqMatrix(uint* codes, uint* zeros, byte* scales, i
     public override void DequantizeRow(int row, float* y)
     {
         CheckRange(0, row, row + 1);
+        ScalarRow(row, y);
+    }
+
+    internal override void ScalarRow(int row, float* y)
+    {
         for (var k = 0; k < Columns; k++) y[k] = Value(row, k);
     }
 
-    /// <summary>The definition of <see cref="Multiply(float*, int, int, float*, int, int, int)"/>.</summary>
-    internal void Scalar(float* x, int xStride, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd)
+    internal override void Scalar(float* x, int xStride, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd)
     {
         for (var r = rowBegin; r < rowEnd; r++)
         {
@@ -59,8 +63,7 @@ internal sealed unsafe class AwqMatrix(uint* codes, uint* zeros, byte* scales, i
         }
     }
 
-    /// <summary>The definition of <see cref="MultiplyTransposed"/>.</summary>
-    internal void ScalarTransposed(float* x, int xStride, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd)
+    internal override void ScalarTransposed(float* x, int xStride, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd)
     {
         for (var t = 0; t < tokenCount; t++)
         {

@@ -52,9 +52,13 @@ internal sealed unsafe class RowMatrix<TFormat>(TFormat format, int rows, int co
         }
     }
 
-    /// <summary>The definition of <see cref="Multiply(float*, int, int, float*, int, int, int)"/>.</summary>
+    internal override void ScalarRow(int row, float* y)
+    {
+        for (var k = 0; k < Columns; k += RowMatrix.ChunkLength) _format.Scalar(row, k, Math.Min(RowMatrix.ChunkLength, Columns - k), y + k);
+    }
+
     [SkipLocalsInit]
-    internal void Scalar(float* x, int xStride, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd)
+    internal override void Scalar(float* x, int xStride, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd)
     {
         var w = stackalloc float[RowMatrix.ChunkLength];
         for (var r = rowBegin; r < rowEnd; r++)
@@ -74,9 +78,8 @@ internal sealed unsafe class RowMatrix<TFormat>(TFormat format, int rows, int co
         }
     }
 
-    /// <summary>The definition of <see cref="MultiplyTransposed"/>.</summary>
     [SkipLocalsInit]
-    internal void ScalarTransposed(float* x, int xStride, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd)
+    internal override void ScalarTransposed(float* x, int xStride, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd)
     {
         var w = stackalloc float[RowMatrix.ChunkLength];
         for (var k = 0; k < Columns; k += RowMatrix.ChunkLength)
