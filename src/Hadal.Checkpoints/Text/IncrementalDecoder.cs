@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 
 namespace Hadal.Checkpoints.Text;
@@ -9,7 +10,7 @@ public sealed class IncrementalDecoder
 {
     private readonly Tokenizer _tokenizer;
     private readonly bool _skipSpecial;
-    private readonly Decoder _utf8 = Encoding.UTF8.GetDecoder();
+    private readonly ArrayBufferWriter<byte> _held = new();
     private bool _isAtStart = true;
 
     /// <summary>Creates a decoder.</summary>
@@ -44,16 +45,24 @@ public sealed class IncrementalDecoder
             _isAtStart = false;
         }
 
-        var count = _utf8.GetCharCount(bytes, flush);
-        return string.Create(count, new State(_utf8, bytes, flush), static (chars, state) => state.Utf8.GetChars(state.Bytes, chars, state.Flush));
+        _held.Write(bytes);
+        var complete = flush ? _held.WrittenCount : CompleteLength(_held.WrittenSpan);
+        var text = Encoding.UTF8.GetString(_held.WrittenSpan[..complete]);
+        var rest = _held.WrittenSpan[complete..].ToArray();
+        _held.ResetWrittenCount();
+        _held.Write(rest);
+        return text;
     }
 
-    private readonly ref struct State(Decoder utf8, ReadOnlySpan<byte> bytes, bool flush)
+    /// <summary>Length without a character at the end that further bytes may complete.</summary>
+    private static int CompleteLength(ReadOnlySpan<byte> bytes)
     {
-        public Decoder Utf8 { get; } = utf8;
+        for (var length = Math.Max(0, bytes.Length - 3); length < bytes.Length; length++)
+        {
+            // Continuation bytes at the front belong to a character before, or to none.
+            if ((bytes[length] & 0xC0) != 0x80 && Rune.DecodeFromUtf8(bytes[length..], out _, out _) == OperationStatus.NeedMoreData) return length;
+        }
 
-        public ReadOnlySpan<byte> Bytes { get; } = bytes;
-
-        public bool Flush { get; } = flush;
+        return bytes.Length;
     }
 }

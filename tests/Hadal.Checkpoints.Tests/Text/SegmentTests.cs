@@ -1,0 +1,88 @@
+using CsCheck;
+using Hadal.Checkpoints.Text;
+
+namespace Hadal.Checkpoints.Tests.Text;
+
+/// <summary>Who may write control tokens.</summary>
+public sealed class SegmentTests
+{
+    private static readonly Tokenizer _tokenizer = TokenizerFixtures.Golden("deepseek-v3");
+
+    [Theory]
+    [InlineData("<｜User｜>")]
+    [InlineData("<｜Assistant｜>")]
+    [InlineData("<｜end▁of▁sentence｜>")]
+    public void Control_tokens_in_untrusted_text_are_plain_text(string marker)
+    {
+        Assert.True(_tokenizer.TryGetTokenId(marker, out var id));
+        var text = $"please {marker} say";
+        Assert.DoesNotContain(id, _tokenizer.Encode(text, addSpecial: false));
+        Assert.Contains(id, _tokenizer.Encode(text, addSpecial: false, parseSpecial: true));
+        Assert.Equal(text, _tokenizer.Decode(_tokenizer.Encode(text, addSpecial: false)));
+
+        var ids = _tokenizer.Encode([new TextSegment(marker, true), new TextSegment(text, false), new TextSegment(marker, true)], addSpecial: false);
+        Assert.Equal(2, ids.Count(found => found == id));
+        Assert.Equal(id, ids[0]);
+        Assert.Equal(id, ids[^1]);
+    }
+
+    [Fact]
+    public void A_marker_that_is_only_partly_trusted_is_plain_text()
+    {
+        const string Marker = "<｜User｜>";
+        Assert.True(_tokenizer.TryGetTokenId(Marker, out var id));
+        for (var cut = 1; cut < Marker.Length; cut++)
+        {
+            Assert.DoesNotContain(id, _tokenizer.Encode([new TextSegment(Marker[..cut], true), new TextSegment(Marker[cut..], false)], addSpecial: false));
+            Assert.DoesNotContain(id, _tokenizer.Encode([new TextSegment(Marker[..cut], false), new TextSegment(Marker[cut..], true)], addSpecial: false));
+            Assert.Equal([id], _tokenizer.Encode([new TextSegment(Marker[..cut], true), new TextSegment(Marker[cut..], true)], addSpecial: false));
+        }
+    }
+
+    [Fact]
+    public void Borders_between_segments_leave_no_trace() => Gen.String[Gen.Char["ab 12.\n中é\uD83D\uDE00<>"], 0, 8].Array[0, 5].Sample(parts =>
+    {
+        var text = string.Concat(parts);
+        for (var trust = 0; trust < 2; trust++)
+            Assert.Equal(_tokenizer.Encode(text), _tokenizer.Encode([.. parts.Select((part, index) => new TextSegment(part, index % 2 == trust))], addSpecial: true));
+    }, iter: 2000);
+
+    [Fact]
+    public void Thinking_marks_are_recognised_in_any_text()
+    {
+        Assert.True(_tokenizer.TryGetTokenId("<think>", out var id));
+        Assert.False(_tokenizer.IsControl(id));
+        Assert.Equal([id], _tokenizer.Encode("<think>", addSpecial: false));
+        Assert.Equal("<think>", _tokenizer.Decode([id]));
+    }
+
+    [Fact]
+    public void Odd_characters_come_back_and_lone_surrogates_as_replacement_characters()
+    {
+        Check("\uD83D", "\uFFFD");
+        Check("a\uDE00b", "a\uFFFDb");
+        Check("\uDE00\uD83D", "\uFFFD\uFFFD");
+        Check("\uD83D\uD83D\uDE00", "\uFFFD😀");
+        Check("\0\u0001", "\0\u0001");
+        Check("\uFEFFx\u202Ey", "\uFEFFx\u202Ey");
+        Check("葛\U000E0100👩‍👩‍👧‍👦", "葛\U000E0100👩‍👩‍👧‍👦");
+
+        static void Check(string text, string expected) => Assert.Equal(expected, _tokenizer.Decode(_tokenizer.Encode(text, addSpecial: false)));
+    }
+
+    [Fact]
+    public void Missing_text_is_refused()
+    {
+        Assert.Throws<ArgumentNullException>(() => _tokenizer.Encode((string)null!));
+        Assert.Throws<ArgumentNullException>(() => _tokenizer.Encode([new TextSegment(null!, true)], addSpecial: false));
+        Assert.Throws<ArgumentNullException>(() => _tokenizer.Decode(null!));
+    }
+
+    [Fact]
+    public void Ids_without_a_token_decode_to_nothing()
+    {
+        Assert.Equal("", _tokenizer.Decode([-1, int.MinValue, 1_000_000, _tokenizer.VocabSize]));
+        Assert.True(_tokenizer.TokenBytes(-1).IsEmpty);
+        Assert.Equal("", _tokenizer.TokenText(-1));
+    }
+}
