@@ -1,0 +1,98 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Hadal.Training.Trainers;
+
+/// <summary>One line of <c>metrics.jsonl</c> per logged step.</summary>
+public sealed record StepMetrics
+{
+    /// <summary>Steps done.</summary>
+    public required long Step { get; init; }
+
+    /// <summary>Training stage: <c>dense</c>, <c>indexer_warmup</c> or <c>sparse</c>.</summary>
+    public required string Stage { get; init; }
+
+    /// <summary>Tokens trained on so far.</summary>
+    public required long Tokens { get; init; }
+
+    /// <summary>Next-token cross-entropy, nats per token.</summary>
+    public required double Loss { get; init; }
+
+    /// <summary>Cross-entropy of the multi-token-prediction layers, nats; null without them.</summary>
+    public double? MtpLoss { get; init; }
+
+    /// <summary>Divergence of the indexers from attention, mean over layers; null in the dense stage.</summary>
+    public double? IndexerLoss { get; init; }
+
+    /// <summary>Largest load of an expert over the mean load, mean over layers; 1 is balanced.</summary>
+    public double? LoadImbalance { get; init; }
+
+    /// <summary>Length of the gradient before clipping.</summary>
+    public required double GradientNorm { get; init; }
+
+    /// <summary>Learning rate of the step.</summary>
+    public required double LearningRate { get; init; }
+
+    /// <summary>Tokens per second since the last line.</summary>
+    public required double TokensPerSecond { get; init; }
+
+    /// <summary>Held-out bits per byte by language; null where the step did not measure.</summary>
+    public IReadOnlyDictionary<string, double>? BitsPerByte { get; init; }
+}
+
+/// <summary>Writes <c>metrics.jsonl</c> and keeps its lines for the picture.</summary>
+internal sealed class MetricsLog
+{
+    private static readonly JsonSerializerOptions Json = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    };
+
+    private readonly string _path;
+    private readonly List<StepMetrics> _lines = [];
+
+    private MetricsLog(string path) => _path = path;
+
+    /// <summary>All lines, in order.</summary>
+    public IReadOnlyList<StepMetrics> Lines => _lines;
+
+    /// <summary>Opens the log of a run; lines after step <paramref name="lastStep"/> belong to what is done again and are removed.</summary>
+    public static MetricsLog Open(string path, long lastStep)
+    {
+        var log = new MetricsLog(path);
+        if (lastStep > 0 && File.Exists(path))
+        {
+            foreach (var line in File.ReadLines(path))
+            {
+                // A line cut short by a crash ends the log.
+                if (!TryParse(line, out var metrics)) break;
+                if (metrics.Step <= lastStep) log._lines.Add(metrics);
+            }
+        }
+
+        File.WriteAllLines(path, log._lines.Select(metrics => JsonSerializer.Serialize(metrics, Json)));
+        return log;
+    }
+
+    /// <summary>Appends a line.</summary>
+    public void Add(StepMetrics metrics)
+    {
+        _lines.Add(metrics);
+        File.AppendAllLines(_path, [JsonSerializer.Serialize(metrics, Json)]);
+    }
+
+    private static bool TryParse(string line, out StepMetrics metrics)
+    {
+        try
+        {
+            metrics = JsonSerializer.Deserialize<StepMetrics>(line, Json)!;
+            return metrics is not null;
+        }
+        catch (JsonException)
+        {
+            metrics = null!;
+            return false;
+        }
+    }
+}

@@ -1,0 +1,311 @@
+using System.Diagnostics;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Hadal.Checkpoints;
+using Hadal.Checkpoints.Config;
+using Hadal.Checkpoints.Text;
+using Hadal.Checkpoints.Weights;
+using Hadal.Training.Data;
+using Hadal.Training.Models.DeepSeek;
+using Hadal.Training.Optimizers;
+using Hadal.Training.Torch;
+using static TorchSharp.torch;
+
+namespace Hadal.Training.Trainers;
+
+/// <summary>Trains a decoder from text files: tokenizer, data, dense stage, indexer warm-up, sparse stage, checkpoint directory.</summary>
+public static class Pretrain
+{
+    /// <summary>Runs or resumes a training.</summary>
+    /// <param name="options">The run.</param>
+    /// <param name="resume">Goes on from the newest complete checkpoint of the output folder, where there is one.</param>
+    /// <param name="progress">Told after every step; may be null.</param>
+    /// <param name="cancellation">Checked between steps; a checkpoint is written before leaving.</param>
+    /// <returns>Path of the finished checkpoint directory.</returns>
+    /// <exception cref="TrainingException">The run cannot start or go on.</exception>
+    /// <exception cref="CheckpointException">Tokenizer, config or checkpoint cannot be used.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public static string Run(PretrainOptions options, bool resume, IProgress<StepMetrics>? progress, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        TorchRuntime.Initialize();
+        set_num_threads(options.ThreadCount > 0 ? options.ThreadCount : Environment.ProcessorCount);
+        var output = options.OutputDirectory;
+        var checkpoints = Path.Combine(output, "checkpoints");
+        Directory.CreateDirectory(checkpoints);
+        var latest = TrainingCheckpoint.Latest(checkpoints);
+        if (latest is not null && !resume) throw new TrainingException($"{checkpoints}: has checkpoints of an earlier run; use --resume to go on, or another output");
+
+        var tokenizerDirectory = PrepareTokenizer(options);
+        var tokenizer = TokenizerLoader.FromDirectory(tokenizerDirectory);
+        var config = ReadConfig(options, tokenizer);
+        var data = TokenData.Open(Path.Combine(output, "data"), options.Sources, options.Folder, tokenizerDirectory, options.Seed);
+
+        random.manual_seed(options.Seed);
+        using var model = new DeepSeekModel(config, options.ComputeType == "bfloat16" ? ScalarType.BFloat16 : ScalarType.Float32);
+        var parameters = TrainedParameter.Of(model);
+        var step = 0L;
+        if (latest is not null)
+        {
+            var state = TrainingCheckpoint.Load(latest, model, parameters);
+            if (state.DataFingerprint != data.Fingerprint) throw new TrainingException($"{latest}: was trained on other data or another tokenizer; use another output");
+            step = state.Step;
+        }
+
+        var log = MetricsLog.Open(Path.Combine(output, "metrics.jsonl"), step);
+        var readers = new Dictionary<string, BatchReader>(StringComparer.Ordinal);
+        foreach (var stage in (Stage[])[StageOf(options, 0), StageOf(options, options.Steps), StageOf(options, options.Steps + options.IndexerWarmupSteps)])
+            readers.TryAdd(stage.Name, new BatchReader(data, stage.SequenceLength + 1, options.Seed + stage.FirstStep));
+        var window = new LogWindow(options);
+        while (step < options.TotalSteps)
+        {
+            var result = Step(options, model, parameters, readers, step);
+            step++;
+            if (!double.IsFinite(result.Loss) || !double.IsFinite(result.GradientNorm))
+            {
+                throw new TrainingException($"step {step}: loss is {result.Loss}, gradient length {result.GradientNorm}; the last good checkpoint is "
+                    + $"{TrainingCheckpoint.Latest(checkpoints) ?? "none"}: lower learning_rate (now {result.LearningRate}) and use --resume");
+            }
+
+            window.Add(result);
+            var isLast = step == options.TotalSteps;
+            var evaluates = isLast || (options.EvaluateEverySteps > 0 && step % options.EvaluateEverySteps == 0);
+            var metrics = window.Metrics(step);
+            if (evaluates) metrics = metrics with { BitsPerByte = Evaluate(options, model, tokenizer, data, step - 1, isLast ? 0 : options.EvaluateBytes) };
+            if (evaluates || step % options.LogEverySteps == 0)
+            {
+                log.Add(metrics);
+                window = new LogWindow(options);
+            }
+
+            if (evaluates) AtomicFile.Write(Path.Combine(output, "loss.svg"), stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(LossPicture.Draw(log.Lines))));
+            progress?.Report(metrics);
+            if (isLast || cancellation.IsCancellationRequested || (options.CheckpointEverySteps > 0 && step % options.CheckpointEverySteps == 0))
+                TrainingCheckpoint.Save(checkpoints, model, parameters, new TrainingState(step, data.Fingerprint), tokenizerDirectory, options.KeepCheckpoints);
+            cancellation.ThrowIfCancellationRequested();
+        }
+
+        return Finish(options, model, tokenizerDirectory);
+    }
+
+    /// <summary>One optimiser step: batches, forward, losses, backward, clip, update, balance.</summary>
+    private static StepResult Step(PretrainOptions options, DeepSeekModel model, IReadOnlyList<TrainedParameter> parameters, Dictionary<string, BatchReader> readers, long step)
+    {
+        using var scope = NewDisposeScope();
+        var stage = StageOf(options, step);
+        Unfreeze(parameters, stage.Name);
+        model.zero_grad(set_to_none: true);
+        double loss = 0, mtpLoss = 0, indexerLoss = 0;
+        var reader = readers[stage.Name];
+        var firstSequence = stage.Step * options.BatchSequences * options.AccumulationSteps;
+        for (var batch = 0; batch < options.AccumulationSteps; batch++)
+        {
+            using var batchScope = NewDisposeScope();
+            var ids = reader.Read(firstSequence + ((long)batch * options.BatchSequences), options.BatchSequences, model.Device);
+            var losses = Losses(model, ids, stage.Mode);
+            var total = stage.Mode == AttentionMode.IndexerWarmUp
+                ? losses.Indexer!
+                : losses.Language + (losses.Mtp is null ? 0 : losses.Mtp * MtpWeight(options, step)) + (losses.Balance is null ? 0 : losses.Balance * options.BalanceWeight);
+            if (stage.Mode == AttentionMode.Sparse && losses.Indexer is not null) total = total + losses.Indexer;
+            (total / options.AccumulationSteps).backward();
+            loss += losses.Language.item<float>() / options.AccumulationSteps;
+            mtpLoss += (losses.Mtp?.item<float>() ?? 0) / options.AccumulationSteps;
+            indexerLoss += (losses.Indexer?.item<float>() ?? 0) / options.AccumulationSteps / Math.Max(1, model.Layers.Count);
+        }
+
+        var norm = Clip(parameters, options.GradientClip);
+        if (double.IsFinite(loss) && double.IsFinite(norm)) Update(options, parameters, stage, step + 1);
+        var imbalance = model.Routers.Any() ? model.Routers.Average(router => router.Load.Max() * (double)router.Load.Count / Math.Max(1, router.Load.Sum())) : (double?)null;
+        var biasSpeed = step < options.Steps * 29 / 30 ? options.BiasSpeed : 0;
+        foreach (var router in model.Routers) router.UpdateBias(biasSpeed);
+        return new StepResult(
+            stage.Name, loss, model.PredictionLayers.Any() ? mtpLoss : null, stage.Mode == AttentionMode.Dense ? null : indexerLoss, imbalance, norm, stage.LearningRate,
+            (long)options.BatchSequences * options.AccumulationSteps * stage.SequenceLength);
+    }
+
+    /// <summary>Forward pass and losses of one batch.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="ids">[batch, sequence_length + 1].</param>
+    /// <param name="mode">What attention reads.</param>
+    internal static (Tensor Language, Tensor? Mtp, Tensor? Balance, Tensor? Indexer) Losses(DeepSeekModel model, Tensor ids, AttentionMode mode)
+    {
+        var tokens = ids.shape[1] - 1;
+        var auxiliary = new AuxiliaryLosses();
+        var inputs = ids.narrow(1, 0, tokens);
+        var hidden = model.Hidden(inputs, mode, auxiliary);
+        var language = CrossEntropy(model, hidden, ids.narrow(1, 1, tokens));
+        Tensor? mtp = null;
+        var predictions = model.Predict(hidden, inputs, mode, auxiliary);
+        for (var depth = 1; depth <= predictions.Count; depth++)
+        {
+            var part = CrossEntropy(model, predictions[depth - 1], ids.narrow(1, depth + 1, tokens - depth)) / predictions.Count;
+            mtp = mtp is null ? part : mtp + part;
+        }
+
+        return (language, mtp, Mean(auxiliary.Balance), Sum(auxiliary.Indexer));
+    }
+
+    private static Tensor CrossEntropy(DeepSeekModel model, Tensor hidden, Tensor targets) =>
+        nn.functional.cross_entropy(model.Logits(hidden).view(-1, model.Config.VocabSize).to(ScalarType.Float32), targets.reshape(-1));
+
+    private static Tensor? Sum(List<Tensor> losses) => losses.Count == 0 ? null : stack(losses).sum();
+
+    private static Tensor? Mean(List<Tensor> losses) => losses.Count == 0 ? null : stack(losses).mean();
+
+    private static Stage StageOf(PretrainOptions options, long step)
+    {
+        var sparseLength = options.SparseSequenceLength > 0 ? options.SparseSequenceLength : options.SequenceLength;
+        if (step < options.Steps)
+        {
+            var factor = Schedule.Factor(step, options.Steps, options.WarmupSteps, options.DecayShare, options.LearningRateFloor);
+            return new Stage("dense", AttentionMode.Dense, 0, step, options.LearningRate * factor, options.SequenceLength);
+        }
+
+        step -= options.Steps;
+        if (step < options.IndexerWarmupSteps)
+        {
+            var factor = Schedule.Factor(step, options.IndexerWarmupSteps, Math.Min(10, options.IndexerWarmupSteps / 10), null, options.LearningRateFloor);
+            return new Stage("indexer_warmup", AttentionMode.IndexerWarmUp, options.Steps, step, options.IndexerLearningRate * factor, sparseLength);
+        }
+
+        step -= options.IndexerWarmupSteps;
+        var sparseFactor = Schedule.Factor(step, options.SparseSteps, Math.Min(10, options.SparseSteps / 10), null, options.LearningRateFloor);
+        return new Stage("sparse", AttentionMode.Sparse, options.Steps + options.IndexerWarmupSteps, step, options.SparseLearningRate * sparseFactor, sparseLength);
+    }
+
+    /// <summary>In the warm-up of the indexers everything else is frozen; in the dense stage the indexers are not reached.</summary>
+    private static void Unfreeze(IReadOnlyList<TrainedParameter> parameters, string stage)
+    {
+        foreach (var parameter in parameters)
+            parameter.Parameter.requires_grad = stage != "indexer_warmup" || parameter.Name.Contains(".indexer.", StringComparison.Ordinal);
+    }
+
+    private static double MtpWeight(PretrainOptions options, long step) => step * 3 < options.Steps * 2 ? options.MtpWeight : options.MtpWeightLate;
+
+    private static double Clip(IReadOnlyList<TrainedParameter> parameters, double limit)
+    {
+        using var scope = NewDisposeScope();
+        var gradients = parameters.Select(parameter => parameter.Parameter.grad).OfType<Tensor>().ToList();
+        var norm = gradients.Count == 0 ? 0 : stack(gradients.Select(gradient => gradient.pow(2).sum())).sum().sqrt().item<float>();
+        if (norm > limit) foreach (var gradient in gradients) gradient.mul_(limit / norm);
+        return norm;
+    }
+
+    private static void Update(PretrainOptions options, IReadOnlyList<TrainedParameter> parameters, Stage stage, long updateCount)
+    {
+        using var noGradient = no_grad();
+        var adam = new AdamW(options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay);
+        var muon = new Muon(options.Momentum, options.WeightDecay);
+        foreach (var parameter in parameters)
+        {
+            using var scope = NewDisposeScope();
+            var isIndexer = parameter.Name.Contains(".indexer.", StringComparison.Ordinal);
+            if (options.Optimizer == "muon" && parameter.IsHiddenMatrix && !isIndexer) muon.Step(parameter, stage.LearningRate);
+            else adam.Step(parameter, stage.LearningRate, isIndexer ? updateCount - options.Steps : updateCount);
+        }
+    }
+
+    private static SortedDictionary<string, double> Evaluate(PretrainOptions options, DeepSeekModel model, Tokenizer tokenizer, TokenData data, long step, int maxBytes)
+    {
+        var stage = StageOf(options, step);
+        var result = new SortedDictionary<string, double>(StringComparer.Ordinal);
+        foreach (var language in data.Languages)
+        {
+            var text = File.ReadAllText(data.HeldOutPath(language));
+            if (text.Length > 0) result.Add(language, Math.Round(BitsPerByte.Measure(model, tokenizer, text, stage.SequenceLength, maxBytes, stage.Mode), 5));
+        }
+
+        foreach (var router in model.Routers) router.UpdateBias(0);
+        return result;
+    }
+
+    /// <summary>The tokenizer's folder; trains the tokenizer where none is given and none was trained before.</summary>
+    private static string PrepareTokenizer(PretrainOptions options)
+    {
+        if (options.Tokenizer.Directory is { } given) return Path.GetFullPath(given, options.Folder);
+        var directory = Path.Combine(options.OutputDirectory, "tokenizer");
+        if (File.Exists(Path.Combine(directory, "generation_config.json"))) return directory;
+
+        var trainer = new BpeTrainerOptions { VocabSize = options.Tokenizer.VocabSize };
+        if (options.Tokenizer.SpecialTokens is { } special) trainer = trainer with { SpecialTokens = special };
+        var vocabulary = BpeTrainer.Train(TokenData.TrainingTexts(options.Sources, options.Folder, options.Seed), PreTokenization.DeepSeekV3, trainer);
+        var template = options.Tokenizer.ChatTemplate is { } file ? File.ReadAllText(Path.GetFullPath(file, options.Folder)) : null;
+        var length = options.Model.ValueKind == JsonValueKind.Object && options.Model.TryGetProperty("max_position_embeddings", out var positions) ? positions.GetInt32() : options.SequenceLength;
+        TokenizerFiles.Write(directory, vocabulary, template, length);
+        AtomicFile.Write(Path.Combine(directory, "generation_config.json"), stream => stream.Write("""{"bos_token_id": 0, "eos_token_id": 1}"""u8));
+        return directory;
+    }
+
+    private static DeepSeekConfig ReadConfig(PretrainOptions options, Tokenizer tokenizer)
+    {
+        var text = options.Model.ValueKind == JsonValueKind.String ? File.ReadAllText(Path.GetFullPath(options.Model.GetString()!, options.Folder)) : options.Model.GetRawText();
+        if (JsonNode.Parse(text) is not JsonObject json) throw new TrainingException("model: expected a config.json object or its path");
+        json["vocab_size"] ??= tokenizer.VocabSize;
+        json["bos_token_id"] ??= tokenizer.BosTokenId;
+        json["eos_token_id"] ??= tokenizer.EosTokenIds.Count > 0 ? tokenizer.EosTokenIds[0] : null;
+        var config = ModelConfigReader.Parse(json.ToJsonString());
+        if (config is not DeepSeekConfig deepSeek) throw new TrainingException($"model.model_type: expected hadal or a DeepSeek family, got '{config.ModelType}'");
+        if (config.VocabSize < tokenizer.VocabSize) throw new TrainingException($"model.vocab_size: expected at least {tokenizer.VocabSize} (the tokenizer's), got {config.VocabSize}");
+        if (!deepSeek.HasIndexer && options.IndexerWarmupSteps + options.SparseSteps > 0)
+            throw new TrainingException("indexer_warmup_steps, sparse_steps: expected 0, the model has no index_topk");
+        return deepSeek;
+    }
+
+    /// <summary>Writes the finished model beside its place and swaps it in.</summary>
+    private static string Finish(PretrainOptions options, DeepSeekModel model, string tokenizerDirectory)
+    {
+        var final = Path.Combine(options.OutputDirectory, "model");
+        var temporary = final + ".tmp";
+        try
+        {
+            if (Directory.Exists(temporary)) Directory.Delete(temporary, recursive: true);
+            DeepSeekFiles.Save(model, temporary, options.SaveType == "bfloat16" ? DType.BF16 : DType.F32);
+            TrainingCheckpoint.CopyTokenizer(tokenizerDirectory, temporary);
+            if (Directory.Exists(final)) Directory.Delete(final, recursive: true);
+            Directory.Move(temporary, final);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw new TrainingException($"{final}: cannot be written: {fault.Message}; the checkpoints are complete, make room and use --resume", fault);
+        }
+
+        return final;
+    }
+
+    private readonly record struct Stage(string Name, AttentionMode Mode, long FirstStep, long Step, double LearningRate, int SequenceLength);
+
+    private readonly record struct StepResult(
+        string Stage, double Loss, double? MtpLoss, double? IndexerLoss, double? LoadImbalance, double GradientNorm, double LearningRate, long Tokens);
+
+    /// <summary>Means over the steps since the last log line.</summary>
+    private sealed class LogWindow(PretrainOptions options)
+    {
+        private readonly Stopwatch _watch = Stopwatch.StartNew();
+        private readonly List<StepResult> _results = [];
+
+        public void Add(StepResult result) => _results.Add(result);
+
+        public StepMetrics Metrics(long step) => new()
+        {
+            Step = step,
+            Stage = _results[^1].Stage,
+            Tokens = TokensAt(step),
+            Loss = Math.Round(_results.Average(result => result.Loss), 5),
+            MtpLoss = Round(_results.Average(result => result.MtpLoss)),
+            IndexerLoss = Round(_results.Where(result => result.Stage == _results[^1].Stage).Average(result => result.IndexerLoss)),
+            LoadImbalance = Round(_results.Average(result => result.LoadImbalance)),
+            GradientNorm = Math.Round(_results[^1].GradientNorm, 5),
+            LearningRate = _results[^1].LearningRate,
+            TokensPerSecond = Math.Round(_results.Sum(result => result.Tokens) / _watch.Elapsed.TotalSeconds, 1),
+        };
+
+        private long TokensAt(long step)
+        {
+            var dense = Math.Min(step, options.Steps);
+            var length = options.SparseSequenceLength > 0 ? options.SparseSequenceLength : options.SequenceLength;
+            return ((dense * options.SequenceLength) + ((step - dense) * length)) * options.BatchSequences * options.AccumulationSteps;
+        }
+
+        private static double? Round(double? value) => value is { } number ? Math.Round(number, 5) : null;
+    }
+}

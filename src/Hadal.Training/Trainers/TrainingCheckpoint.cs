@@ -1,0 +1,132 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text.Json;
+using Hadal.Checkpoints;
+using Hadal.Checkpoints.Weights;
+using Hadal.Training.Models.DeepSeek;
+using Hadal.Training.Optimizers;
+using Hadal.Training.Torch;
+using static TorchSharp.torch;
+
+namespace Hadal.Training.Trainers;
+
+/// <summary>What a run needs to go on as if it had never stopped, besides weights and optimiser state.</summary>
+/// <param name="Step">Steps done.</param>
+/// <param name="DataFingerprint">Hash of the data; a resumed run must have the same.</param>
+internal sealed record TrainingState(long Step, string DataFingerprint);
+
+/// <summary>Folders <c>step-0000123</c>: a checkpoint directory that the engine opens (float32), plus <c>optimizer.safetensors</c>, <c>trainer.json</c> and, last of
+/// all, <c>.complete</c> with the hashes of the other files. A folder without that marker does not count.</summary>
+internal static class TrainingCheckpoint
+{
+    private const string Marker = ".complete";
+    private const string OptimizerFile = "optimizer.safetensors";
+    private const string StateFile = "trainer.json";
+    private const string GeneratorName = "torch.generator";
+
+    /// <summary>Writes a checkpoint under a temporary name, marks it complete and renames it; then removes all but the newest <paramref name="keep"/>.</summary>
+    /// <exception cref="TrainingException">It cannot be written; earlier checkpoints are as they were.</exception>
+    public static string Save(string root, DeepSeekModel model, IReadOnlyList<TrainedParameter> parameters, TrainingState state, string tokenizerDirectory, int keep)
+    {
+        var final = Path.Combine(root, FolderName(state.Step));
+        var temporary = Path.Combine(root, $".{FolderName(state.Step)}.{Guid.NewGuid():N}.tmp");
+        try
+        {
+            Directory.CreateDirectory(temporary);
+            DeepSeekFiles.Save(model, temporary, DType.F32);
+            CopyTokenizer(tokenizerDirectory, temporary);
+            using (NewDisposeScope()) SafetensorsWriter.Write(Path.Combine(temporary, OptimizerFile), StateTensors(parameters));
+            AtomicFile.Write(Path.Combine(temporary, StateFile), stream => JsonSerializer.Serialize(stream, state));
+            var hashes = Directory.EnumerateFiles(temporary).Order(StringComparer.Ordinal).ToDictionary(file => Path.GetFileName(file), HashOf);
+            AtomicFile.Write(Path.Combine(temporary, Marker), stream => JsonSerializer.Serialize(stream, hashes));
+            if (Directory.Exists(final)) Directory.Delete(final, recursive: true);
+            Directory.Move(temporary, final);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            Discard(temporary);
+            throw new TrainingException($"checkpoint {final}: cannot be written: {fault.Message}; earlier checkpoints are untouched, make room and use --resume", fault);
+        }
+
+        foreach (var old in Complete(root).SkipLast(keep)) Directory.Delete(old, recursive: true);
+        return final;
+    }
+
+    /// <summary>The newest complete checkpoint under <paramref name="root"/>, or null.</summary>
+    public static string? Latest(string root) => Complete(root).LastOrDefault();
+
+    /// <summary>Reads weights, optimiser state and generator of the checkpoint <paramref name="folder"/>.</summary>
+    /// <exception cref="TrainingException">A file is not the one that was written.</exception>
+    /// <exception cref="CheckpointException">The weights cannot be read.</exception>
+    public static TrainingState Load(string folder, DeepSeekModel model, IReadOnlyList<TrainedParameter> parameters)
+    {
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        var hashes = JsonSerializer.Deserialize<Dictionary<string, string>>(File.ReadAllBytes(Path.Combine(folder, Marker)))!;
+        foreach (var (file, hash) in hashes)
+        {
+            var path = Path.Combine(folder, file);
+            if (!File.Exists(path) || HashOf(path) != hash) throw new TrainingException($"{path}: is not the file that was saved; remove the folder to resume from an earlier one");
+        }
+
+        using (var checkpoint = Checkpoint.Open(folder))
+        {
+            foreach (var (spec, tensor) in model.PublishedWeights()) tensor.copy_(TensorBytes.Read(checkpoint.Tensors[spec.Name]));
+        }
+
+        var stored = TensorBytes.ReadAll(Path.Combine(folder, OptimizerFile));
+        var byName = parameters.ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
+        foreach (var (name, tensor) in stored)
+        {
+            var bar = name.IndexOf('|', StringComparison.Ordinal);
+            if (bar > 0) byName[name[..bar]].StateOf(name[(bar + 1)..]).copy_(tensor);
+        }
+
+        random.set_rng_state(stored[GeneratorName]);
+        return JsonSerializer.Deserialize<TrainingState>(File.ReadAllBytes(Path.Combine(folder, StateFile)))!;
+    }
+
+    /// <summary>Copies the files of a tokenizer.</summary>
+    public static void CopyTokenizer(string from, string to)
+    {
+        foreach (var file in (string[])["tokenizer.json", "tokenizer_config.json", "generation_config.json"])
+        {
+            if (File.Exists(Path.Combine(from, file))) File.Copy(Path.Combine(from, file), Path.Combine(to, file), overwrite: true);
+        }
+    }
+
+    private static IEnumerable<TensorToWrite> StateTensors(IReadOnlyList<TrainedParameter> parameters)
+    {
+        foreach (var parameter in parameters)
+        {
+            foreach (var (name, tensor) in parameter.State) yield return TensorBytes.Describe($"{parameter.Name}|{name}", tensor, DType.F32);
+        }
+
+        yield return TensorBytes.Describe(GeneratorName, random.get_rng_state(), DType.U8);
+    }
+
+    private static string FolderName(long step) => string.Create(CultureInfo.InvariantCulture, $"step-{step:D7}");
+
+    private static List<string> Complete(string root) => Directory.Exists(root)
+        ? [.. Directory.EnumerateDirectories(root, "step-*").Where(folder => File.Exists(Path.Combine(folder, Marker))).Order(StringComparer.Ordinal)]
+        : [];
+
+    private static string HashOf(string path)
+    {
+        using var file = File.OpenRead(path);
+        return Convert.ToHexStringLower(SHA256.HashData(file));
+    }
+
+    private static void Discard(string folder)
+    {
+        try
+        {
+            if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
+        }
+        catch (IOException)
+        {
+            // The disk refuses even that; the folder has no marker and is never read.
+            return;
+        }
+    }
+}
