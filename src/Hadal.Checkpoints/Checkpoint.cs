@@ -1,4 +1,5 @@
 using Hadal.Checkpoints.Config;
+using Hadal.Checkpoints.Text;
 using Hadal.Checkpoints.Weights;
 
 namespace Hadal.Checkpoints;
@@ -54,6 +55,10 @@ public sealed class Checkpoint : IDisposable
     {
         foreach (var file in _files) file.EnsureUnchanged();
     }
+
+    /// <summary>Reads the tokenizer: <c>tokenizer.json</c> with <c>tokenizer_config.json</c>. The result outlives the checkpoint.</summary>
+    /// <exception cref="CheckpointException">It is missing, malformed, or of a kind that is not supported.</exception>
+    public Tokenizer LoadTokenizer() => TokenizerLoader.FromDirectory(Path);
 
     /// <inheritdoc/>
     public void Dispose()

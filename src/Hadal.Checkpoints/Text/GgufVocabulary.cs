@@ -101,7 +101,7 @@ internal sealed record GgufVocabulary
         var entries = Entries();
         var frame = Frame(AddsBos ?? true) with { DropsLeadingSpace = AddsSpacePrefix ?? true };
         return new SentencePieceTokenizer(
-            new Vocabulary(entries, VocabularySpelling.SpaceSign), [.. scores], AddedTokens(entries), AddsSpacePrefix ?? true, UnknownTokenId ?? -1, frame);
+            new Vocabulary(entries, VocabularySpelling.SpaceSign), [.. scores], AddedTokens(entries), AddsSpacePrefix ?? true, UnknownTokenId is { } unknown ? Known(unknown, "unknown_token_id") : -1, frame);
     }
 
     private WordPieceTokenizer BuildWordPiece()
