@@ -1,3 +1,7 @@
+using System.Globalization;
+using System.Text.Json;
+using Hadal.Checkpoints.Text.Jinja;
+
 namespace Hadal.Checkpoints.Text;
 
 /// <summary>A chat template: the part of Jinja that published checkpoints use, interpreted without reflection.</summary>
@@ -8,13 +12,17 @@ namespace Hadal.Checkpoints.Text;
 /// </remarks>
 public sealed class ChatTemplate
 {
+    private static readonly string[] Reserved = ["messages", "tools", "bos_token", "eos_token", "add_generation_prompt"];
+
     private readonly string _source;
+    private readonly JinjaStatement _body;
     private readonly ChatTemplateLimits _limits;
     private readonly TimeProvider _clock;
 
-    private ChatTemplate(string source, ChatTemplateLimits limits, TimeProvider clock)
+    private ChatTemplate(string source, JinjaStatement body, ChatTemplateLimits limits, TimeProvider clock)
     {
         _source = source;
+        _body = body;
         _limits = limits;
         _clock = clock;
     }
@@ -28,7 +36,12 @@ public sealed class ChatTemplate
     public static ChatTemplate Parse(string source, ChatTemplateLimits? limits = null, TimeProvider? clock = null)
     {
         ArgumentNullException.ThrowIfNull(source);
-        return new ChatTemplate(source, limits ?? new ChatTemplateLimits(), clock ?? TimeProvider.System);
+        limits ??= new ChatTemplateLimits();
+        if (source.Length > limits.MaxSourceLength)
+            throw new ChatTemplateException(ChatTemplateFault.Limit, string.Create(
+                CultureInfo.InvariantCulture, $"the chat template has {source.Length} characters, more than {limits.MaxSourceLength}"));
+        source = JinjaLexer.Normalize(source);
+        return new ChatTemplate(source, JinjaParser.Parse(source, limits.MaxDepth), limits, clock ?? TimeProvider.System);
     }
 
     /// <summary>Renders a conversation.</summary>
@@ -40,6 +53,52 @@ public sealed class ChatTemplate
     public IReadOnlyList<TextSegment> Render(ChatConversation conversation, bool addGenerationPrompt = true)
     {
         ArgumentNullException.ThrowIfNull(conversation);
-        throw new NotSupportedException($"templates are not rendered yet ({_source.Length} characters, {_limits}, {_clock})");
+        return Render(run => DefineVariables(run, conversation, addGenerationPrompt));
+    }
+
+    /// <summary>Renders with nothing but the members of a JSON object as variables; none of their texts is trusted.</summary>
+    internal IReadOnlyList<TextSegment> RenderVariables(JsonElement variables) => Render(run =>
+    {
+        JinjaGlobals.AddTo(run.Scope);
+        foreach (var variable in variables.EnumerateObject()) run.Scope.Set(variable.Name, JinjaGlobals.FromJson(run, variable.Value));
+    });
+
+    private IReadOnlyList<TextSegment> Render(Action<JinjaRun> defineVariables)
+    {
+        var run = new JinjaRun(_limits, _clock);
+        try
+        {
+            defineVariables(run);
+            run.Scope = new JinjaScope(run.Scope);
+            _body.Execute(run);
+            return run.Output.ToSegments();
+        }
+        catch (JinjaFault fault)
+        {
+            throw Located(fault, run.Position);
+        }
+        catch (InvalidOperationException exception) when (exception.InnerException is JinjaFault fault)
+        {
+            throw Located(fault, run.Position);
+        }
+    }
+
+    private ChatTemplateException Located(JinjaFault fault, int position) => JinjaLexer.Fault(_source, fault.Fault, fault.Message, position);
+
+    private static void DefineVariables(JinjaRun run, ChatConversation conversation, bool addGenerationPrompt)
+    {
+        JinjaGlobals.AddTo(run.Scope);
+        if (conversation.Variables is { } variables)
+            foreach (var (name, value) in variables)
+                run.Scope.Set(name, JinjaGlobals.FromJson(run, value));
+        foreach (var name in Reserved)
+            if (conversation.Variables?.ContainsKey(name) == true) throw run.Fail($"the variable '{name}' cannot be given");
+
+        run.Scope.Set("messages", run.List([.. conversation.Messages.Select(message => ChatValues.Of(run, message))]));
+        run.Scope.Set("add_generation_prompt", BooleanValue.Of(addGenerationPrompt));
+        if (conversation.Tools is { ValueKind: not (JsonValueKind.Null or JsonValueKind.Undefined) } tools) run.Scope.Set("tools", JinjaGlobals.FromJson(run, tools));
+        else run.Scope.Set("tools", NoneValue.Instance);
+        if (conversation.BosToken is { } bos) run.Scope.Set("bos_token", TextValue.Trusted(bos));
+        if (conversation.EosToken is { } eos) run.Scope.Set("eos_token", TextValue.Trusted(eos));
     }
 }
