@@ -1,0 +1,26 @@
+namespace Hadal.Inference.Models;
+
+/// <summary>What one sequence keeps between forward passes. Belongs to the model that made it; not thread-safe.</summary>
+public abstract class KvCache : IDisposable
+{
+    /// <summary>Tokens computed so far.</summary>
+    public abstract int Length { get; }
+
+    /// <summary>Forgets all but the first tokens.</summary>
+    /// <param name="length">Tokens to keep, 0 to <see cref="Length"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">More than there are, or negative.</exception>
+    public abstract void Truncate(int length);
+
+    /// <summary>Gives the memory back to the model.</summary>
+    public void Dispose()
+    {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <inheritdoc cref="Dispose()"/>
+    /// <param name="disposing">True when called by <see cref="Dispose()"/>.</param>
+    protected virtual void Dispose(bool disposing)
+    {
+    }
+}
