@@ -30,6 +30,7 @@ public static partial class TorchRuntime
             {
                 // libgomp reads the process environment when it is loaded; .NET keeps a copy of its own, so this goes to libc.
                 _ = SetEnvironment("OMP_WAIT_POLICY", "passive", overwrite: 0);
+                KeepMemory();
                 var directory = FindDirectory();
                 foreach (var file in LibtorchFiles) NativeLibrary.Load(Path.Combine(directory, file));
                 LoadTorchSharp(Path.Combine(directory, LibraryFile));
@@ -37,6 +38,17 @@ public static partial class TorchRuntime
 
             _isInitialized = true;
         }
+    }
+
+    /// <summary>Lets malloc keep and reuse large blocks. By default each tensor above 32 MiB is mapped, zeroed by the kernel and unmapped again,
+    /// which takes longer than most of what is computed on it.</summary>
+    private static void KeepMemory()
+    {
+        const int TrimThreshold = -1, TopPad = -2, MmapMax = -4, ArenaMax = -8;
+        _ = SetMallocOption(ArenaMax, 1);
+        _ = SetMallocOption(MmapMax, 0);
+        _ = SetMallocOption(TrimThreshold, int.MaxValue);
+        _ = SetMallocOption(TopPad, 64 << 20);
     }
 
     private static string FindDirectory()
@@ -95,6 +107,9 @@ public static partial class TorchRuntime
 
         throw new DllNotFoundException($"{path}: no place to write a mended copy");
     }
+
+    [LibraryImport("libc", EntryPoint = "mallopt")]
+    private static partial int SetMallocOption(int option, int value);
 
     [LibraryImport("libc", EntryPoint = "setenv", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int SetEnvironment(string name, string value, int overwrite);

@@ -102,7 +102,7 @@ public static class Pretrain
         {
             using var batchScope = NewDisposeScope();
             var ids = reader.Read(firstSequence + ((long)batch * options.BatchSequences), options.BatchSequences, model.Device);
-            var losses = Losses(model, ids, stage.Mode);
+            var losses = Losses(model, ids, stage.Mode, options.MtpShare);
             var total = stage.Mode == AttentionMode.IndexerWarmUp
                 ? losses.Indexer!
                 : losses.Language + (losses.Mtp is null ? 0 : losses.Mtp * MtpWeight(options, step)) + (losses.Balance is null ? 0 : losses.Balance * options.BalanceWeight);
@@ -127,26 +127,25 @@ public static class Pretrain
     /// <param name="model">The model.</param>
     /// <param name="ids">[batch, sequence_length + 1].</param>
     /// <param name="mode">What attention reads.</param>
-    internal static (Tensor Language, Tensor? Mtp, Tensor? Balance, Tensor? Indexer) Losses(DeepSeekModel model, Tensor ids, AttentionMode mode)
+    /// <param name="mtpShare">Share of the sequences that the prediction layers see.</param>
+    internal static (Tensor Language, Tensor? Mtp, Tensor? Balance, Tensor? Indexer) Losses(DeepSeekModel model, Tensor ids, AttentionMode mode, double mtpShare = 1)
     {
         var tokens = ids.shape[1] - 1;
         var auxiliary = new AuxiliaryLosses();
         var inputs = ids.narrow(1, 0, tokens);
         var hidden = model.Hidden(inputs, mode, auxiliary);
-        var language = CrossEntropy(model, hidden, ids.narrow(1, 1, tokens));
+        var language = model.Loss(hidden, ids.narrow(1, 1, tokens));
         Tensor? mtp = null;
-        var predictions = model.Predict(hidden, inputs, mode, auxiliary);
+        var predicted = (long)Math.Ceiling(ids.shape[0] * mtpShare);
+        var predictions = model.Predict(hidden.narrow(0, 0, predicted), inputs.narrow(0, 0, predicted), mode, auxiliary);
         for (var depth = 1; depth <= predictions.Count; depth++)
         {
-            var part = CrossEntropy(model, predictions[depth - 1], ids.narrow(1, depth + 1, tokens - depth)) / predictions.Count;
+            var part = model.Loss(predictions[depth - 1], ids.narrow(0, 0, predicted).narrow(1, depth + 1, tokens - depth)) / predictions.Count;
             mtp = mtp is null ? part : mtp + part;
         }
 
         return (language, mtp, Mean(auxiliary.Balance), Sum(auxiliary.Indexer));
     }
-
-    private static Tensor CrossEntropy(DeepSeekModel model, Tensor hidden, Tensor targets) =>
-        nn.functional.cross_entropy(model.Logits(hidden).view(-1, model.Config.VocabSize).to(ScalarType.Float32), targets.reshape(-1));
 
     private static Tensor? Sum(List<Tensor> losses) => losses.Count == 0 ? null : stack(losses).sum();
 

@@ -84,6 +84,10 @@ public sealed record PretrainOptions
     /// <summary>Weight of the multi-token-prediction loss after two thirds of the dense steps.</summary>
     public double MtpWeightLate { get; init; } = 0.1;
 
+    /// <summary>Share of the sequences of each batch on which the prediction layers are trained; a prediction layer and its head cost as much as the
+    /// main head and a layer.</summary>
+    public double MtpShare { get; init; } = 1;
+
     /// <summary>Weight of the routers' sequence balance loss.</summary>
     public double BalanceWeight { get; init; } = 1e-4;
 
@@ -183,6 +187,7 @@ public sealed record PretrainOptions
         Expect(Optimizer is "adamw" or "muon", $"optimizer: expected adamw or muon, got '{Optimizer}'");
         Expect(LearningRate > 0, $"learning_rate: expected a positive number, got {LearningRate}");
         Expect(GradientClip > 0, $"gradient_clip: expected a positive number, got {GradientClip}");
+        Expect(MtpShare is > 0 and <= 1, $"mtp_share: expected above 0 to 1, got {MtpShare}");
         Expect(KeepCheckpoints > 0, $"keep_checkpoints: expected at least 1, got {KeepCheckpoints}");
         Expect(LogEverySteps > 0, $"log_every_steps: expected at least 1, got {LogEverySteps}");
         Expect(Sources.All(source => source.HeldOut is >= 0 and < 1), "sources.held_out: expected 0 to below 1");

@@ -100,6 +100,16 @@ public sealed class DeepSeekModel : NamedModule
         return _head is null ? nn.functional.linear(hidden, _body.Embedding.weight!.to(hidden.dtype)) : _head.forward(hidden);
     }
 
+    /// <summary>Mean cross-entropy of the output head against <paramref name="targets"/>.</summary>
+    /// <param name="hidden">[…, hidden_size], normalised.</param>
+    /// <param name="targets">[…], int64.</param>
+    public Tensor Loss(Tensor hidden, Tensor targets)
+    {
+        ArgumentNullException.ThrowIfNull(hidden);
+        ArgumentNullException.ThrowIfNull(targets);
+        return HeadLoss.Apply(hidden.reshape(-1, hidden.shape[^1]), _head?.Weight ?? _body.Embedding.weight!, targets.reshape(-1));
+    }
+
     /// <summary>The weights by published name, in the order of <see cref="WeightManifest"/>; views of the model's own memory.</summary>
     /// <exception cref="InvalidOperationException">Names or shapes differ from the manifest, which would be a fault of this program.</exception>
     public IReadOnlyList<(WeightSpec Spec, Tensor Tensor)> PublishedWeights()
