@@ -27,7 +27,11 @@ internal sealed class BytePairTokenizer : Tokenizer
         _normalized = new AddedTokens(addedTokens.Where(token => token is { IsControl: false, IsNormalized: true })
             .Select(token => token with { Content = rules.Normalizer.Apply(token.Content) }).Where(token => token.Content.Length > 0));
         _byteIds = vocabulary.ByteIds();
+        KeepsAllText = rules.Normalizer.IsNone && rules.StartsFromBytes && _byteIds.All(id => id >= 0)
+            && rules.PreTokenizer.Stages.All(stage => stage.Behavior != SplitBehavior.Removed) && addedTokens.All(token => !token.StripsLeft && !token.StripsRight);
     }
+
+    private protected override bool KeepsAllText { get; }
 
     private protected override void EncodeCore(TokenizerInput input, List<int> ids) => _given.Split(
         input.Text, input.IsTrusted, (begin, end) => EncodeNormalized(_rules.Normalizer.Apply(input.Text[begin..end]), begin == 0, ids), token => ids.Add(token.Id));

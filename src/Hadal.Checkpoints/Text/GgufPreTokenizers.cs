@@ -54,6 +54,17 @@ internal static class GgufPreTokenizers
         "bailingmoe" or "bailingmoe2" or "llada-moe" => Isolating(
             @"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"),
         "seed-coder" => Isolating(Contractions + @"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}\r\n]+|" + LinesAndSpaces),
+        "jais-2" => Isolating(
+            Contractions + @"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)"
+            + @"|\s{64}(?!\S)|\s{32}(?!\S)|\s{16}(?!\S)|\s{8}(?!\S)|\s{4}(?!\S)|\s{1,2}(?!\S)|\s{1}"),
+        "minicpm5" => Isolating(@"\p{N}{1,3}", Contractions + @"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+| ?[^\s\p{L}\p{N}]+[\r\n]*|" + LinesAndSpaces)
+            with { IgnoresMerges = true },
+        "ufakzeka" => Isolating(@"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|" + LinesAndSpaces),
+        "laguna" => Isolating(@"[^\n]+|[\n]+", Qwen2),
+        "youtu" => Isolating(
+            "[\uAC00-\uD7A3\u3131-\u318E]+|[！…“”‘’—：；，、-\u303F\uFE30-\uFE4F]+|[\u3105-\u312F]+|[\u4E00-\u9FA5\u3040-\u309F\u30A0-\u30FF]+",
+            $@"{Lead}{Upper}*{Lower}+{Contractions}?|{Lead}{Upper}+{Lower}*{Contractions}?|\p{{N}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*|" + LinesAndSpaces)
+            with { IgnoresMerges = true },
         _ => throw new CheckpointException($"tokenizer.ggml.pre '{name}' is not supported; convert the model again or use its tokenizer.json"),
     };
 

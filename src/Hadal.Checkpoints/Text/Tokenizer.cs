@@ -62,6 +62,16 @@ public abstract class Tokenizer
         return ids;
     }
 
+    /// <summary>A number of tokens that no encoding of the text is below, found without encoding it: its bytes over those of the longest
+    /// token. A text that cannot fit is refused with it before it costs anything.</summary>
+    /// <param name="text">The text; 0 comes back where the tokenizer may shorten texts first.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="text"/> is null.</exception>
+    public int MinTokenCount(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return KeepsAllText ? (int)((Encoding.UTF8.GetByteCount(text) + (long)Vocabulary.MaxTokenBytes - 1) / Vocabulary.MaxTokenBytes) : 0;
+    }
+
     /// <summary>Turns token ids into text. Bytes that are not UTF-8 become U+FFFD; ids without a token give nothing.</summary>
     /// <param name="tokenIds">Token ids.</param>
     /// <param name="skipSpecial">Leaves control tokens out; otherwise they give their literal text.</param>
@@ -95,6 +105,9 @@ public abstract class Tokenizer
 
     /// <summary>True if decoding drops one space at the very start, which encoding had put there.</summary>
     internal bool DropsLeadingSpace => _frame.DropsLeadingSpace;
+
+    /// <summary>True if every byte of a text is part of the bytes of some token of its encoding.</summary>
+    private protected virtual bool KeepsAllText => false;
 
     /// <summary>Appends the ids of the joined text, without start or end tokens.</summary>
     private protected abstract void EncodeCore(TokenizerInput input, List<int> ids);

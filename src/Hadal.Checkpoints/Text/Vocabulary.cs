@@ -97,6 +97,9 @@ internal sealed class Vocabulary
     /// <summary>The byte strings that merging works on, of the tokens it may produce.</summary>
     public TokenTable Keys { get; }
 
+    /// <summary>Bytes of the longest token.</summary>
+    public int MaxTokenBytes => _bytes.MaxLength;
+
     /// <summary>What a token is for; <see cref="TokenKind.None"/> for an id outside the vocabulary.</summary>
     public TokenKind KindOf(int id) => (uint)id < (uint)_kinds.Length ? _kinds[id] : TokenKind.None;
 

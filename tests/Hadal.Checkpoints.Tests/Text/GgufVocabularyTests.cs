@@ -120,7 +120,8 @@ public sealed class GgufVocabularyTests
         string[] names =
         [
             "default", "gpt-2", "starcoder", "falcon", "chameleon", "deepseek-llm", "deepseek-coder", "deepseek-v3", "qwen2", "qwen35", "stablelm2",
-            "llama-bpe", "dbrx", "tekken", "gpt-4o", "poro-chat", "viking", "bailingmoe", "seed-coder",
+            "llama-bpe", "dbrx", "tekken", "gpt-4o", "poro-chat", "viking", "bailingmoe", "seed-coder", "jais-2", "minicpm5",
+            "ufakzeka", "laguna", "youtu",
         ];
         foreach (var name in names)
         {

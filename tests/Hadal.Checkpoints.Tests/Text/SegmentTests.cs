@@ -71,6 +71,16 @@ public sealed class SegmentTests
     }
 
     [Fact]
+    public void A_text_has_at_least_the_tokens_that_its_bytes_need()
+    {
+        Gen.String[Gen.Char["ab 12.\n中é\uD83D\uDE00<>"], 0, 40].Sample(text =>
+            Assert.InRange(_tokenizer.Encode(text, addSpecial: false).Count, _tokenizer.MinTokenCount(text), int.MaxValue), iter: 1000);
+        Assert.InRange(_tokenizer.MinTokenCount(new string('x', 100_000)), 1_000, 100_000);
+        Assert.Equal(0, _tokenizer.MinTokenCount(""));
+        Assert.Equal(0, TokenizerFixtures.Golden("qwen2").MinTokenCount("abc"));
+    }
+
+    [Fact]
     public void Missing_text_is_refused()
     {
         Assert.Throws<ArgumentNullException>(() => _tokenizer.Encode((string)null!));
