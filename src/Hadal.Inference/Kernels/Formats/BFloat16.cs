@@ -9,18 +9,20 @@ internal readonly unsafe struct BFloat16 : IBlockFormat
 {
     public static DType DType => DType.BF16;
 
+    public static int UnitLength => 64;
+
     public static void Scalar(byte* source, int count, float* y)
     {
         for (var i = 0; i < count; i++) y[i] = BitConverter.UInt32BitsToSingle((uint)((ushort*)source)[i] << 16);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Decode<TLanes, TVector>(byte* source, int count, float* y)
+    public static TVector Unpack<TLanes, TVector, TUse>(byte* unit, float* p, TVector acc)
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
+        where TUse : struct, IUse
     {
-        var i = 0;
-        for (; i <= count - TLanes.Count; i += TLanes.Count) TLanes.Store(y + i, TLanes.LoadBFloat16((ushort*)source + i));
-        if (i < count) Scalar(source + ((long)i * 2), count - i, y + i);
+        for (var i = 0; i < UnitLength; i += TLanes.Count) acc = TUse.Take<TLanes, TVector>(TLanes.LoadBFloat16((ushort*)unit + i), p + i, acc);
+        return acc;
     }
 }

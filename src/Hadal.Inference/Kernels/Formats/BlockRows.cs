@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Hadal.Checkpoints.Weights;
+using Hadal.Inference.Kernels.Lanes;
 
 namespace Hadal.Inference.Kernels.Formats;
 
@@ -11,13 +12,18 @@ internal readonly unsafe struct BlockRows<TBlock>(byte* data, int columns) : IWe
 
     public DType DType => TBlock.DType;
 
+    public int UnitLength => TBlock.UnitLength;
+
+    public int UnitBytes { get; } = TBlock.UnitLength / TBlock.DType.BlockSize() * TBlock.DType.BlockBytes();
+
+    public byte* At(int row, int begin) => data + (row * _rowBytes) + ((long)begin / UnitLength * UnitBytes);
+
     public void Scalar(int row, int begin, int count, float* y) => TBlock.Scalar(At(row, begin), count, y);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Decode<TLanes, TVector>(int row, int begin, int count, float* y)
-        where TLanes : struct, Lanes.ILanes<TVector>
-        where TVector : struct =>
-        TBlock.Decode<TLanes, TVector>(At(row, begin), count, y);
-
-    private byte* At(int row, int begin) => data + (row * _rowBytes) + ((long)begin / TBlock.DType.BlockSize() * TBlock.DType.BlockBytes());
+    public TVector Unpack<TLanes, TVector, TUse>(byte* unit, int row, int begin, float* p, TVector acc)
+        where TLanes : struct, ILanes<TVector>
+        where TVector : struct
+        where TUse : struct, IUse =>
+        TBlock.Unpack<TLanes, TVector, TUse>(unit, p, acc);
 }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Hadal.Checkpoints.Weights;
 using Hadal.Inference.Kernels.Lanes;
 
@@ -19,27 +20,36 @@ internal readonly unsafe struct F8E4M3Rows(byte* data, int columns, float* scale
 
     public DType DType => DType.F8E4M3;
 
+    public int UnitLength => ScaleBlock;
+
+    public int UnitBytes => ScaleBlock;
+
+    public byte* At(int row, int begin) => data + ((long)row * columns) + begin;
+
     public void Scalar(int row, int begin, int count, float* y)
     {
-        var source = data + ((long)row * columns) + begin;
+        var source = At(row, begin);
         for (var i = 0; i < count; i++) y[i] = ToSingle(source[i]) * Scale(row, begin + i);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Decode<TLanes, TVector>(int row, int begin, int count, float* y)
+    public TVector Unpack<TLanes, TVector, TUse>(byte* unit, int row, int begin, float* p, TVector acc)
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
+        where TUse : struct, IUse
     {
-        var source = data + ((long)row * columns) + begin;
-        var i = 0;
-        while (i < count)
+        var scale = TLanes.Broadcast(Scale(row, begin));
+        for (var i = 0; i < ScaleBlock; i += 16)
         {
-            var factor = Scale(row, begin + i);
-            var scale = TLanes.Broadcast(factor);
-            var end = Math.Min(i + ScaleBlock, count);
-            for (; i <= end - TLanes.Count; i += TLanes.Count) TLanes.Store(y + i, TLanes.Multiply(TLanes.LoadE4M3(source + i), scale));
-            for (; i < end; i++) y[i] = ToSingle(source[i]) * factor;
+            var codes = Vector128.Load(unit + i);
+            for (var part = 0; part < 16 / TLanes.Count; part++)
+            {
+                var value = TLanes.Multiply(TLanes.FromE4M3(codes, part), scale);
+                acc = TUse.Take<TLanes, TVector>(value, p + i + (part * TLanes.Count), acc);
+            }
         }
+
+        return acc;
     }
 
     /// <summary>Exact value of one code: sign, 4 bits of exponent with bias 7, 3 bits of mantissa; no infinity, 0x7F is NaN.</summary>

@@ -9,18 +9,20 @@ internal readonly unsafe struct Float32 : IBlockFormat
 {
     public static DType DType => DType.F32;
 
+    public static int UnitLength => 64;
+
     public static void Scalar(byte* source, int count, float* y)
     {
         for (var i = 0; i < count; i++) y[i] = ((float*)source)[i];
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Decode<TLanes, TVector>(byte* source, int count, float* y)
+    public static TVector Unpack<TLanes, TVector, TUse>(byte* unit, float* p, TVector acc)
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
+        where TUse : struct, IUse
     {
-        var i = 0;
-        for (; i <= count - TLanes.Count; i += TLanes.Count) TLanes.Store(y + i, TLanes.Load((float*)source + i));
-        if (i < count) Scalar(source + ((long)i * 4), count - i, y + i);
+        for (var i = 0; i < UnitLength; i += TLanes.Count) acc = TUse.Take<TLanes, TVector>(TLanes.Load((float*)unit + i), p + i, acc);
+        return acc;
     }
 }

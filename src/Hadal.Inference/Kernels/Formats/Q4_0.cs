@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Hadal.Checkpoints.Weights;
 using Hadal.Inference.Kernels.Lanes;
 
@@ -11,6 +12,8 @@ internal readonly unsafe struct Q4_0 : IBlockFormat
     private const int BlockBytes = 18;
 
     public static DType DType => DType.Q4_0;
+
+    public static int UnitLength => BlockSize;
 
     public static void Scalar(byte* source, int count, float* y)
     {
@@ -26,19 +29,22 @@ internal readonly unsafe struct Q4_0 : IBlockFormat
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Decode<TLanes, TVector>(byte* source, int count, float* y)
+    public static TVector Unpack<TLanes, TVector, TUse>(byte* unit, float* p, TVector acc)
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
+        where TUse : struct, IUse
     {
-        for (var end = y + count; y < end; y += BlockSize, source += BlockBytes)
+        var d = TLanes.Broadcast(HalfBits.Read(unit));
+        var bytes = Vector128.Load(unit + 2);
+        if (TLanes.HasTables)
         {
-            var d = TLanes.Broadcast(HalfBits.Read(source));
-            var offset = TLanes.Broadcast(8f);
-            for (var j = 0; j < BlockSize / 2; j += TLanes.Count)
-            {
-                TLanes.Store(y + j, TLanes.Multiply(TLanes.Subtract(TLanes.LoadBits(source + 2 + j, 0, 15), offset), d));
-                TLanes.Store(y + j + 16, TLanes.Multiply(TLanes.Subtract(TLanes.LoadBits(source + 2 + j, 4, 15), offset), d));
-            }
+            var table = TLanes.Multiply(TLanes.Subtract(Codes.Table<TLanes, TVector>(), TLanes.Broadcast(8f)), d);
+            acc = TUse.Take<TLanes, TVector>(TLanes.LookUp(table, bytes), p, acc);
+            return TUse.Take<TLanes, TVector>(TLanes.LookUp(table, Codes.HighNibbles(bytes)), p + 16, acc);
         }
+
+        var offset = Vector128.Create((sbyte)8);
+        acc = Codes.Scaled<TLanes, TVector, TUse>(Codes.LowNibbles(bytes).AsSByte() - offset, d, p, acc);
+        return Codes.Scaled<TLanes, TVector, TUse>(Codes.HighNibbles(bytes).AsSByte() - offset, d, p + 16, acc);
     }
 }

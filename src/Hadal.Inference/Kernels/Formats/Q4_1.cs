@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Hadal.Checkpoints.Weights;
 using Hadal.Inference.Kernels.Lanes;
 
@@ -11,6 +12,8 @@ internal readonly unsafe struct Q4_1 : IBlockFormat
     private const int BlockBytes = 20;
 
     public static DType DType => DType.Q4_1;
+
+    public static int UnitLength => BlockSize;
 
     public static void Scalar(byte* source, int count, float* y)
     {
@@ -26,18 +29,21 @@ internal readonly unsafe struct Q4_1 : IBlockFormat
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Decode<TLanes, TVector>(byte* source, int count, float* y)
+    public static TVector Unpack<TLanes, TVector, TUse>(byte* unit, float* p, TVector acc)
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
+        where TUse : struct, IUse
     {
-        for (var end = y + count; y < end; y += BlockSize, source += BlockBytes)
+        TVector d = TLanes.Broadcast(HalfBits.Read(unit)), m = TLanes.Broadcast(HalfBits.Read(unit + 2));
+        var bytes = Vector128.Load(unit + 4);
+        if (TLanes.HasTables)
         {
-            TVector d = TLanes.Broadcast(HalfBits.Read(source)), m = TLanes.Broadcast(HalfBits.Read(source + 2));
-            for (var j = 0; j < BlockSize / 2; j += TLanes.Count)
-            {
-                TLanes.Store(y + j, TLanes.Add(TLanes.Multiply(TLanes.LoadBits(source + 4 + j, 0, 15), d), m));
-                TLanes.Store(y + j + 16, TLanes.Add(TLanes.Multiply(TLanes.LoadBits(source + 4 + j, 4, 15), d), m));
-            }
+            var table = TLanes.Add(TLanes.Multiply(Codes.Table<TLanes, TVector>(), d), m);
+            acc = TUse.Take<TLanes, TVector>(TLanes.LookUp(table, bytes), p, acc);
+            return TUse.Take<TLanes, TVector>(TLanes.LookUp(table, Codes.HighNibbles(bytes)), p + 16, acc);
         }
+
+        acc = Codes.Affine<TLanes, TVector, TUse>(Codes.LowNibbles(bytes), d, m, p, acc);
+        return Codes.Affine<TLanes, TVector, TUse>(Codes.HighNibbles(bytes), d, m, p + 16, acc);
     }
 }

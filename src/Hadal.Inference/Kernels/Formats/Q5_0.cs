@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Hadal.Checkpoints.Weights;
 using Hadal.Inference.Kernels.Lanes;
 
@@ -11,6 +12,8 @@ internal readonly unsafe struct Q5_0 : IBlockFormat
     private const int BlockBytes = 22;
 
     public static DType DType => DType.Q5_0;
+
+    public static int UnitLength => BlockSize;
 
     public static void Scalar(byte* source, int count, float* y)
     {
@@ -27,19 +30,16 @@ internal readonly unsafe struct Q5_0 : IBlockFormat
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Decode<TLanes, TVector>(byte* source, int count, float* y)
+    public static TVector Unpack<TLanes, TVector, TUse>(byte* unit, float* p, TVector acc)
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
+        where TUse : struct, IUse
     {
-        for (var end = y + count; y < end; y += BlockSize, source += BlockBytes)
-        {
-            TVector d = TLanes.Broadcast(HalfBits.Read(source)), offset = TLanes.Broadcast(16f);
-            var high = Unsafe.ReadUnaligned<uint>(source + 2);
-            for (var j = 0; j < BlockSize / 2; j += TLanes.Count)
-            {
-                TLanes.Store(y + j, TLanes.Multiply(TLanes.Subtract(TLanes.LoadNibblesWithBits(source + 6 + j, 0, high >> j), offset), d));
-                TLanes.Store(y + j + 16, TLanes.Multiply(TLanes.Subtract(TLanes.LoadNibblesWithBits(source + 6 + j, 4, high >> (j + 16)), offset), d));
-            }
-        }
+        var d = TLanes.Broadcast(HalfBits.Read(unit));
+        var high = Unsafe.ReadUnaligned<uint>(unit + 2);
+        var bytes = Vector128.Load(unit + 6);
+        var offset = Vector128.Create((sbyte)16);
+        acc = Codes.Scaled<TLanes, TVector, TUse>((Codes.LowNibbles(bytes) | Codes.FifthBits(high)).AsSByte() - offset, d, p, acc);
+        return Codes.Scaled<TLanes, TVector, TUse>((Codes.HighNibbles(bytes) | Codes.FifthBits(high >> 16)).AsSByte() - offset, d, p + 16, acc);
     }
 }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Hadal.Checkpoints.Weights;
 using Hadal.Inference.Kernels.Lanes;
 
@@ -11,6 +12,8 @@ internal readonly unsafe struct Q5_1 : IBlockFormat
     private const int BlockBytes = 24;
 
     public static DType DType => DType.Q5_1;
+
+    public static int UnitLength => BlockSize;
 
     public static void Scalar(byte* source, int count, float* y)
     {
@@ -27,19 +30,15 @@ internal readonly unsafe struct Q5_1 : IBlockFormat
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Decode<TLanes, TVector>(byte* source, int count, float* y)
+    public static TVector Unpack<TLanes, TVector, TUse>(byte* unit, float* p, TVector acc)
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
+        where TUse : struct, IUse
     {
-        for (var end = y + count; y < end; y += BlockSize, source += BlockBytes)
-        {
-            TVector d = TLanes.Broadcast(HalfBits.Read(source)), m = TLanes.Broadcast(HalfBits.Read(source + 2));
-            var high = Unsafe.ReadUnaligned<uint>(source + 4);
-            for (var j = 0; j < BlockSize / 2; j += TLanes.Count)
-            {
-                TLanes.Store(y + j, TLanes.Add(TLanes.Multiply(TLanes.LoadNibblesWithBits(source + 8 + j, 0, high >> j), d), m));
-                TLanes.Store(y + j + 16, TLanes.Add(TLanes.Multiply(TLanes.LoadNibblesWithBits(source + 8 + j, 4, high >> (j + 16)), d), m));
-            }
-        }
+        TVector d = TLanes.Broadcast(HalfBits.Read(unit)), m = TLanes.Broadcast(HalfBits.Read(unit + 2));
+        var high = Unsafe.ReadUnaligned<uint>(unit + 4);
+        var bytes = Vector128.Load(unit + 8);
+        acc = Codes.Affine<TLanes, TVector, TUse>(Codes.LowNibbles(bytes) | Codes.FifthBits(high), d, m, p, acc);
+        return Codes.Affine<TLanes, TVector, TUse>(Codes.HighNibbles(bytes) | Codes.FifthBits(high >> 16), d, m, p + 16, acc);
     }
 }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Hadal.Checkpoints.Weights;
 using Hadal.Inference.Kernels.Lanes;
 
@@ -12,6 +13,8 @@ internal readonly unsafe struct Q8_0 : IBlockFormat
 
     public static DType DType => DType.Q8_0;
 
+    public static int UnitLength => BlockSize;
+
     public static void Scalar(byte* source, int count, float* y)
     {
         for (var end = y + count; y < end; y += BlockSize, source += BlockBytes)
@@ -22,18 +25,13 @@ internal readonly unsafe struct Q8_0 : IBlockFormat
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Decode<TLanes, TVector>(byte* source, int count, float* y)
+    public static TVector Unpack<TLanes, TVector, TUse>(byte* unit, float* p, TVector acc)
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
+        where TUse : struct, IUse
     {
-        for (var end = y + count; y < end; y += BlockSize, source += BlockBytes)
-        {
-            var d = TLanes.Broadcast(HalfBits.Read(source));
-            for (var j = 0; j < BlockSize / 2; j += TLanes.Count)
-            {
-                TLanes.Store(y + j, TLanes.Multiply(TLanes.LoadSBytes((sbyte*)source + 2 + j), d));
-                TLanes.Store(y + j + 16, TLanes.Multiply(TLanes.LoadSBytes((sbyte*)source + 18 + j), d));
-            }
-        }
+        var d = TLanes.Broadcast(HalfBits.Read(unit));
+        acc = Codes.Scaled<TLanes, TVector, TUse>(Vector128.Load((sbyte*)unit + 2), d, p, acc);
+        return Codes.Scaled<TLanes, TVector, TUse>(Vector128.Load((sbyte*)unit + 18), d, p + 16, acc);
     }
 }

@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace Hadal.Inference.Kernels.Lanes;
 
 /// <summary>The operations that kernels need of one vector width; implemented by <see cref="Lanes128"/>, <see cref="Lanes256"/> and <see cref="Lanes512"/>.</summary>
@@ -58,20 +60,20 @@ internal unsafe interface ILanes<TVector>
     /// <summary>bfloat16 to single, exact.</summary>
     static abstract TVector LoadBFloat16(ushort* source);
 
-    /// <summary>float8 e4m3fn to single, exact.</summary>
-    static abstract TVector LoadE4M3(byte* source);
+    /// <summary>Bytes part·L to part·L + L − 1 of 16, to single.</summary>
+    static abstract TVector FromBytes(Vector128<byte> codes, int part);
 
-    /// <summary>Signed bytes to single.</summary>
-    static abstract TVector LoadSBytes(sbyte* source);
+    /// <summary>Signed bytes part·L to part·L + L − 1 of 16, to single.</summary>
+    static abstract TVector FromSBytes(Vector128<sbyte> codes, int part);
 
-    /// <summary><c>(source[i] &gt;&gt; shift) &amp; mask</c> to single.</summary>
-    static abstract TVector LoadBits(byte* source, int shift, int mask);
+    /// <summary>float8 e4m3fn codes part·L to part·L + L − 1 of 16, to single, exact.</summary>
+    static abstract TVector FromE4M3(Vector128<byte> codes, int part);
 
-    /// <summary><c>((low[i] &gt;&gt; lowShift) &amp; 15) | (((high[i] &gt;&gt; highShift) &amp; highMask) &lt;&lt; 4)</c> to single.</summary>
-    static abstract TVector LoadNibblesWithHigh(byte* low, int lowShift, byte* high, int highShift, int highMask);
+    /// <summary>Whether <c>LookUp</c> exists: 16 lanes.</summary>
+    static abstract bool HasTables { get; }
 
-    /// <summary><c>((low[i] &gt;&gt; lowShift) &amp; 15) | (bit i of bits &lt;&lt; 4)</c> to single.</summary>
-    static abstract TVector LoadNibblesWithBits(byte* low, int lowShift, uint bits);
+    /// <summary><c>table[codes[i] &amp; 15]</c>.</summary>
+    static abstract TVector LookUp(TVector table, Vector128<byte> codes);
 
     /// <summary>The codes of outputs index·L to index·L + L − 1 of AWQ words, to single: output 8c + j is nibble {0, 4, 1, 5, 2, 6, 3, 7}[j] of word c.</summary>
     static abstract TVector LoadAwqNibbles(uint* source, int index);

@@ -12,6 +12,8 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
 
     public static bool HasManyRegisters => AdvSimd.Arm64.IsSupported;
 
+    public static bool HasTables => false;
+
     public static Vector128<float> Zero => Vector128<float>.Zero;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -87,40 +89,23 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
     public static Vector128<float> LoadBFloat16(ushort* source) => (WidenUInt16(source) << 16).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> LoadE4M3(byte* source)
+    public static Vector128<float> FromBytes(Vector128<byte> codes, int part) => Vector128.ConvertToSingle(Widen(codes, part));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> FromSBytes(Vector128<sbyte> codes, int part) => Vector128.ConvertToSingle(Widen(codes, part));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> FromE4M3(Vector128<byte> codes, int part)
     {
-        var bits = WidenBytes(source);
-        var magnitude = bits & Vector128.Create(0x7F);
-        var normal = ((magnitude << 20) + Vector128.Create(120 << 23)).AsSingle();
-        var subnormal = Vector128.ConvertToSingle(magnitude) * Vector128.Create(1f / 512);
-        var value = Vector128.ConditionalSelect(Vector128.LessThan(magnitude, Vector128.Create(8)).AsSingle(), subnormal, normal);
-        var notANumber = Vector128.Equals(magnitude, Vector128.Create(0x7F)) & Vector128.Create(0x7FC00000);
-        return (value.AsInt32() | notANumber | ((bits & Vector128.Create(0x80)) << 24)).AsSingle();
+        // The sign spreads over bits 27 to 31, of which one is kept; the exponent is moved by a float product, which is exact for subnormal codes too.
+        var bits = Widen(codes.AsSByte(), part) << 20;
+        var value = (bits & Vector128.Create(unchecked((int)0x87F00000))).AsSingle() * Vector128.Create(1.329227995784916e36f);
+        var isNotANumber = Vector128.Equals(bits & Vector128.Create(0x07F00000), Vector128.Create(0x07F00000));
+        return Vector128.ConditionalSelect(isNotANumber.AsSingle(), Vector128.Create(float.NaN), value);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> LoadSBytes(sbyte* source) => Vector128.ConvertToSingle(WidenSBytes(source));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> LoadBits(byte* source, int shift, int mask) =>
-        Vector128.ConvertToSingle((WidenBytes(source) >>> shift) & Vector128.Create(mask));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> LoadNibblesWithHigh(byte* low, int lowShift, byte* high, int highShift, int highMask)
-    {
-        var nibbles = (WidenBytes(low) >>> lowShift) & Vector128.Create(15);
-        var upper = (WidenBytes(high) >>> highShift) & Vector128.Create(highMask);
-        return Vector128.ConvertToSingle(nibbles | (upper << 4));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> LoadNibblesWithBits(byte* low, int lowShift, uint bits)
-    {
-        var nibbles = (WidenBytes(low) >>> lowShift) & Vector128.Create(15);
-        var selector = Vector128.Create(1, 1 << 1, 1 << 2, 1 << 3);
-        var isClear = Vector128.Equals(Vector128.Create((int)bits) & selector, Vector128<int>.Zero);
-        return Vector128.ConvertToSingle(nibbles | Vector128.AndNot(Vector128.Create(16), isClear));
-    }
+    public static Vector128<float> LookUp(Vector128<float> table, Vector128<byte> codes) => throw new NotSupportedException("tables need 16 lanes");
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> LoadAwqNibbles(uint* source, int index)
@@ -144,10 +129,16 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
         Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(ulong*)source).AsUInt16());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<int> WidenBytes(byte* source) =>
-        Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(uint*)source).AsByte())).AsInt32();
+    private static Vector128<int> Widen(Vector128<byte> codes, int part)
+    {
+        var pairs = part < 2 ? Vector128.WidenLower(codes) : Vector128.WidenUpper(codes);
+        return ((part & 1) == 0 ? Vector128.WidenLower(pairs) : Vector128.WidenUpper(pairs)).AsInt32();
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<int> WidenSBytes(sbyte* source) =>
-        Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(uint*)source).AsSByte()));
+    private static Vector128<int> Widen(Vector128<sbyte> codes, int part)
+    {
+        var pairs = part < 2 ? Vector128.WidenLower(codes) : Vector128.WidenUpper(codes);
+        return (part & 1) == 0 ? Vector128.WidenLower(pairs) : Vector128.WidenUpper(pairs);
+    }
 }

@@ -11,6 +11,8 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
 
     public static bool HasManyRegisters => false;
 
+    public static bool HasTables => false;
+
     public static Vector256<float> Zero => Vector256<float>.Zero;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -77,40 +79,25 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     public static Vector256<float> LoadBFloat16(ushort* source) => (WidenUInt16(source) << 16).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> LoadE4M3(byte* source)
+    public static Vector256<float> FromBytes(Vector128<byte> codes, int part) =>
+        Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(Half(codes, part)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> FromSBytes(Vector128<sbyte> codes, int part) =>
+        Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(Half(codes.AsByte(), part).AsSByte()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> FromE4M3(Vector128<byte> codes, int part)
     {
-        var bits = WidenBytes(source);
-        var magnitude = bits & Vector256.Create(0x7F);
-        var normal = ((magnitude << 20) + Vector256.Create(120 << 23)).AsSingle();
-        var subnormal = Vector256.ConvertToSingle(magnitude) * Vector256.Create(1f / 512);
-        var value = Vector256.ConditionalSelect(Vector256.LessThan(magnitude, Vector256.Create(8)).AsSingle(), subnormal, normal);
-        var notANumber = Vector256.Equals(magnitude, Vector256.Create(0x7F)) & Vector256.Create(0x7FC00000);
-        return (value.AsInt32() | notANumber | ((bits & Vector256.Create(0x80)) << 24)).AsSingle();
+        // The sign spreads over bits 27 to 31, of which one is kept; the exponent is moved by a float product, which is exact for subnormal codes too.
+        var bits = Avx2.ConvertToVector256Int32(Half(codes, part).AsSByte()) << 20;
+        var value = (bits & Vector256.Create(unchecked((int)0x87F00000))).AsSingle() * Vector256.Create(1.329227995784916e36f);
+        var isNotANumber = Vector256.Equals(bits & Vector256.Create(0x07F00000), Vector256.Create(0x07F00000));
+        return Vector256.ConditionalSelect(isNotANumber.AsSingle(), Vector256.Create(float.NaN), value);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> LoadSBytes(sbyte* source) => Vector256.ConvertToSingle(WidenSBytes(source));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> LoadBits(byte* source, int shift, int mask) =>
-        Vector256.ConvertToSingle((WidenBytes(source) >>> shift) & Vector256.Create(mask));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> LoadNibblesWithHigh(byte* low, int lowShift, byte* high, int highShift, int highMask)
-    {
-        var nibbles = (WidenBytes(low) >>> lowShift) & Vector256.Create(15);
-        var upper = (WidenBytes(high) >>> highShift) & Vector256.Create(highMask);
-        return Vector256.ConvertToSingle(nibbles | (upper << 4));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> LoadNibblesWithBits(byte* low, int lowShift, uint bits)
-    {
-        var nibbles = (WidenBytes(low) >>> lowShift) & Vector256.Create(15);
-        var selector = Vector256.Create(1, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7);
-        var isClear = Vector256.Equals(Vector256.Create((int)bits) & selector, Vector256<int>.Zero);
-        return Vector256.ConvertToSingle(nibbles | Vector256.AndNot(Vector256.Create(16), isClear));
-    }
+    public static Vector256<float> LookUp(Vector256<float> table, Vector128<byte> codes) => throw new NotSupportedException("tables need 16 lanes");
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> LoadAwqNibbles(uint* source, int index)
@@ -131,8 +118,6 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     private static Vector256<uint> WidenUInt16(ushort* source) => Avx2.ConvertToVector256Int32(Vector128.Load(source)).AsUInt32();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> WidenBytes(byte* source) => Avx2.ConvertToVector256Int32(Vector128.CreateScalarUnsafe(*(ulong*)source).AsByte());
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> WidenSBytes(sbyte* source) => Avx2.ConvertToVector256Int32(Vector128.CreateScalarUnsafe(*(ulong*)source).AsSByte());
+    private static Vector128<byte> Half(Vector128<byte> codes, int part) =>
+        part == 0 ? codes : Vector128.CreateScalarUnsafe(codes.AsUInt64().GetElement(1)).AsByte();
 }

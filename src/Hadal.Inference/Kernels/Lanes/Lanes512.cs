@@ -11,6 +11,8 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
 
     public static bool HasManyRegisters => true;
 
+    public static bool HasTables => true;
+
     public static Vector512<float> Zero => Vector512<float>.Zero;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -77,40 +79,26 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
     public static Vector512<float> LoadBFloat16(ushort* source) => (WidenUInt16(source) << 16).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> LoadE4M3(byte* source)
+    public static Vector512<float> FromBytes(Vector128<byte> codes, int part) =>
+        Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(codes));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> FromSBytes(Vector128<sbyte> codes, int part) =>
+        Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(codes));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> FromE4M3(Vector128<byte> codes, int part)
     {
-        var bits = WidenBytes(source);
-        var magnitude = bits & Vector512.Create(0x7F);
-        var normal = ((magnitude << 20) + Vector512.Create(120 << 23)).AsSingle();
-        var subnormal = Vector512.ConvertToSingle(magnitude) * Vector512.Create(1f / 512);
-        var value = Vector512.ConditionalSelect(Vector512.LessThan(magnitude, Vector512.Create(8)).AsSingle(), subnormal, normal);
-        var notANumber = Vector512.Equals(magnitude, Vector512.Create(0x7F)) & Vector512.Create(0x7FC00000);
-        return (value.AsInt32() | notANumber | ((bits & Vector512.Create(0x80)) << 24)).AsSingle();
+        // The sign spreads over bits 27 to 31, of which one is kept; the exponent is moved by a float product, which is exact for subnormal codes too.
+        var bits = Avx512F.ConvertToVector512Int32(codes.AsSByte()) << 20;
+        var value = (bits & Vector512.Create(unchecked((int)0x87F00000))).AsSingle() * Vector512.Create(1.329227995784916e36f);
+        var isNotANumber = Vector512.Equals(bits & Vector512.Create(0x07F00000), Vector512.Create(0x07F00000));
+        return Vector512.ConditionalSelect(isNotANumber.AsSingle(), Vector512.Create(float.NaN), value);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> LoadSBytes(sbyte* source) => Vector512.ConvertToSingle(WidenSBytes(source));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> LoadBits(byte* source, int shift, int mask) =>
-        Vector512.ConvertToSingle((WidenBytes(source) >>> shift) & Vector512.Create(mask));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> LoadNibblesWithHigh(byte* low, int lowShift, byte* high, int highShift, int highMask)
-    {
-        var nibbles = (WidenBytes(low) >>> lowShift) & Vector512.Create(15);
-        var upper = (WidenBytes(high) >>> highShift) & Vector512.Create(highMask);
-        return Vector512.ConvertToSingle(nibbles | (upper << 4));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> LoadNibblesWithBits(byte* low, int lowShift, uint bits)
-    {
-        var nibbles = (WidenBytes(low) >>> lowShift) & Vector512.Create(15);
-        var selector = Vector512.Create(1, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7, 1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15);
-        var isClear = Vector512.Equals(Vector512.Create((int)bits) & selector, Vector512<int>.Zero);
-        return Vector512.ConvertToSingle(nibbles | Vector512.AndNot(Vector512.Create(16), isClear));
-    }
+    public static Vector512<float> LookUp(Vector512<float> table, Vector128<byte> codes) =>
+        Avx512F.PermuteVar16x32(table, Avx512F.ConvertToVector512Int32(codes));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> LoadAwqNibbles(uint* source, int index)
@@ -130,10 +118,4 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<uint> WidenUInt16(ushort* source) => Avx512F.ConvertToVector512UInt32(Vector256.Load(source));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<int> WidenBytes(byte* source) => Avx512F.ConvertToVector512Int32(Vector128.Load(source));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<int> WidenSBytes(sbyte* source) => Avx512F.ConvertToVector512Int32(Vector128.Load(source));
 }
