@@ -106,7 +106,7 @@ public sealed class AwqGroup128Tests : AwqTests
 {
     protected override int GroupSize => 128;
 
-    protected override int RowCount => 136;
+    protected override int RowCount => 144;
 
     protected override IEnumerable<int> ColumnCounts => [128, 512, 1408, 2048];
 }
@@ -115,7 +115,7 @@ public sealed class AwqOddGroupTests : AwqTests
 {
     protected override int GroupSize => 3;
 
-    protected override int RowCount => 536;
+    protected override int RowCount => 2080;
 
     protected override IEnumerable<int> ColumnCounts => [3, 6, 15, 51];
 }

@@ -104,7 +104,7 @@ public abstract unsafe class WeightMatrixConformance
 
         foreach (var tokens in new[] { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 31, 32, 33, 37, MostTokens })
         {
-            foreach (var (begin, end) in new[] { (0, RowCount), (0, 4), (1, 9), (4, 5), (2, 2), (RowCount - 3, RowCount) })
+            foreach (var (begin, end) in new[] { (0, RowCount), (0, 4), (1, 9), (4, 5), (2, 2), (RowCount - 3, RowCount), (RowCount / 32 * 16, RowCount) })
             {
                 using var y = new GuardedBuffer(Math.Max(0, (((tokens - 1) * outputStride) + RowCount) * 4L));
                 y.Span.Fill(float.NaN);

@@ -13,7 +13,13 @@ namespace Hadal.Inference.Kernels.Formats;
 internal sealed unsafe class AwqMatrix(uint* codes, uint* zeros, byte* scales, int groupSize, int rows, int columns)
     : WeightMatrix(rows, columns, DType.AwqInt4)
 {
+    /// <summary>Outputs whose weights are decoded for several tokens at a time.</summary>
     private const int Stretch = 512;
+
+    /// <summary>Outputs of one pass for a single token: long, because every input begins on another page of memory.</summary>
+    private const int LongStretch = 2048;
+
+    /// <summary>Inputs that are added to the sums at a time.</summary>
     private const int InputCount = 8;
 
     /// <summary>Nibble of a word that holds output 8c + j.</summary>
@@ -90,6 +96,13 @@ internal sealed unsafe class AwqMatrix(uint* codes, uint* zeros, byte* scales, i
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
     {
+        // Whole sixteens of outputs go the short way; a row range with ends in between takes the general one.
+        if (tokenCount == 1 && (rowBegin | rowEnd) % 16 == 0)
+        {
+            MultiplyOne<TLanes, TVector>(x, y, rowBegin, rowEnd);
+            return;
+        }
+
         var room = stackalloc float[16 + ((InputCount + 2) * Stretch)];
         var w = (float*)(((nint)room + 63) & ~63);
         float* z = w + (InputCount * Stretch), s = z + Stretch;
@@ -149,6 +162,77 @@ internal sealed unsafe class AwqMatrix(uint* codes, uint* zeros, byte* scales, i
         }
     }
 
+    /// <summary>One token: codes go straight into the sums, in the order that several tokens have.</summary>
+    [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void MultiplyOne<TLanes, TVector>(float* x, float* y, int rowBegin, int rowEnd)
+        where TLanes : struct, ILanes<TVector>
+        where TVector : struct
+    {
+        var room = stackalloc float[16 + (2 * LongStretch)];
+        var z = (float*)(((nint)room + 63) & ~63);
+        var s = z + LongStretch;
+        new Span<float>(y + rowBegin, rowEnd - rowBegin).Clear();
+        for (var first = rowBegin; first < rowEnd; first += LongStretch)
+        {
+            var count = Math.Min(LongStretch, rowEnd - first);
+            for (var k = 0; k < Columns;)
+            {
+                if (k % groupSize == 0) DecodeGroup(k / groupSize, first, count, z, s);
+                var inputs = Math.Min(InputCount, groupSize - (k % groupSize));
+                var words = codes + ((long)k * _words) + (first / 8);
+                for (var i = 0; i < count; i += 16) AddSixteen<TLanes, TVector>(x + k, inputs, words + (i / 8), z + i, s + i, y + first + i);
+                k += inputs;
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void AddSixteen<TLanes, TVector>(float* x, int inputs, uint* words, float* z, float* s, float* y)
+        where TLanes : struct, ILanes<TVector>
+        where TVector : struct
+    {
+        var n = TLanes.Count;
+        TVector a0 = TLanes.Load(y), a1 = a0, a2 = a0, a3 = a0;
+        if (n <= 8) a1 = TLanes.Load(y + n);
+        if (n <= 4)
+        {
+            a2 = TLanes.Load(y + (2 * n));
+            a3 = TLanes.Load(y + (3 * n));
+        }
+
+        for (var i = 0; i < inputs; i++, words += _words)
+        {
+            var sixteen = Sixteen(words);
+            var factor = TLanes.Broadcast(x[i]);
+            a0 = Add<TLanes, TVector>(sixteen, 0, factor, z, s, a0);
+            if (n <= 8) a1 = Add<TLanes, TVector>(sixteen, 1, factor, z, s, a1);
+            if (n <= 4)
+            {
+                a2 = Add<TLanes, TVector>(sixteen, 2, factor, z, s, a2);
+                a3 = Add<TLanes, TVector>(sixteen, 3, factor, z, s, a3);
+            }
+        }
+
+        TLanes.Store(y, a0);
+        if (n <= 8) TLanes.Store(y + n, a1);
+        if (n <= 4)
+        {
+            TLanes.Store(y + (2 * n), a2);
+            TLanes.Store(y + (3 * n), a3);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector Add<TLanes, TVector>(Vector128<byte> sixteen, int part, TVector factor, float* z, float* s, TVector acc)
+        where TLanes : struct, ILanes<TVector>
+        where TVector : struct
+    {
+        var at = part * TLanes.Count;
+        var difference = TLanes.Subtract(TLanes.FromBytes(sixteen, part), TLanes.Load(z + at));
+        return TLanes.MultiplyAdd(factor, TLanes.Multiply(difference, TLanes.Load(s + at)), acc);
+    }
+
     private void DecodeGroup(int group, int first, int count, float* z, float* s)
     {
         var words = zeros + ((long)group * _words) + (first / 8);
@@ -160,19 +244,34 @@ internal sealed unsafe class AwqMatrix(uint* codes, uint* zeros, byte* scales, i
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void DecodeInput<TLanes, TVector>(int k, int first, int count, float* z, float* s, float* w)
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
     {
         var words = codes + ((long)k * _words) + (first / 8);
         var i = 0;
-        for (; i <= count - TLanes.Count; i += TLanes.Count)
+        for (; i <= count - 16; i += 16)
         {
-            var difference = TLanes.Subtract(TLanes.LoadAwqNibbles(words, i / TLanes.Count), TLanes.Load(z + i));
-            TLanes.Store(w + i, TLanes.Multiply(difference, TLanes.Load(s + i)));
+            var sixteen = Sixteen(words + (i / 8));
+            for (var part = 0; part < 16 / TLanes.Count; part++)
+            {
+                var at = i + (part * TLanes.Count);
+                var difference = TLanes.Subtract(TLanes.FromBytes(sixteen, part), TLanes.Load(z + at));
+                TLanes.Store(w + at, TLanes.Multiply(difference, TLanes.Load(s + at)));
+            }
         }
 
         for (; i < count; i++) w[i] = (((words[i / 8] >> (NibbleOf[i % 8] * 4)) & 15) - z[i]) * s[i];
+    }
+
+    /// <summary>The codes of two words in the order of their outputs: output j is in byte {0, 2, 0, 2, 1, 3, 1, 3}[j] of its word, low half for j = 0, 1, 4, 5.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<byte> Sixteen(uint* words)
+    {
+        var pair = Vector128.CreateScalarUnsafe(*(ulong*)words).AsByte();
+        var bytes = Vector128.Shuffle(pair, Vector128.Create((byte)0, 2, 0, 2, 1, 3, 1, 3, 4, 6, 4, 6, 5, 7, 5, 7));
+        var low = bytes & Vector128.Create(0x0F0F_0000_0F0Ful, 0x0F0F_0000_0F0Ful).AsByte();
+        var high = (bytes.AsUInt16() >>> 4).AsByte() & Vector128.Create(0x0F0F_0000_0F0F_0000ul, 0x0F0F_0000_0F0F_0000ul).AsByte();
+        return low | high;
     }
 }

@@ -75,9 +75,6 @@ internal unsafe interface ILanes<TVector>
     /// <summary><c>table[codes[i] &amp; 15]</c>.</summary>
     static abstract TVector LookUp(TVector table, Vector128<byte> codes);
 
-    /// <summary>The codes of outputs index·L to index·L + L − 1 of AWQ words, to single: output 8c + j is nibble {0, 4, 1, 5, 2, 6, 3, 7}[j] of word c.</summary>
-    static abstract TVector LoadAwqNibbles(uint* source, int index);
-
     /// <summary>L / 2 elements, each in two neighbouring lanes.</summary>
     static abstract TVector LoadTwice(float* source);
 

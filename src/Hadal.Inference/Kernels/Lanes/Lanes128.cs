@@ -108,15 +108,6 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
     public static Vector128<float> LookUp(Vector128<float> table, Vector128<byte> codes) => throw new NotSupportedException("tables need 16 lanes");
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> LoadAwqNibbles(uint* source, int index)
-    {
-        // Lanes: nibbles 0, 4, 1, 5 of the word, or of the word without its low byte (2, 6, 3, 7); scaled down instead of shifted.
-        var word = Vector128.Create(source[index / 2] >> (index % 2 * 8));
-        var nibbles = (word & Vector128.Create(0xFu, 0xF0000u, 0xF0u, 0xF00000u)).AsInt32();
-        return Vector128.ConvertToSingle(nibbles) * Vector128.Create(1f, 1f / 65536, 1f / 16, 1f / 1048576);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> LoadTwice(float* source) =>
         Vector128.Shuffle(Vector128.CreateScalarUnsafe(*(double*)source).AsSingle(), Vector128.Create(0, 0, 1, 1));
 

@@ -100,13 +100,6 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     public static Vector256<float> LookUp(Vector256<float> table, Vector128<byte> codes) => throw new NotSupportedException("tables need 16 lanes");
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> LoadAwqNibbles(uint* source, int index)
-    {
-        var nibbles = Avx2.ShiftRightLogicalVariable(Vector256.Create(source[index]), Vector256.Create(0u, 16, 4, 20, 8, 24, 12, 28));
-        return Vector256.ConvertToSingle((nibbles & Vector256.Create(15u)).AsInt32());
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> LoadTwice(float* source) =>
         Vector256.Shuffle(Vector128.Load(source).ToVector256Unsafe(), Vector256.Create(0, 0, 1, 1, 2, 2, 3, 3));
 

@@ -101,14 +101,6 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
         Avx512F.PermuteVar16x32(table, Avx512F.ConvertToVector512Int32(codes));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> LoadAwqNibbles(uint* source, int index)
-    {
-        var words = Vector512.Create(Vector256.Create(source[2 * index]), Vector256.Create(source[(2 * index) + 1]));
-        var shifts = Vector512.Create(0u, 16, 4, 20, 8, 24, 12, 28, 0, 16, 4, 20, 8, 24, 12, 28);
-        return Vector512.ConvertToSingle((Avx512F.ShiftRightLogicalVariable(words, shifts) & Vector512.Create(15u)).AsInt32());
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> LoadTwice(float* source) =>
         Vector512.Shuffle(Vector256.Load(source).ToVector512Unsafe(), Vector512.Create(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7));
 
