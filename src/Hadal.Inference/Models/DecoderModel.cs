@@ -1,10 +1,33 @@
+using Hadal.Checkpoints;
 using Hadal.Checkpoints.Config;
+using Hadal.Inference.Models.DeepSeek;
+using Hadal.Inference.Models.GroupedQuery;
 
 namespace Hadal.Inference.Models;
 
 /// <summary>A decoder that computes logits of the next token. Not thread-safe; owns its threads and scratch memory.</summary>
 public abstract class DecoderModel : IDisposable
 {
+    /// <summary>Makes the decoder of a checkpoint. Weights stay in the checkpoint's memory map; caches and scratch are made here, once.</summary>
+    /// <param name="checkpoint">Open, and kept open by the caller as long as the decoder lives.</param>
+    /// <param name="options">Limits; <see cref="MemoryEstimate"/> says what they cost.</param>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    /// <exception cref="CheckpointException">A tensor is missing or has a format without kernels.</exception>
+    /// <exception cref="OutOfMemoryException">Caches or scratch do not fit the address space.</exception>
+    public static DecoderModel Open(Checkpoint checkpoint, EngineOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        options ??= new EngineOptions();
+        options.Check();
+        var weights = new WeightBinder(checkpoint.Tensors);
+        return checkpoint.Config switch
+        {
+            GroupedQueryConfig config => new GroupedQueryModel(config, weights, options),
+            DeepSeekConfig config => new DeepSeekModel(config, weights, options),
+            var config => throw new CheckpointException($"{checkpoint.Path}: model_type \"{config.ModelType}\" has no forward pass"),
+        };
+    }
+
     /// <summary>The model's config.</summary>
     public abstract ModelConfig Config { get; }
 
@@ -17,7 +40,10 @@ public abstract class DecoderModel : IDisposable
     /// <summary>Computes the tokens of a batch, adds them to their caches and writes the logits asked for. The numbers of a sequence depend
     /// on its own tokens only: not on its batch mates, nor on how its tokens are cut into batches.</summary>
     /// <param name="batch">The slices; <see cref="ScheduledBatch.Logits"/> is written.</param>
-    /// <exception cref="ArgumentException">A token id is out of range, or a sequence would pass <see cref="MaxContext"/>.</exception>
+    /// <exception cref="ArgumentException">A token id is out of range, a sequence would pass <see cref="MaxContext"/>, appears twice, is closed or
+    /// belongs to another model. Found before anything is computed.</exception>
+    /// <exception cref="KvCacheFullException">The caches have no room for the tokens. Nothing was computed.</exception>
+    /// <remarks>With <see cref="MlaForm.Auto"/> the cuts of a prompt may change last bits; see there.</remarks>
     public abstract void Forward(ScheduledBatch batch);
 
     /// <summary>Releases threads and memory; the checkpoint it reads from stays open.</summary>

@@ -26,6 +26,9 @@ public sealed class ScheduledBatch
         _logits = new float[checked(vocabSize * logitRows)];
     }
 
+    /// <summary>Width of a row of logits.</summary>
+    public int VocabSize => _vocabSize;
+
     /// <summary>The slices in order.</summary>
     public IReadOnlyList<BatchSlice> Slices => _slices;
 

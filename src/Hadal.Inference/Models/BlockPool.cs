@@ -1,0 +1,67 @@
+using System.Runtime.InteropServices;
+
+namespace Hadal.Inference.Models;
+
+/// <summary>What one token leaves in the cache: two rows of floats per layer.</summary>
+/// <param name="LayerCount">Layers that have a cache.</param>
+/// <param name="FirstWidth">Floats of the first row: keys of all heads, or latent and rotated key.</param>
+/// <param name="SecondWidth">Floats of the second row: values of all heads, or the key of the indexer (0 without one).</param>
+internal readonly record struct CacheLayout(int LayerCount, int FirstWidth, int SecondWidth)
+{
+    /// <summary>Floats of one block over all layers.</summary>
+    public long BlockFloats => (long)LayerCount * LayerFloats;
+
+    /// <summary>Floats of one block in one layer.</summary>
+    public long LayerFloats => (long)BlockPool.BlockTokens * (FirstWidth + SecondWidth);
+
+    /// <summary>Blocks that hold so many tokens.</summary>
+    public static int BlocksFor(int tokens) => (tokens + BlockPool.BlockTokens - 1) / BlockPool.BlockTokens;
+}
+
+/// <summary>The memory of all caches of a model: blocks of <see cref="BlockTokens"/> tokens over all layers, made once.</summary>
+/// <remarks>Pages are touched when first written, so an idle pool costs address space only. Not thread-safe, like its model.</remarks>
+internal sealed unsafe class BlockPool : IDisposable
+{
+    /// <summary>Tokens of a block.</summary>
+    public const int BlockTokens = 64;
+
+    private readonly int[] _free;
+    private float* _memory;
+    private int _freeCount;
+
+    /// <exception cref="OutOfMemoryException">The system does not give so much address space.</exception>
+    public BlockPool(CacheLayout layout, int blockCount)
+    {
+        Layout = layout;
+        BlockCount = blockCount;
+        _free = new int[blockCount];
+        for (var i = 0; i < blockCount; i++) _free[i] = blockCount - 1 - i;
+        _freeCount = blockCount;
+        _memory = (float*)NativeMemory.AlignedAlloc(checked((nuint)(blockCount * layout.BlockFloats * sizeof(float))), 64);
+    }
+
+    public CacheLayout Layout { get; }
+
+    public int BlockCount { get; }
+
+    public int FreeCount => _freeCount;
+
+    public bool IsDisposed => _memory == null;
+
+    public int Take() => _free[--_freeCount];
+
+    public void Return(int block) => _free[_freeCount++] = block;
+
+    /// <summary>The first rows [BlockTokens, FirstWidth] of a layer in a block.</summary>
+    public float* First(int block, int layer) => _memory + (block * Layout.BlockFloats) + (layer * Layout.LayerFloats);
+
+    /// <summary>The second rows [BlockTokens, SecondWidth] of a layer in a block.</summary>
+    public float* Second(int block, int layer) => First(block, layer) + ((long)BlockTokens * Layout.FirstWidth);
+
+    public void Dispose()
+    {
+        if (_memory == null) return;
+        NativeMemory.AlignedFree(_memory);
+        _memory = null;
+    }
+}

@@ -1,0 +1,35 @@
+using Hadal.Checkpoints.Config;
+
+namespace Hadal.Inference.Models.DeepSeek;
+
+/// <summary>DeepSeek-V2, V3, V3.2 and hadal decoders: latent attention, with the lightning indexer where the config has one, and a mixture of experts.</summary>
+/// <remarks>DeepSeek-V3 <c>inference/model.py</c>; DeepSeek-V3.2-Exp <c>inference/model.py</c>; V2: transformers <c>modular_deepseek_v2.py</c>
+/// with the m² of YaRN in the softmax scale.</remarks>
+internal sealed class DeepSeekModel : PagedDecoder
+{
+    private readonly DeepSeekConfig _config;
+    private readonly DeepSeekState _state;
+    private readonly DecoderLayer[] _layers;
+
+    public unsafe DeepSeekModel(DeepSeekConfig config, WeightBinder weights, EngineOptions options)
+        : base(config, weights, options, CacheLayoutOf(config), DeepSeekState.FloatCount(config, options))
+    {
+        _config = config;
+        _state = new DeepSeekState(config, options, DerivedScratch);
+        _layers = new DecoderLayer[config.NumHiddenLayers];
+        for (var i = 0; i < _layers.Length; i++) _layers[i] = new DecoderLayer(config, weights, i);
+    }
+
+    /// <inheritdoc/>
+    public override ModelConfig Config => _config;
+
+    /// <summary>Normalised latent and rotated key; the key of the indexer beside them.</summary>
+    public static CacheLayout CacheLayoutOf(DeepSeekConfig config) =>
+        new(config.NumHiddenLayers, config.KvLoraRank + config.QkRopeHeadDim, config.HasIndexer ? config.IndexHeadDim!.Value : 0);
+
+    /// <inheritdoc/>
+    protected override unsafe void RunLayers(Pass pass)
+    {
+        for (var i = 0; i < _layers.Length; i++) _layers[i].Forward(Crew, pass, i, Hidden, Normed, BlockOutput, _state);
+    }
+}

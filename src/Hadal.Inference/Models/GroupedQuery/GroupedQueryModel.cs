@@ -1,0 +1,145 @@
+using System.Globalization;
+using Hadal.Checkpoints.Config;
+using Hadal.Inference.Kernels;
+
+namespace Hadal.Inference.Models.GroupedQuery;
+
+/// <summary>Dense decoders with grouped-query attention: llama, qwen2, qwen3.</summary>
+/// <remarks>Per layer: <c>x += attention(input_layernorm x); x += mlp(post_attention_layernorm x)</c>. Forms of transformers
+/// <c>modeling_llama.py</c>, <c>modeling_qwen2.py</c>, <c>modeling_qwen3.py</c>.</remarks>
+internal sealed unsafe class GroupedQueryModel : PagedDecoder
+{
+    private readonly GroupedQueryConfig _config;
+    private readonly GroupedQueryState _state;
+    private readonly Layer[] _layers;
+
+    public GroupedQueryModel(GroupedQueryConfig config, WeightBinder weights, EngineOptions options)
+        : base(config, weights, options, CacheLayoutOf(config), GroupedQueryState.FloatCount(config, options))
+    {
+        _config = config;
+        _state = new GroupedQueryState(config, options, DerivedScratch, RopeOf(config, weights, options));
+        _layers = new Layer[config.NumHiddenLayers];
+        for (var i = 0; i < _layers.Length; i++) _layers[i] = new Layer(config, weights, i);
+    }
+
+    /// <inheritdoc/>
+    public override ModelConfig Config => _config;
+
+    /// <summary>Keys and values of all heads.</summary>
+    public static CacheLayout CacheLayoutOf(GroupedQueryConfig config) =>
+        new(config.NumHiddenLayers, config.KeyValueHeadCount * config.HeadSize, config.KeyValueHeadCount * config.HeadSize);
+
+    /// <inheritdoc/>
+    protected override void RunLayers(Pass pass)
+    {
+        var (rows, width, eps) = (pass.RowCount, _config.HiddenSize, (float)_config.RmsNormEps);
+        for (var i = 0; i < _layers.Length; i++)
+        {
+            var layer = _layers[i];
+            RowJobs.Norm(Crew, Hidden, width, layer.InputNorm, eps, rows, Normed, width);
+            layer.Attention.Forward(Crew, pass, i, Normed, BlockOutput, _state);
+            RowJobs.Add(Hidden, BlockOutput, rows, width);
+
+            RowJobs.Norm(Crew, Hidden, width, layer.PostAttentionNorm, eps, rows, Normed, width);
+            _state.Tasks[0] = new FeedForwardTask
+            {
+                Weights = layer.FeedForward, X = Normed, TokenCount = rows, Gate = _state.Gate, Up = _state.Up, Y = BlockOutput,
+            };
+            FeedForwardJob.Run(Crew, _state.Tasks, 1, width);
+            RowJobs.Add(Hidden, BlockOutput, rows, width);
+        }
+    }
+
+    private static RopeTable RopeOf(GroupedQueryConfig config, WeightBinder weights, EngineOptions options)
+    {
+        var frequencies = weights.VectorOrNull("rope_freqs.weight") is { } factors
+            ? RotaryFrequencies.CreateWithFactors(config.HeadSize, config.RopeTheta, factors)
+            : RotaryFrequencies.Create(config.HeadSize, config.RopeTheta, config.RopeScaling, config.MaxPositionEmbeddings);
+        return new RopeTable(frequencies, options.ContextFor(config.MaxPositionEmbeddings));
+    }
+
+    private sealed class Layer
+    {
+        public Layer(GroupedQueryConfig config, WeightBinder weights, int index)
+        {
+            var prefix = string.Create(CultureInfo.InvariantCulture, $"model.layers.{index}.");
+            InputNorm = weights.Vector(prefix + "input_layernorm.weight");
+            Attention = new GroupedQueryAttention(config, weights, prefix + "self_attn.");
+            PostAttentionNorm = weights.Vector(prefix + "post_attention_layernorm.weight");
+            FeedForward = new FeedForward(weights, prefix + "mlp.");
+        }
+
+        public float[] InputNorm { get; }
+
+        public GroupedQueryAttention Attention { get; }
+
+        public float[] PostAttentionNorm { get; }
+
+        public FeedForward FeedForward { get; }
+    }
+}
+
+/// <summary>What changes during a pass, besides caches and the residual stream; one for all layers.</summary>
+internal sealed unsafe class GroupedQueryState
+{
+    public GroupedQueryState(GroupedQueryConfig config, EngineOptions options, float* memory, RopeTable rope)
+    {
+        Rope = rope;
+        var cursor = new ScratchCursor(memory);
+        Place(ref cursor, config, options);
+    }
+
+    private GroupedQueryState()
+    {
+        Rope = null!;
+    }
+
+    public RopeTable Rope { get; }
+
+    public FeedForwardTask[] Tasks { get; } = new FeedForwardTask[1];
+
+    /// <summary>[rows, heads · head_dim].</summary>
+    public float* Queries { get; private set; }
+
+    /// <summary>[rows, kv heads · head_dim].</summary>
+    public float* Keys { get; private set; }
+
+    /// <summary>[rows, kv heads · head_dim].</summary>
+    public float* Values { get; private set; }
+
+    /// <summary>[rows, heads · head_dim] output of the heads.</summary>
+    public float* Heads { get; private set; }
+
+    /// <summary>[threads, heads per group, context].</summary>
+    public float* Scores { get; private set; }
+
+    /// <summary>Distance of two rows of <see cref="Scores"/>: the context.</summary>
+    public int ScoreStride { get; private set; }
+
+    /// <summary>[rows, intermediate_size].</summary>
+    public float* Gate { get; private set; }
+
+    /// <summary>[rows, intermediate_size].</summary>
+    public float* Up { get; private set; }
+
+    /// <summary>Floats that <see cref="Place"/> takes.</summary>
+    public static long FloatCount(GroupedQueryConfig config, EngineOptions options)
+    {
+        var cursor = new ScratchCursor(null);
+        new GroupedQueryState().Place(ref cursor, config, options);
+        return cursor.Length;
+    }
+
+    private void Place(ref ScratchCursor cursor, GroupedQueryConfig config, EngineOptions options)
+    {
+        long rows = options.MaxBatchTokens;
+        ScoreStride = options.ContextFor(config.MaxPositionEmbeddings);
+        Queries = cursor.Take(rows * config.NumAttentionHeads * config.HeadSize);
+        Keys = cursor.Take(rows * config.KeyValueHeadCount * config.HeadSize);
+        Values = cursor.Take(rows * config.KeyValueHeadCount * config.HeadSize);
+        Heads = cursor.Take(rows * config.NumAttentionHeads * config.HeadSize);
+        Scores = cursor.Take((long)options.ThreadCount * (config.NumAttentionHeads / config.KeyValueHeadCount) * ScoreStride);
+        Gate = cursor.Take(rows * config.IntermediateSize);
+        Up = cursor.Take(rows * config.IntermediateSize);
+    }
+}

@@ -1,0 +1,48 @@
+using Hadal.Checkpoints.Config;
+using Hadal.Checkpoints.Weights;
+using Hadal.Inference.Models.DeepSeek;
+using Hadal.Inference.Models.GroupedQuery;
+
+namespace Hadal.Inference.Models;
+
+/// <summary>What a decoder will need, in bytes, computed from config and limits before anything is loaded.</summary>
+/// <param name="WeightBytes">Weights in their stored formats; they are mapped, not copied.</param>
+/// <param name="CacheBytes">Caches of all sequences at full context.</param>
+/// <param name="ScratchBytes">Activations of one pass and the tables of rotary angles.</param>
+public readonly record struct MemoryEstimate(long WeightBytes, long CacheBytes, long ScratchBytes)
+{
+    /// <summary>All three together.</summary>
+    public long TotalBytes => WeightBytes + CacheBytes + ScratchBytes;
+
+    /// <summary>The estimate for an open checkpoint.</summary>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    public static MemoryEstimate For(Checkpoints.Checkpoint checkpoint, EngineOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        return For(checkpoint.Config, checkpoint.Tensors.Values.Sum(BytesOf), options);
+    }
+
+    /// <summary>The estimate for a config.</summary>
+    /// <param name="config">Sizes of the model.</param>
+    /// <param name="weightBytes">Bytes of all tensors.</param>
+    /// <param name="options">Limits.</param>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    public static MemoryEstimate For(ModelConfig config, long weightBytes, EngineOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        ArgumentNullException.ThrowIfNull(options);
+        options.Check();
+        var (layout, floats, rotaryDim) = config switch
+        {
+            GroupedQueryConfig grouped => (GroupedQueryModel.CacheLayoutOf(grouped), GroupedQueryState.FloatCount(grouped, options), grouped.HeadSize),
+            DeepSeekConfig deepSeek => (DeepSeekModel.CacheLayoutOf(deepSeek), DeepSeekState.FloatCount(deepSeek, options), deepSeek.QkRopeHeadDim),
+            _ => throw new ArgumentException($"no forward pass for model_type {config.ModelType}", nameof(config)),
+        };
+        var cache = checked(PagedDecoder.PoolBlocks(config, options) * layout.BlockFloats * sizeof(float));
+        var scratch = (PagedDecoder.ScratchFloats(config, options) + floats) * sizeof(float);
+        return new MemoryEstimate(weightBytes, cache, scratch + RopeTable.Bytes(rotaryDim, options.ContextFor(config.MaxPositionEmbeddings)));
+    }
+
+    private static long BytesOf(WeightTensor tensor) =>
+        tensor.ByteLength + (tensor.Scale?.ByteLength ?? 0) + (tensor.AwqZeros?.ByteLength ?? 0) + (tensor.AwqScales?.ByteLength ?? 0);
+}

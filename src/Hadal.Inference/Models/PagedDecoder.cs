@@ -1,0 +1,214 @@
+using Hadal.Checkpoints.Config;
+using Hadal.Inference.Kernels;
+
+namespace Hadal.Inference.Models;
+
+/// <summary>Consecutive rows of one sequence in a pass.</summary>
+/// <param name="Cache">The sequence.</param>
+/// <param name="RowBegin">First row of the pass.</param>
+/// <param name="RowCount">Rows.</param>
+/// <param name="Position">Position of the first row in the sequence.</param>
+internal readonly record struct PassPiece(PagedKvCache Cache, int RowBegin, int RowCount, int Position);
+
+/// <summary>One pass through the layers: at most MaxBatchTokens rows of one or more sequences.</summary>
+internal sealed class Pass(int maxRows)
+{
+    /// <summary>[maxRows] token of each row.</summary>
+    public int[] TokenIds { get; } = new int[maxRows];
+
+    /// <summary>[maxRows] position of each row in its sequence.</summary>
+    public int[] Positions { get; } = new int[maxRows];
+
+    /// <summary>[maxRows] piece of each row.</summary>
+    public int[] PieceOfRow { get; } = new int[maxRows];
+
+    /// <summary>[maxRows] rows whose logits are wanted.</summary>
+    public int[] LogitRows { get; } = new int[maxRows];
+
+    /// <summary>[maxRows] pieces in order.</summary>
+    public PassPiece[] Pieces { get; } = new PassPiece[maxRows];
+
+    public int RowCount { get; set; }
+
+    public int PieceCount { get; set; }
+
+    public int LogitRowCount { get; set; }
+
+    /// <summary>The sequence of a row.</summary>
+    public PagedKvCache CacheOf(int row) => Pieces[PieceOfRow[row]].Cache;
+
+    public void Clear() => (RowCount, PieceCount, LogitRowCount) = (0, 0, 0);
+
+    /// <summary>Adds tokens of a slice, the last of which ask for logits.</summary>
+    public void Add(PagedKvCache cache, int position, ReadOnlySpan<int> tokenIds, int logitCount)
+    {
+        Pieces[PieceCount] = new PassPiece(cache, RowCount, tokenIds.Length, position);
+        for (var i = 0; i < tokenIds.Length; i++)
+        {
+            if (i >= tokenIds.Length - logitCount) LogitRows[LogitRowCount++] = RowCount;
+            TokenIds[RowCount] = tokenIds[i];
+            Positions[RowCount] = position + i;
+            PieceOfRow[RowCount++] = PieceCount;
+        }
+
+        PieceCount++;
+    }
+}
+
+/// <summary>What all decoders share: checks, cutting of batches, embedding, residual stream, final norm and head.</summary>
+internal abstract unsafe class PagedDecoder : DecoderModel
+{
+    private readonly BlockPool _pool;
+    private readonly Scratch _scratch;
+    private readonly Pass _pass;
+    private readonly WeightMatrix _embedding;
+    private readonly WeightMatrix _head;
+    private readonly float[] _finalNorm;
+    private long _batchMark;
+
+    /// <param name="config">Sizes.</param>
+    /// <param name="weights">Tensors.</param>
+    /// <param name="options">Limits.</param>
+    /// <param name="layout">What a token leaves in the cache.</param>
+    /// <param name="scratchFloats">Floats of scratch that the derived class places behind those of this class.</param>
+    protected PagedDecoder(ModelConfig config, WeightBinder weights, EngineOptions options, CacheLayout layout, long scratchFloats)
+    {
+        Options = options;
+        MaxContext = options.ContextFor(config.MaxPositionEmbeddings);
+        _embedding = weights.Matrix("model.embed_tokens.weight");
+        _head = weights.Has("lm_head.weight") ? weights.Matrix("lm_head.weight") : _embedding;
+        _finalNorm = weights.Vector("model.norm.weight");
+        _pass = new Pass(options.MaxBatchTokens);
+        _pool = new BlockPool(layout, PoolBlocks(config, options));
+        var own = new ScratchCursor(null);
+        Place(ref own, config, options);
+        _scratch = new Scratch(own.Length + scratchFloats);
+        var cursor = new ScratchCursor(_scratch.Memory);
+        Place(ref cursor, config, options);
+        DerivedScratch = _scratch.Memory + cursor.Length;
+        Crew = new ThreadCrew(options.ThreadCount);
+    }
+
+    /// <inheritdoc/>
+    public override int MaxContext { get; }
+
+    /// <summary>Threads of the model.</summary>
+    public ThreadCrew Crew { get; }
+
+    /// <summary>Limits.</summary>
+    protected EngineOptions Options { get; }
+
+    /// <summary>[MaxBatchTokens, hidden_size] residual stream.</summary>
+    protected float* Hidden { get; private set; }
+
+    /// <summary>[MaxBatchTokens, hidden_size] normalised input of a block.</summary>
+    protected float* Normed { get; private set; }
+
+    /// <summary>[MaxBatchTokens, hidden_size] output of a block.</summary>
+    protected float* BlockOutput { get; private set; }
+
+    /// <summary>Scratch of the derived class.</summary>
+    protected float* DerivedScratch { get; }
+
+    /// <summary>Blocks that a pool has under given limits.</summary>
+    public static int PoolBlocks(ModelConfig config, EngineOptions options) =>
+        checked(CacheLayout.BlocksFor(options.ContextFor(config.MaxPositionEmbeddings)) * options.MaxSequences);
+
+    /// <summary>Floats of scratch of this class.</summary>
+    public static long ScratchFloats(ModelConfig config, EngineOptions options) => 3 * ((((long)options.MaxBatchTokens * config.HiddenSize) + 15) & ~15L);
+
+    /// <inheritdoc/>
+    public override KvCache CreateCache() => new PagedKvCache(_pool, MaxContext);
+
+    /// <inheritdoc/>
+    public override void Forward(ScheduledBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        CheckAndReserve(batch);
+        var logitRow = 0;
+        _pass.Clear();
+        for (var s = 0; s < batch.Slices.Count; s++)
+        {
+            var (cache, tokenIds, logitCount) = batch.Slices[s];
+            var start = cache.Length;
+            for (var begin = 0; begin < tokenIds.Length;)
+            {
+                var count = Math.Min(tokenIds.Length - begin, Options.MaxBatchTokens - _pass.RowCount);
+                var wanted = Math.Clamp(begin + count - (tokenIds.Length - logitCount), 0, count);
+                _pass.Add((PagedKvCache)cache, start + begin, tokenIds.Span.Slice(begin, count), wanted);
+                begin += count;
+                if (_pass.RowCount == Options.MaxBatchTokens) RunPass(batch, ref logitRow);
+            }
+        }
+
+        if (_pass.RowCount > 0) RunPass(batch, ref logitRow);
+    }
+
+    /// <summary>Adds every layer to <see cref="Hidden"/> and writes the caches.</summary>
+    protected abstract void RunLayers(Pass pass);
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        Crew.Dispose();
+        _pool.Dispose();
+        _scratch.Dispose();
+        base.Dispose(disposing);
+    }
+
+    private void Place(ref ScratchCursor cursor, ModelConfig config, EngineOptions options)
+    {
+        var size = (long)options.MaxBatchTokens * config.HiddenSize;
+        Hidden = cursor.Take(size);
+        Normed = cursor.Take(size);
+        BlockOutput = cursor.Take(size);
+    }
+
+    private void RunPass(ScheduledBatch batch, ref int logitRow)
+    {
+        var width = Config.HiddenSize;
+        for (var row = 0; row < _pass.RowCount; row++) _embedding.DequantizeRow(_pass.TokenIds[row], Hidden + ((long)row * width));
+        RunLayers(_pass);
+        for (var p = 0; p < _pass.PieceCount; p++) _pass.Pieces[p].Cache.Advance(_pass.Pieces[p].RowCount);
+        if (_pass.LogitRowCount > 0)
+        {
+            for (var i = 0; i < _pass.LogitRowCount; i++)
+                RmsNorm.Apply(Row(Hidden, _pass.LogitRows[i]), _finalNorm, (float)Config.RmsNormEps, Row(Normed, i));
+            fixed (float* logits = batch.LogitsOf(logitRow))
+                _head.Multiply(Crew, Normed, width, _pass.LogitRowCount, logits, Config.VocabSize);
+            logitRow += _pass.LogitRowCount;
+        }
+
+        _pass.Clear();
+
+        Span<float> Row(float* rows, int row) => new(rows + ((long)row * width), width);
+    }
+
+    private void CheckAndReserve(ScheduledBatch batch)
+    {
+        if (batch.VocabSize != Config.VocabSize)
+            throw new ArgumentException($"expected a batch for vocab_size {Config.VocabSize}, got one for {batch.VocabSize}", nameof(batch));
+        _batchMark++;
+        var missing = 0;
+        for (var s = 0; s < batch.Slices.Count; s++)
+        {
+            var (cache, tokenIds, _) = batch.Slices[s];
+            if (cache is not PagedKvCache paged || paged.Pool != _pool || paged.IsDisposed)
+                throw new ArgumentException("expected an open cache that this model made", nameof(batch));
+            if (paged.BatchMark == _batchMark) throw new ArgumentException("a sequence appears in two slices", nameof(batch));
+            paged.BatchMark = _batchMark;
+            if (tokenIds.Length > MaxContext - cache.Length)
+                throw new ArgumentException($"{cache.Length} + {tokenIds.Length} tokens pass the context of {MaxContext}", nameof(batch));
+            foreach (var id in tokenIds.Span)
+                if ((uint)id >= (uint)Config.VocabSize) throw new ArgumentException($"token id {id} is not in 0..{Config.VocabSize - 1}", nameof(batch));
+            missing += paged.BlocksMissing(cache.Length + tokenIds.Length);
+        }
+
+        if (missing > _pool.FreeCount) throw new KvCacheFullException(missing, _pool.FreeCount);
+        for (var s = 0; s < batch.Slices.Count; s++)
+        {
+            var (cache, tokenIds, _) = batch.Slices[s];
+            ((PagedKvCache)cache).Reserve(cache.Length + tokenIds.Length);
+        }
+    }
+}

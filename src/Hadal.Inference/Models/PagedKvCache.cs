@@ -1,0 +1,72 @@
+namespace Hadal.Inference.Models;
+
+/// <summary>The cache of one sequence: a table of blocks of its model's pool.</summary>
+internal sealed unsafe class PagedKvCache : KvCache
+{
+    private readonly BlockPool _pool;
+    private readonly int[] _blocks;
+    private int _blockCount;
+    private int _length;
+    private bool _isDisposed;
+
+    public PagedKvCache(BlockPool pool, int maxContext)
+    {
+        _pool = pool;
+        _blocks = new int[CacheLayout.BlocksFor(maxContext)];
+    }
+
+    /// <inheritdoc/>
+    public override int Length => _length;
+
+    public BlockPool Pool => _pool;
+
+    public bool IsDisposed => _isDisposed;
+
+    /// <summary>Mark of the batch this cache was last seen in, to find a sequence that appears twice.</summary>
+    public long BatchMark { get; set; }
+
+    /// <inheritdoc/>
+    public override void Truncate(int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, _length);
+        _length = length;
+        var kept = CacheLayout.BlocksFor(length);
+        while (_blockCount > kept) _pool.Return(_blocks[--_blockCount]);
+    }
+
+    /// <summary>Blocks that are missing for so many tokens.</summary>
+    public int BlocksMissing(int length) => Math.Max(0, CacheLayout.BlocksFor(length) - _blockCount);
+
+    /// <summary>Takes the blocks for so many tokens; the caller has seen that there are enough.</summary>
+    public void Reserve(int length)
+    {
+        for (var missing = BlocksMissing(length); missing > 0; missing--) _blocks[_blockCount++] = _pool.Take();
+    }
+
+    /// <summary>Counts tokens whose rows were written.</summary>
+    public void Advance(int tokens) => _length += tokens;
+
+    /// <summary>The first rows of a layer in block <paramref name="blockIndex"/> of this sequence.</summary>
+    public float* FirstBlock(int layer, int blockIndex) => _pool.First(_blocks[blockIndex], layer);
+
+    /// <summary>The second rows of a layer in block <paramref name="blockIndex"/> of this sequence.</summary>
+    public float* SecondBlock(int layer, int blockIndex) => _pool.Second(_blocks[blockIndex], layer);
+
+    /// <summary>The first row of a layer at a position.</summary>
+    public float* First(int layer, int position) =>
+        FirstBlock(layer, position / BlockPool.BlockTokens) + (position % BlockPool.BlockTokens * (long)_pool.Layout.FirstWidth);
+
+    /// <summary>The second row of a layer at a position.</summary>
+    public float* Second(int layer, int position) =>
+        SecondBlock(layer, position / BlockPool.BlockTokens) + (position % BlockPool.BlockTokens * (long)_pool.Layout.SecondWidth);
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (!_isDisposed && !_pool.IsDisposed) Truncate(0);
+        _isDisposed = true;
+        _length = 0;
+        base.Dispose(disposing);
+    }
+}
