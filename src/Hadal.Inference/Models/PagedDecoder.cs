@@ -65,6 +65,7 @@ internal abstract unsafe class PagedDecoder : DecoderModel
     private readonly WeightMatrix _head;
     private readonly float[] _finalNorm;
     private long _batchMark;
+    private int _finalRowCount;
 
     /// <param name="config">Sizes.</param>
     /// <param name="weights">Tensors.</param>
@@ -91,6 +92,9 @@ internal abstract unsafe class PagedDecoder : DecoderModel
 
     /// <inheritdoc/>
     public override int MaxContext { get; }
+
+    /// <summary>[rows, hidden_size] after the final norm: the rows of the last pass whose logits were wanted. Valid until the next pass.</summary>
+    public ReadOnlySpan<float> FinalHidden => new(Normed, _finalRowCount * Config.HiddenSize);
 
     /// <summary>Threads of the model.</summary>
     public ThreadCrew Crew { get; }
@@ -170,6 +174,7 @@ internal abstract unsafe class PagedDecoder : DecoderModel
         for (var row = 0; row < _pass.RowCount; row++) _embedding.DequantizeRow(_pass.TokenIds[row], Hidden + ((long)row * width));
         RunLayers(_pass);
         for (var p = 0; p < _pass.PieceCount; p++) _pass.Pieces[p].Cache.Advance(_pass.Pieces[p].RowCount);
+        _finalRowCount = _pass.LogitRowCount;
         if (_pass.LogitRowCount > 0)
         {
             for (var i = 0; i < _pass.LogitRowCount; i++)

@@ -29,6 +29,8 @@ internal sealed unsafe class TinyModel : IDisposable
 
     public ModelConfig Config { get; }
 
+    public IReadOnlyDictionary<string, WeightTensor> Tensors => _tensors;
+
     public WeightBinder Weights => new(_tensors);
 
     public static DeepSeekConfig DeepSeek => new()
@@ -51,6 +53,8 @@ internal sealed unsafe class TinyModel : IDisposable
         var random = new Random(seed);
         return [.. Enumerable.Range(0, count).Select(_ => random.Next(vocabSize))];
     }
+
+    public static float[] ValuesOf(WeightTensor tensor) => MemoryMarshal.Cast<byte, float>(tensor.Bytes).ToArray();
 
     public TinyModel Add(string name, IReadOnlyList<int> shape, float[] values)
     {

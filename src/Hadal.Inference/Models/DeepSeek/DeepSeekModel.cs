@@ -10,11 +10,14 @@ internal sealed class DeepSeekModel : PagedDecoder
     private readonly DeepSeekConfig _config;
     private readonly DeepSeekState _state;
     private readonly DecoderLayer[] _layers;
+    private readonly WeightBinder _weights;
+    private MultiTokenPrediction[]? _predictionLayers;
 
     public unsafe DeepSeekModel(DeepSeekConfig config, WeightBinder weights, EngineOptions options)
         : base(config, weights, options, CacheLayoutOf(config), DeepSeekState.FloatCount(config, options))
     {
         _config = config;
+        _weights = weights;
         _state = new DeepSeekState(config, options, DerivedScratch);
         _layers = new DecoderLayer[config.NumHiddenLayers];
         for (var i = 0; i < _layers.Length; i++) _layers[i] = new DecoderLayer(config, weights, i);
@@ -22,6 +25,9 @@ internal sealed class DeepSeekModel : PagedDecoder
 
     /// <inheritdoc/>
     public override ModelConfig Config => _config;
+
+    /// <summary>The multi-token-prediction layers of the checkpoint, bound when first asked for.</summary>
+    public IReadOnlyList<MultiTokenPrediction> PredictionLayers => _predictionLayers ??= BindPredictionLayers();
 
     /// <summary>Normalised latent and rotated key; the key of the indexer beside them.</summary>
     public static CacheLayout CacheLayoutOf(DeepSeekConfig config) =>
@@ -31,5 +37,20 @@ internal sealed class DeepSeekModel : PagedDecoder
     protected override unsafe void RunLayers(Pass pass)
     {
         for (var i = 0; i < _layers.Length; i++) _layers[i].Forward(Crew, pass, i, Hidden, Normed, BlockOutput, _state);
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        foreach (var layer in _predictionLayers ?? []) layer.Dispose();
+        base.Dispose(disposing);
+    }
+
+    private MultiTokenPrediction[] BindPredictionLayers()
+    {
+        var layers = new MultiTokenPrediction[_config.NumNextnPredictLayers];
+        for (var i = 0; i < layers.Length; i++)
+            layers[i] = new MultiTokenPrediction(_config, _weights, _config.NumHiddenLayers + i, Options, Crew, _state);
+        return layers;
     }
 }
