@@ -65,6 +65,12 @@ internal sealed unsafe class TinyModel : IDisposable
         return this;
     }
 
+    public TinyModel Add(string name, WeightTensor tensor)
+    {
+        _tensors[name] = tensor;
+        return this;
+    }
+
     public DecoderModel Open(EngineOptions options) => Config switch
     {
         DeepSeekConfig config => new DeepSeekModel(config, Weights, options),
