@@ -40,6 +40,8 @@ public readonly record struct MemoryEstimate(long WeightBytes, long CacheBytes, 
         };
         var cache = checked(PagedDecoder.PoolBlocks(config, options) * layout.BlockFloats * sizeof(float));
         var scratch = (PagedDecoder.ScratchFloats(config, options) + floats) * sizeof(float);
+        if (config is DeepSeekConfig { IndexTopk: { } topk })
+            scratch += (long)options.MaxBatchTokens * Math.Min(topk, options.ContextFor(config.MaxPositionEmbeddings)) * sizeof(int);
         return new MemoryEstimate(weightBytes, cache, scratch + RopeTable.Bytes(rotaryDim, options.ContextFor(config.MaxPositionEmbeddings)));
     }
 

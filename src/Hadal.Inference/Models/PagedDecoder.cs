@@ -8,7 +8,9 @@ namespace Hadal.Inference.Models;
 /// <param name="RowBegin">First row of the pass.</param>
 /// <param name="RowCount">Rows.</param>
 /// <param name="Position">Position of the first row in the sequence.</param>
-internal readonly record struct PassPiece(PagedKvCache Cache, int RowBegin, int RowCount, int Position);
+/// <param name="SliceLength">Tokens of the slice that the rows are part of; passes may cut it anywhere, so choices go by the slice.</param>
+/// <param name="SliceEnd">Position behind the last token of the slice.</param>
+internal readonly record struct PassPiece(PagedKvCache Cache, int RowBegin, int RowCount, int Position, int SliceLength, int SliceEnd);
 
 /// <summary>One pass through the layers: at most MaxBatchTokens rows of one or more sequences.</summary>
 internal sealed class Pass(int maxRows)
@@ -39,10 +41,14 @@ internal sealed class Pass(int maxRows)
 
     public void Clear() => (RowCount, PieceCount, LogitRowCount) = (0, 0, 0);
 
+    /// <summary>Adds a whole slice, the last tokens of which ask for logits.</summary>
+    public void Add(PagedKvCache cache, int position, ReadOnlySpan<int> tokenIds, int logitCount) =>
+        Add(cache, position, tokenIds, logitCount, tokenIds.Length, position + tokenIds.Length);
+
     /// <summary>Adds tokens of a slice, the last of which ask for logits.</summary>
-    public void Add(PagedKvCache cache, int position, ReadOnlySpan<int> tokenIds, int logitCount)
+    public void Add(PagedKvCache cache, int position, ReadOnlySpan<int> tokenIds, int logitCount, int sliceLength, int sliceEnd)
     {
-        Pieces[PieceCount] = new PassPiece(cache, RowCount, tokenIds.Length, position);
+        Pieces[PieceCount] = new PassPiece(cache, RowCount, tokenIds.Length, position, sliceLength, sliceEnd);
         for (var i = 0; i < tokenIds.Length; i++)
         {
             if (i >= tokenIds.Length - logitCount) LogitRows[LogitRowCount++] = RowCount;
@@ -139,7 +145,7 @@ internal abstract unsafe class PagedDecoder : DecoderModel
             {
                 var count = Math.Min(tokenIds.Length - begin, Options.MaxBatchTokens - _pass.RowCount);
                 var wanted = Math.Clamp(begin + count - (tokenIds.Length - logitCount), 0, count);
-                _pass.Add((PagedKvCache)cache, start + begin, tokenIds.Span.Slice(begin, count), wanted);
+                _pass.Add((PagedKvCache)cache, start + begin, tokenIds.Span.Slice(begin, count), wanted, tokenIds.Length, start + tokenIds.Length);
                 begin += count;
                 if (_pass.RowCount == Options.MaxBatchTokens) RunPass(batch, ref logitRow);
             }

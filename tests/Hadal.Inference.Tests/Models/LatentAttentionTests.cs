@@ -108,6 +108,27 @@ public sealed unsafe class LatentAttentionTests
             iter: 60,
             threads: 1);
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData(100)]
+    public void The_automatic_form_goes_by_the_slice_and_not_by_where_a_pass_cuts_it(int? indexTopk)
+    {
+        using var weights = new TinyModel(TinyModel.DeepSeek with { IndexTopk = indexTopk }, seed: 11);
+        using var model = weights.Open(new EngineOptions { ThreadCount = 2, MaxContext = 64, MaxSequences = 2, MaxBatchTokens = 32, MlaForm = MlaForm.Auto, PlainFromTokens = 30 });
+        using var absorbed = weights.Open(new EngineOptions { ThreadCount = 2, MaxContext = 64, MaxBatchTokens = 32 });
+        int[] first = TinyModel.Tokens(11, 1), second = TinyModel.Tokens(30, 2);
+        using KvCache a = model.CreateCache(), b = model.CreateCache();
+        var batch = new ScheduledBatch(48);
+        batch.Add(a, first, 11);
+        batch.Add(b, second, 30);
+        model.Forward(batch);
+        a.Dispose();
+        b.Dispose();
+        Assert.Equal(Generation.AllLogits(absorbed, first), batch.Logits[..(11 * 48)].ToArray());
+        Assert.Equal(Generation.AllLogits(model, second), batch.Logits[(11 * 48)..].ToArray());
+        Assert.NotEqual(Generation.AllLogits(absorbed, second), batch.Logits[(11 * 48)..].ToArray());
+    }
+
     [Fact]
     public void Selection_of_all_positions_equals_dense_attention_bit_for_bit()
     {

@@ -13,14 +13,19 @@ internal sealed class DeepSeekModel : PagedDecoder
     private readonly WeightBinder _weights;
     private MultiTokenPrediction[]? _predictionLayers;
 
-    public unsafe DeepSeekModel(DeepSeekConfig config, WeightBinder weights, EngineOptions options)
+    public DeepSeekModel(DeepSeekConfig config, WeightBinder weights, EngineOptions options)
+        : this(config, weights, options, BindLayers(config, weights))
+    {
+    }
+
+    // Layers are bound before the base makes threads and memory, so that a refused tensor leaves nothing behind.
+    private unsafe DeepSeekModel(DeepSeekConfig config, WeightBinder weights, EngineOptions options, DecoderLayer[] layers)
         : base(config, weights, options, CacheLayoutOf(config), DeepSeekState.FloatCount(config, options))
     {
         _config = config;
         _weights = weights;
         _state = new DeepSeekState(config, options, DerivedScratch);
-        _layers = new DecoderLayer[config.NumHiddenLayers];
-        for (var i = 0; i < _layers.Length; i++) _layers[i] = new DecoderLayer(config, weights, i);
+        _layers = layers;
     }
 
     /// <inheritdoc/>
@@ -44,6 +49,13 @@ internal sealed class DeepSeekModel : PagedDecoder
     {
         foreach (var layer in _predictionLayers ?? []) layer.Dispose();
         base.Dispose(disposing);
+    }
+
+    private static DecoderLayer[] BindLayers(DeepSeekConfig config, WeightBinder weights)
+    {
+        var layers = new DecoderLayer[config.NumHiddenLayers];
+        for (var i = 0; i < layers.Length; i++) layers[i] = new DecoderLayer(config, weights, i);
+        return layers;
     }
 
     private MultiTokenPrediction[] BindPredictionLayers()

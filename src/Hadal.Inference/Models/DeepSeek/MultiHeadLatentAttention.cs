@@ -93,7 +93,7 @@ internal sealed unsafe class MultiHeadLatentAttention
     private bool IsPlain(in PassPiece piece, EngineOptions options) => options.MlaForm switch
     {
         MlaForm.Plain => true,
-        MlaForm.Auto => piece.RowCount >= options.PlainFromTokens && (_indexer is null || piece.Position + piece.RowCount <= _indexer.TopK),
+        MlaForm.Auto => piece.SliceLength >= options.PlainFromTokens && (_indexer is null || piece.SliceEnd <= _indexer.TopK),
         _ => false,
     };
 

@@ -14,12 +14,17 @@ internal sealed unsafe class GroupedQueryModel : PagedDecoder
     private readonly Layer[] _layers;
 
     public GroupedQueryModel(GroupedQueryConfig config, WeightBinder weights, EngineOptions options)
+        : this(config, weights, options, BindLayers(config, weights), RopeOf(config, weights, options))
+    {
+    }
+
+    // Layers are bound before the base makes threads and memory, so that a refused tensor leaves nothing behind.
+    private GroupedQueryModel(GroupedQueryConfig config, WeightBinder weights, EngineOptions options, Layer[] layers, RopeTable rope)
         : base(config, weights, options, CacheLayoutOf(config), GroupedQueryState.FloatCount(config, options))
     {
         _config = config;
-        _state = new GroupedQueryState(config, options, DerivedScratch, RopeOf(config, weights, options));
-        _layers = new Layer[config.NumHiddenLayers];
-        for (var i = 0; i < _layers.Length; i++) _layers[i] = new Layer(config, weights, i);
+        _state = new GroupedQueryState(config, options, DerivedScratch, rope);
+        _layers = layers;
     }
 
     /// <inheritdoc/>
@@ -48,6 +53,13 @@ internal sealed unsafe class GroupedQueryModel : PagedDecoder
             FeedForwardJob.Run(Crew, _state.Tasks, 1, width);
             RowJobs.Add(Hidden, BlockOutput, rows, width);
         }
+    }
+
+    private static Layer[] BindLayers(GroupedQueryConfig config, WeightBinder weights)
+    {
+        var layers = new Layer[config.NumHiddenLayers];
+        for (var i = 0; i < layers.Length; i++) layers[i] = new Layer(config, weights, i);
+        return layers;
     }
 
     private static RopeTable RopeOf(GroupedQueryConfig config, WeightBinder weights, EngineOptions options)
