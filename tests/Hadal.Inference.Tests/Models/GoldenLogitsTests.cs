@@ -10,6 +10,10 @@ public sealed class GoldenLogitsTests
     [Theory]
     [Trait("Width", "all")]
     [InlineData("deepseek-v3", "hf")]
+    [InlineData("deepseek-v3", "model-F16.gguf")]
+    [InlineData("deepseek-v32-dsa", "model-F16.gguf")]
+    [InlineData("llama3-rope", "model-F16.gguf")]
+    [InlineData("qwen2", "model-Q4_K.gguf")]
     public void Golden_folders_in_the_repository_give_their_logits(string folder, string file) => Compare(GoldenData.PathOf(folder), file);
 
     [Theory]
@@ -20,7 +24,40 @@ public sealed class GoldenLogitsTests
     [InlineData("qwen3", "hf-bf16")]
     [InlineData("deepseek-v2-lite", "hf")]
     [InlineData("deepseek-v3", "hf-bf16")]
+    [InlineData("deepseek-v3", "hf-bf16-sharded")]
     [InlineData("deepseek-v32-dsa", "hf")]
+    [InlineData("llama-gqa", "model-F32.gguf")]
+    [InlineData("llama-gqa", "model-F16.gguf")]
+    [InlineData("llama-gqa", "model-Q8_0.gguf")]
+    [InlineData("llama-gqa", "model-Q4_0.gguf")]
+    [InlineData("llama-gqa", "model-Q4_K.gguf")]
+    [InlineData("llama-gqa", "model-Q5_K.gguf")]
+    [InlineData("llama-gqa", "model-Q6_K.gguf")]
+    [InlineData("llama3-rope", "model-F32.gguf")]
+    [InlineData("llama3-rope", "model-F16.gguf")]
+    [InlineData("qwen2", "model-F32.gguf")]
+    [InlineData("qwen2", "model-F16.gguf")]
+    [InlineData("qwen2", "model-Q8_0.gguf")]
+    [InlineData("qwen2", "model-Q4_0.gguf")]
+    [InlineData("qwen2", "model-Q4_K.gguf")]
+    [InlineData("qwen2", "model-Q5_K.gguf")]
+    [InlineData("qwen2", "model-Q6_K.gguf")]
+    [InlineData("qwen3", "model-F32.gguf")]
+    [InlineData("qwen3", "model-F16.gguf")]
+    [InlineData("qwen3", "model-BF16.gguf")]
+    [InlineData("deepseek-v2-lite", "model-F32.gguf")]
+    [InlineData("deepseek-v2-lite", "model-F16.gguf")]
+    [InlineData("deepseek-v2-lite", "model-Q8_0.gguf")]
+    [InlineData("deepseek-v2-lite", "model-Q4_0.gguf")]
+    [InlineData("deepseek-v2-lite", "model-Q4_K.gguf")]
+    [InlineData("deepseek-v2-lite", "model-Q5_K.gguf")]
+    [InlineData("deepseek-v2-lite", "model-Q6_K.gguf")]
+    [InlineData("deepseek-v3", "model-F32.gguf")]
+    [InlineData("deepseek-v3", "model-F16.gguf")]
+    [InlineData("deepseek-v3", "model-BF16.gguf")]
+    [InlineData("deepseek-v3", "model-F16-old-mla.gguf")]
+    [InlineData("deepseek-v32-dsa", "model-F32.gguf")]
+    [InlineData("deepseek-v32-dsa", "model-F16.gguf")]
     public void Golden_folders_beside_the_repository_give_their_logits(string folder, string file) => Compare(SharedData.PathOrSkip("golden/" + folder), file);
 
     private static void Compare(string folder, string file)
@@ -29,7 +66,7 @@ public sealed class GoldenLogitsTests
         var temporary = Directory.CreateTempSubdirectory("hadal-");
         try
         {
-            using var checkpoint = Checkpoint.Open(golden.Unpack(file, temporary.FullName));
+            using var checkpoint = OpenOrSkip(golden.Unpack(file, temporary.FullName));
             foreach (var form in new[] { MlaForm.Absorbed, MlaForm.Plain })
             {
                 using var model = DecoderModel.Open(checkpoint, new EngineOptions { ThreadCount = 2, MaxContext = 256, MaxBatchTokens = 160, MlaForm = form });
@@ -44,6 +81,24 @@ public sealed class GoldenLogitsTests
             temporary.Delete(recursive: true);
         }
     }
+
+    /// <summary>Opens a checkpoint; skips while GGUF files are taken for a config and shards for one safetensors file.</summary>
+    private static Checkpoint OpenOrSkip(string path)
+    {
+        try
+        {
+            return Checkpoint.Open(path);
+        }
+        catch (CheckpointException exception) when (IsTakenForOneFile(path, exception.Message))
+        {
+            Assert.Skip($"checkpoints of this form are not opened yet: {exception.Message}");
+            throw;
+        }
+    }
+
+    private static bool IsTakenForOneFile(string path, string message) => path.EndsWith(".gguf", StringComparison.Ordinal)
+        ? message.Contains("is not a valid config", StringComparison.Ordinal)
+        : !File.Exists(Path.Combine(path, "model.safetensors")) && message.Contains(Path.Combine(path, "model.safetensors") + ": ", StringComparison.Ordinal);
 
     private static void CompareSequences(GoldenFolder golden, string file, DecoderModel model, DecoderModel oneThread)
     {
