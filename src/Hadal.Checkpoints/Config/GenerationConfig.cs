@@ -32,7 +32,7 @@ public sealed record GenerationConfig
 
     /// <summary>Tokens that end a sequence; those of <c>config.json</c> where the file names none.</summary>
     [JsonConverter(typeof(TokenIdsConverter))]
-    public IReadOnlyList<int> EosTokenId { get; init; } = [];
+    public IReadOnlyList<int> EosTokenId { get; set; } = [];
 
     /// <summary>Padding token.</summary>
     public int? PadTokenId { get; init; }

@@ -4,7 +4,8 @@ using System.Text.Json.Serialization;
 namespace Hadal.Checkpoints.Config;
 
 /// <summary>What every decoder family states in its <c>config.json</c>. Each property is the published key in PascalCase.</summary>
-/// <remarks>Records are immutable and safe to share between threads. Unknown keys are kept in <see cref="OtherKeys"/> and written back.</remarks>
+/// <remarks>Safe to share between threads as long as nobody writes. Properties with a default have a setter because the JSON source generator
+/// erases the defaults of init-only ones. Unknown keys are kept in <see cref="OtherKeys"/> and written back.</remarks>
 public abstract record ModelConfig
 {
     /// <summary>The family: <c>llama</c>, <c>qwen2</c>, <c>qwen3</c>, <c>deepseek_v2</c>, <c>deepseek_v3</c>, <c>deepseek_v32</c> or <c>hadal</c>.</summary>
@@ -35,7 +36,7 @@ public abstract record ModelConfig
     public required double RmsNormEps { get; init; }
 
     /// <summary>Base of the rotary frequencies.</summary>
-    public double RopeTheta { get; init; } = 10000;
+    public double RopeTheta { get; set; } = 10000;
 
     /// <summary>Scaling of the rotary frequencies, or null for none.</summary>
     public RopeScaling? RopeScaling { get; init; }
@@ -50,14 +51,14 @@ public abstract record ModelConfig
     public bool TieWordEmbeddings { get; init; }
 
     /// <summary>Activation of the feed-forward layers; only <c>silu</c> is computed.</summary>
-    public string HiddenAct { get; init; } = "silu";
+    public string HiddenAct { get; set; } = "silu";
 
     /// <summary>First token of a sequence.</summary>
     public int? BosTokenId { get; init; }
 
     /// <summary>Tokens that end a sequence; a single number or a list in the file.</summary>
     [JsonConverter(typeof(TokenIdsConverter))]
-    public IReadOnlyList<int> EosTokenId { get; init; } = [];
+    public IReadOnlyList<int> EosTokenId { get; set; } = [];
 
     /// <summary>Padding token.</summary>
     public int? PadTokenId { get; init; }
@@ -158,7 +159,7 @@ public sealed record DeepSeekConfig : ModelConfig
     public int FirstKDenseReplace { get; init; }
 
     /// <summary>Every how many layers a layer is sparse; only 1 is computed.</summary>
-    public int MoeLayerFreq { get; init; } = 1;
+    public int MoeLayerFreq { get; set; } = 1;
 
     /// <summary>Number of expert groups of the group-limited routers.</summary>
     public int? NGroup { get; init; }
@@ -167,16 +168,16 @@ public sealed record DeepSeekConfig : ModelConfig
     public int? TopkGroup { get; init; }
 
     /// <summary>Router: <c>greedy</c>, <c>group_limited_greedy</c> or <c>noaux_tc</c>.</summary>
-    public string TopkMethod { get; init; } = "greedy";
+    public string TopkMethod { get; set; } = "greedy";
 
     /// <summary>Router scores: <c>softmax</c> or <c>sigmoid</c>.</summary>
-    public string ScoringFunc { get; init; } = "softmax";
+    public string ScoringFunc { get; set; } = "softmax";
 
     /// <summary>Whether the chosen scores are divided by their sum.</summary>
     public bool NormTopkProb { get; init; }
 
     /// <summary>Factor on the routed output.</summary>
-    public double RoutedScalingFactor { get; init; } = 1.0;
+    public double RoutedScalingFactor { get; set; } = 1.0;
 
     /// <summary>Number of multi-token-prediction layers stored after the last layer.</summary>
     public int NumNextnPredictLayers { get; init; }
@@ -191,7 +192,7 @@ public sealed record DeepSeekConfig : ModelConfig
     public int? IndexTopk { get; init; }
 
     /// <summary>Standard deviation of the initial weights.</summary>
-    public double InitializerRange { get; init; } = 0.02;
+    public double InitializerRange { get; set; } = 0.02;
 
     /// <summary>Weight of the sequence balance loss in training.</summary>
     public double? AuxLossAlpha { get; init; }
@@ -218,16 +219,16 @@ public sealed record RopeScaling
     public string? Type { get; init; }
 
     /// <summary>By how much the context is stretched.</summary>
-    public double Factor { get; init; } = 1.0;
+    public double Factor { get; set; } = 1.0;
 
     /// <summary>Context the frequencies were trained for, in tokens.</summary>
     public int? OriginalMaxPositionEmbeddings { get; init; }
 
     /// <summary>YaRN: rotations over the original context above which a frequency is kept.</summary>
-    public double BetaFast { get; init; } = 32;
+    public double BetaFast { get; set; } = 32;
 
     /// <summary>YaRN: rotations over the original context below which a frequency is divided by the factor.</summary>
-    public double BetaSlow { get; init; } = 1;
+    public double BetaSlow { get; set; } = 1;
 
     /// <summary>YaRN: weight of the logarithmic multiplier of cosine and sine.</summary>
     public double? Mscale { get; init; }
