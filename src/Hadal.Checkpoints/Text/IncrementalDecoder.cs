@@ -1,5 +1,5 @@
 using System.Buffers;
-using System.Text;
+using System.Text.Unicode;
 
 namespace Hadal.Checkpoints.Text;
 
@@ -10,7 +10,9 @@ public sealed class IncrementalDecoder
 {
     private readonly Tokenizer _tokenizer;
     private readonly bool _skipSpecial;
-    private readonly ArrayBufferWriter<byte> _held = new();
+    private readonly ArrayBufferWriter<char> _text = new();
+    private byte[] _held = new byte[64];
+    private int _heldCount;
     private bool _isAtStart = true;
 
     /// <summary>Creates a decoder.</summary>
@@ -26,18 +28,47 @@ public sealed class IncrementalDecoder
 
     /// <summary>Takes the next token and returns the text that is certain by now, often the empty string.</summary>
     /// <param name="tokenId">Token id.</param>
-    public string Append(int tokenId) =>
-        _skipSpecial && _tokenizer.IsControl(tokenId) ? "" : Convert(_tokenizer.TokenBytes(tokenId), flush: false);
+    public string Append(int tokenId)
+    {
+        AppendTo(_text, tokenId);
+        return TakeText();
+    }
+
+    /// <summary>Takes the next token and writes the text that is certain by now; no allocation of its own once a long token was seen.</summary>
+    /// <param name="text">Where the text goes.</param>
+    /// <param name="tokenId">Token id.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="text"/> is null.</exception>
+    public void AppendTo(IBufferWriter<char> text, int tokenId)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        if (!_skipSpecial || !_tokenizer.IsControl(tokenId)) Convert(_tokenizer.TokenBytes(tokenId), flush: false, text);
+    }
 
     /// <summary>Ends the text: bytes held back become U+FFFD. The decoder then starts anew.</summary>
     public string Flush()
     {
-        var text = Convert([], flush: true);
+        FlushTo(_text);
+        return TakeText();
+    }
+
+    /// <summary>As <see cref="Flush"/>, writing the text.</summary>
+    /// <param name="text">Where the text goes.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="text"/> is null.</exception>
+    public void FlushTo(IBufferWriter<char> text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        Convert([], flush: true, text);
         _isAtStart = true;
+    }
+
+    private string TakeText()
+    {
+        var text = _text.WrittenCount == 0 ? "" : new string(_text.WrittenSpan);
+        _text.ResetWrittenCount();
         return text;
     }
 
-    private string Convert(ReadOnlySpan<byte> bytes, bool flush)
+    private void Convert(ReadOnlySpan<byte> bytes, bool flush, IBufferWriter<char> text)
     {
         if (_isAtStart && bytes.Length > 0)
         {
@@ -45,24 +76,14 @@ public sealed class IncrementalDecoder
             _isAtStart = false;
         }
 
-        _held.Write(bytes);
-        var complete = flush ? _held.WrittenCount : CompleteLength(_held.WrittenSpan);
-        var text = Encoding.UTF8.GetString(_held.WrittenSpan[..complete]);
-        var rest = _held.WrittenSpan[complete..].ToArray();
-        _held.ResetWrittenCount();
-        _held.Write(rest);
-        return text;
-    }
+        if (_held.Length - _heldCount < bytes.Length) Array.Resize(ref _held, 2 * (_heldCount + bytes.Length));
+        bytes.CopyTo(_held.AsSpan(_heldCount));
+        var held = _held.AsSpan(0, _heldCount + bytes.Length);
 
-    /// <summary>Length without a character at the end that further bytes may complete.</summary>
-    private static int CompleteLength(ReadOnlySpan<byte> bytes)
-    {
-        for (var length = Math.Max(0, bytes.Length - 3); length < bytes.Length; length++)
-        {
-            // Continuation bytes at the front belong to a character before, or to none.
-            if ((bytes[length] & 0xC0) != 0x80 && Rune.DecodeFromUtf8(bytes[length..], out _, out _) == OperationStatus.NeedMoreData) return length;
-        }
-
-        return bytes.Length;
+        // What may still become a character at the end is not read unless this is the end. A byte gives at most one UTF-16 unit.
+        Utf8.ToUtf16(held, text.GetSpan(held.Length), out var read, out var written, replaceInvalidSequences: true, isFinalBlock: flush);
+        text.Advance(written);
+        held[read..].CopyTo(_held);
+        _heldCount = held.Length - read;
     }
 }

@@ -1,42 +1,144 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
+using Hadal.Checkpoints;
+using Hadal.Checkpoints.Text;
+using Hadal.Inference.Models;
 
 namespace Hadal.Inference.Engine;
 
 /// <summary>The engine: takes token ids, gives text as it is generated; any number of callers may use it at once.</summary>
 public sealed class TextGenerator : IAsyncDisposable
 {
+    private readonly DecoderModel _model;
     private readonly TextGeneratorOptions _options;
+    private readonly TimeProvider _clock;
+    private readonly EngineLoop _loop;
 
-    internal TextGenerator(TextGeneratorOptions options) => _options = options;
+    /// <param name="model">Owned from now on, and used by the engine's thread only.</param>
+    /// <param name="tokenizer">Gives the tokens' text.</param>
+    /// <param name="endTokenIds">Tokens that end an answer.</param>
+    /// <param name="options">Limits.</param>
+    /// <param name="beforeForward">Called before each forward pass; throws if the weights can no longer be read.</param>
+    /// <param name="clock">Measures times.</param>
+    internal TextGenerator(
+        DecoderModel model, Tokenizer tokenizer, IReadOnlyList<int> endTokenIds, TextGeneratorOptions options, Action? beforeForward = null, TimeProvider? clock = null)
+    {
+        _model = model;
+        _options = options;
+        _clock = clock ?? TimeProvider.System;
+        Tokenizer = tokenizer;
+        EndTokenIds = endTokenIds;
+        _loop = new EngineLoop(model, options, beforeForward ?? (static () => { }));
+    }
+
+    /// <summary>The model's tokenizer.</summary>
+    public Tokenizer Tokenizer { get; }
+
+    /// <summary>Tokens that end an answer unless <see cref="GenerationOptions.IgnoreEos"/> is set.</summary>
+    public IReadOnlyList<int> EndTokenIds { get; }
+
+    /// <summary>Tokens of prompt and answer together at most.</summary>
+    public int MaxContext => _model.MaxContext;
+
+    /// <summary>Starts the engine of a checkpoint: its model, its tokenizer and a thread.</summary>
+    /// <param name="checkpoint">Open, and kept open by the caller until the generator is disposed.</param>
+    /// <param name="options">Limits of the engine; defaults if null.</param>
+    /// <param name="engineOptions">Limits of the model; if null, each of the concurrent sequences may fill its context. With fewer
+    /// <see cref="EngineOptions.MaxSequences"/> than that, sequences take turns when the cache is full. <see cref="EngineOptions.MaxBatchTokens"/>
+    /// is that of <paramref name="options"/>.</param>
+    /// <exception cref="ArgumentException">An option is out of range; the message has all faults.</exception>
+    /// <exception cref="CheckpointException">The tokenizer cannot be read, or a tensor has a format without kernels.</exception>
+    public static TextGenerator Open(Checkpoint checkpoint, TextGeneratorOptions? options = null, EngineOptions? engineOptions = null)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        options ??= new TextGeneratorOptions();
+        if (options.Faults() is { Count: > 0 } faults) throw new ArgumentException(string.Join("; ", faults), nameof(options));
+        engineOptions = (engineOptions ?? new EngineOptions { MaxSequences = options.MaxConcurrent }) with { MaxBatchTokens = options.MaxBatchTokens };
+
+        var tokenizer = checkpoint.LoadTokenizer();
+        IReadOnlyList<int> endTokenIds =
+            [.. checkpoint.GenerationConfig.EosTokenId.Concat(checkpoint.Config.EosTokenId).Concat(tokenizer.EosTokenIds).Distinct()];
+        return new TextGenerator(DecoderModel.Open(checkpoint, engineOptions), tokenizer, endTokenIds, options, checkpoint.EnsureUnchanged);
+    }
 
     /// <summary>Generates an answer and streams it.</summary>
     /// <param name="promptIds">Token ids of the prompt, at least one.</param>
     /// <param name="options">Sampling and limits.</param>
     /// <param name="cancellationToken">Ends the work within one step; the stream then ends with a chunk whose reason is <see cref="FinishReason.Cancelled"/>.
     /// Leaving the enumeration early does the same.</param>
-    /// <returns>Chunks; the last one has <see cref="GeneratedChunk.FinishReason"/> and <see cref="GeneratedChunk.Usage"/>.</returns>
+    /// <returns>Chunks; the last one has <see cref="GeneratedChunk.FinishReason"/> and <see cref="GeneratedChunk.Usage"/>. The request is made
+    /// when the enumeration begins; refusals and failures are thrown there as <see cref="GenerationException"/>.</returns>
     /// <exception cref="ArgumentException">An option or a prompt id is out of range; the message has all faults.</exception>
-    /// <exception cref="GenerationException">The request was refused or failed.</exception>
-    public async IAsyncEnumerable<GeneratedChunk> GenerateAsync(
-        IReadOnlyList<int> promptIds, GenerationOptions options, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    /// <exception cref="GenerationException">The prompt leaves no room in the context.</exception>
+    public IAsyncEnumerable<GeneratedChunk> GenerateAsync(
+        IReadOnlyList<int> promptIds, GenerationOptions options, CancellationToken cancellationToken = default)
     {
-        await Task.CompletedTask;
-        throw new NotSupportedException($"not built yet {_options} {promptIds} {options} {cancellationToken}");
-#pragma warning disable CS0162
-        yield break;
-#pragma warning restore CS0162
+        ArgumentNullException.ThrowIfNull(promptIds);
+        ArgumentNullException.ThrowIfNull(options);
+        int[] prompt = [.. promptIds];
+        Check(prompt, options);
+        return StreamAsync(prompt, options, cancellationToken);
     }
 
     /// <summary>Generates an answer and returns it whole.</summary>
     /// <inheritdoc cref="GenerateAsync"/>
+    /// <returns>The answer; if it was cancelled, what there was by then.</returns>
     public async Task<GenerationResult> CompleteAsync(
         IReadOnlyList<int> promptIds, GenerationOptions options, CancellationToken cancellationToken = default)
     {
+        var text = new System.Text.StringBuilder();
+        var tokenIds = new List<int>();
+        var last = default(GeneratedChunk);
         await foreach (var chunk in GenerateAsync(promptIds, options, cancellationToken).ConfigureAwait(false))
-            if (chunk.Usage is { } usage) return new GenerationResult(chunk.Text, [], chunk.FinishReason ?? "", usage);
-        throw new GenerationException(GenerationFault.Failed, "the answer has no end");
+        {
+            text.Append(chunk.Text);
+            if (chunk.TokenId is { } tokenId) tokenIds.Add(tokenId);
+            last = chunk;
+        }
+
+        return last is { FinishReason: { } reason, Usage: { } usage }
+            ? new GenerationResult(text.ToString(), tokenIds, reason, usage)
+            : throw new GenerationException(GenerationFault.Failed, "the answer has no end");
     }
 
-    /// <summary>Ends all requests and releases the model.</summary>
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    /// <summary>Refuses new requests, ends all others with <see cref="GenerationFault.Closed"/> within one step, and releases the model.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _loop.StopAsync().ConfigureAwait(false);
+        _model.Dispose();
+    }
+
+    private async IAsyncEnumerable<GeneratedChunk> StreamAsync(
+        int[] prompt, GenerationOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var seed = options.Sampling.Seed ?? BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)));
+        var sequence = new Sequence(prompt, options, EndTokenIds, Tokenizer, seed, _options.MaxUnreadChunks, _clock, _loop.Wake);
+        _loop.Submit(sequence);
+        try
+        {
+            using var registration = cancellationToken.UnsafeRegister(static state => ((Sequence)state!).Cancel(), sequence);
+            while (await sequence.Answer.WaitAsync().ConfigureAwait(false))
+            {
+                while (sequence.Answer.TryRead(out var chunk)) yield return chunk;
+            }
+        }
+        finally
+        {
+            sequence.Cancel();
+        }
+    }
+
+    private void Check(int[] prompt, GenerationOptions options)
+    {
+        var vocabSize = _model.Config.VocabSize;
+        var faults = new List<string>(options.Faults(vocabSize));
+        if (prompt.Length == 0) faults.Add("prompt: expected at least one token");
+        if (Array.FindIndex(prompt, id => (uint)id >= (uint)vocabSize) is var index and >= 0)
+            faults.Add(string.Create(CultureInfo.InvariantCulture, $"prompt[{index}]: expected a token id from 0 to {vocabSize - 1}, got {prompt[index]}"));
+        if (faults.Count > 0) throw new ArgumentException(string.Join("; ", faults), nameof(options));
+        if (prompt.Length >= MaxContext)
+            throw new GenerationException(GenerationFault.PromptTooLong, string.Create(
+                CultureInfo.InvariantCulture, $"the prompt has {prompt.Length} tokens, at most {MaxContext - 1} fit the context of {MaxContext}; shorten it or allow a longer context"));
+    }
 }

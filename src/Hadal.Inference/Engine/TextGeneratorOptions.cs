@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Hadal.Inference.Engine;
 
 /// <summary>Limits of a <see cref="TextGenerator"/>.</summary>
@@ -14,4 +16,20 @@ public sealed record TextGeneratorOptions
 
     /// <summary>Chunks that wait for a slow reader before its sequence pauses, 1 to 65536. Default: 256.</summary>
     public int MaxUnreadChunks { get; init; } = 256;
+
+    /// <summary>Everything that is out of range, one sentence each; empty if the options can be used.</summary>
+    public IReadOnlyList<string> Faults()
+    {
+        var faults = new List<string>();
+        Check(nameof(MaxConcurrent), MaxConcurrent, 1, 1024);
+        Check(nameof(MaxQueued), MaxQueued, 0, 65536);
+        Check(nameof(MaxBatchTokens), MaxBatchTokens, 1, 65536);
+        Check(nameof(MaxUnreadChunks), MaxUnreadChunks, 1, 65536);
+        return faults;
+
+        void Check(string name, int value, int min, int max)
+        {
+            if (value < min || value > max) faults.Add(string.Create(CultureInfo.InvariantCulture, $"{name}: expected {min} to {max}, got {value}"));
+        }
+    }
 }

@@ -105,6 +105,9 @@ internal abstract unsafe class PagedDecoder : DecoderModel
     /// <summary>Threads of the model.</summary>
     public ThreadCrew Crew { get; }
 
+    /// <summary>Blocks of the pool that no cache holds.</summary>
+    public int FreeBlockCount => _pool.FreeCount;
+
     /// <summary>Limits.</summary>
     protected EngineOptions Options { get; }
 

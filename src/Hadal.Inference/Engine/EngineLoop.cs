@@ -1,0 +1,271 @@
+using System.Globalization;
+using Hadal.Inference.Models;
+
+namespace Hadal.Inference.Engine;
+
+/// <summary>The engine's thread. <c>Step()</c> = schedule → forward → sample → publish: the computed tokens of each sequence catch up with its
+/// tokens; chunked prefill, batching and recovery after an eviction follow from that one rule.</summary>
+/// <remarks>
+/// Decoding sequences come first, then prompts in the order of arrival, cut to the rows that are left. A sequence whose reader is far behind pauses.
+/// If the caches have no room, sequences give theirs back, those that pause first, then the youngest; they are computed again when another one has
+/// ended or nothing else can run. No bit of an answer depends on any of this, because the model's numbers do not depend on cuts or batch mates.
+/// </remarks>
+internal sealed class EngineLoop
+{
+    private readonly DecoderModel _model;
+    private readonly TextGeneratorOptions _options;
+    private readonly Action _beforeForward;
+    private readonly ScheduledBatch _batch;
+    private readonly SamplerScratch _scratch;
+    private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly object _gate = new();
+    private readonly List<Sequence> _arrivals = [];
+    private readonly List<Sequence> _waiting = [];
+    private readonly List<Sequence> _running = [];
+    private readonly List<(Sequence Sequence, int Count)> _scheduled = [];
+    private int _presentCount;
+    private int _turn;
+    private bool _isTight;
+    private bool _hasNews;
+    private bool _isClosed;
+
+    /// <param name="model">Used by the engine's thread only until <see cref="StopAsync"/> has ended.</param>
+    /// <param name="options">Checked limits.</param>
+    /// <param name="beforeForward">Called before each forward pass; throws if the weights can no longer be read.</param>
+    public EngineLoop(DecoderModel model, TextGeneratorOptions options, Action beforeForward)
+    {
+        _model = model;
+        _options = options;
+        _beforeForward = beforeForward;
+        _batch = new ScheduledBatch(model.Config.VocabSize, Math.Min(options.MaxConcurrent, options.MaxBatchTokens));
+        _scratch = new SamplerScratch(model.Config.VocabSize);
+        new Thread(Run) { IsBackground = true, Name = "hadal engine" }.Start();
+    }
+
+    /// <summary>Any thread: queues a sequence.</summary>
+    /// <exception cref="GenerationException">The queue is full, or the engine was closed.</exception>
+    public void Submit(Sequence sequence)
+    {
+        lock (_gate)
+        {
+            if (_isClosed) throw Closed();
+            var limit = _options.MaxConcurrent + _options.MaxQueued;
+            if (_presentCount >= limit)
+                throw new GenerationException(GenerationFault.QueueFull, string.Create(
+                    CultureInfo.InvariantCulture, $"the queue is full: {_options.MaxConcurrent} requests may run and {_options.MaxQueued} wait; try again later"));
+            _presentCount++;
+            _arrivals.Add(sequence);
+        }
+
+        Wake();
+    }
+
+    /// <summary>Any thread: lets the engine look for work.</summary>
+    public void Wake()
+    {
+        lock (_gate)
+        {
+            _hasNews = true;
+            Monitor.Pulse(_gate);
+        }
+    }
+
+    /// <summary>Any thread: refuses new sequences, fails those that are here, and ends the thread.</summary>
+    public Task StopAsync()
+    {
+        lock (_gate) _isClosed = true;
+        Wake();
+        return _stopped.Task;
+    }
+
+    private static GenerationException Closed() => new(GenerationFault.Closed, "the engine was closed");
+
+    private void Run()
+    {
+        var hasWork = false;
+        while (TakeArrivals(mayWait: !hasWork)) hasWork = Step();
+        while (_running.Count > 0) Fail(_running[^1], Closed());
+        while (_waiting.Count > 0) Fail(_waiting[^1], Closed());
+        _stopped.SetResult();
+    }
+
+    /// <summary>Takes over what was submitted, waiting for news if there is nothing else to do; false once the engine was closed.</summary>
+    private bool TakeArrivals(bool mayWait)
+    {
+        lock (_gate)
+        {
+            while (mayWait && !_hasNews) Monitor.Wait(_gate);
+            _hasNews = false;
+            _waiting.AddRange(_arrivals);
+            _arrivals.Clear();
+            return !_isClosed;
+        }
+    }
+
+    /// <summary>One step; false if there was nothing to compute.</summary>
+    private bool Step()
+    {
+        EndCancelled(_running);
+        EndCancelled(_waiting);
+        Admit();
+        Schedule();
+        if (_scheduled.Count == 0 && !Readmit()) return false;
+        Compute(0, _scheduled.Count);
+        return true;
+    }
+
+    private void EndCancelled(List<Sequence> sequences)
+    {
+        for (var i = sequences.Count - 1; i >= 0; i--)
+        {
+            var sequence = sequences[i];
+            if (!sequence.IsCancelled) continue;
+            Remove(sequence);
+            sequence.PublishCancelled();
+        }
+    }
+
+    private void Admit()
+    {
+        var count = Math.Min(_waiting.Count, _options.MaxConcurrent - _running.Count);
+        for (var i = 0; i < count; i++)
+        {
+            _waiting[i].Start(_model.CreateCache(), _model.MaxContext);
+            _running.Add(_waiting[i]);
+        }
+
+        if (count > 0) _waiting.RemoveRange(0, count);
+    }
+
+    /// <summary>Lets the oldest evicted sequence that could run try again although no other has ended, because nothing else can run.</summary>
+    private bool Readmit()
+    {
+        foreach (var sequence in _running)
+        {
+            if (!sequence.IsEvicted || sequence.Answer.IsFull) continue;
+            sequence.Readmit();
+            Schedule();
+            return true;
+        }
+
+        return false;
+    }
+
+    private void Schedule()
+    {
+        _scheduled.Clear();
+        var rows = _options.MaxBatchTokens;
+        var first = _running.Count == 0 ? 0 : _turn % _running.Count;
+        for (var i = 0; i < _running.Count; i++)
+        {
+            // Where not all decoding sequences fit, the next step begins with the first that was left out.
+            var index = (first + i) % _running.Count;
+            if (!CanRun(_running[index]) || _running[index].PendingCount > 1) continue;
+            if (rows == 0)
+            {
+                _turn = index;
+                break;
+            }
+
+            _scheduled.Add((_running[index], 1));
+            rows--;
+        }
+
+        for (var i = 0; i < _running.Count && rows > 0; i++)
+        {
+            if (_running[i].PendingCount == 1 || !CanRun(_running[i])) continue;
+            var count = Math.Min(rows, _running[i].PendingCount);
+            _scheduled.Add((_running[i], count));
+            rows -= count;
+        }
+    }
+
+    private bool CanRun(Sequence sequence) => !(sequence.IsEvicted && _isTight) && !sequence.Answer.IsFull;
+
+    /// <summary>Computes scheduled sequences. If that fails, each of them is tried alone, so that the one at fault fails alone.</summary>
+    private void Compute(int begin, int count)
+    {
+        _batch.Clear();
+        for (var i = begin; i < begin + count; i++) _scheduled[i].Sequence.AddTo(_batch, _scheduled[i].Count);
+        try
+        {
+            _beforeForward();
+            _model.Forward(_batch);
+        }
+        catch (KvCacheFullException fault)
+        {
+            MakeRoom(fault);
+            return;
+        }
+        catch (Exception fault)
+        {
+            // Whatever it was, it reaches the request as the inner exception of its failure; the engine lives on for the others.
+            if (count == 1) Fail(_scheduled[begin].Sequence, Failed(fault));
+            else
+                for (var i = begin; i < begin + count; i++) Compute(i, 1);
+            return;
+        }
+
+        var row = 0;
+        for (var i = begin; i < begin + count; i++)
+        {
+            if (_scheduled[i].Sequence.PendingCount == 0) Choose(_scheduled[i].Sequence, _batch.LogitsOf(row++));
+        }
+    }
+
+    private void Choose(Sequence sequence, ReadOnlySpan<float> logits)
+    {
+        try
+        {
+            sequence.Choose(logits, _scratch);
+        }
+        catch (GenerationException fault)
+        {
+            Fail(sequence, fault);
+            return;
+        }
+        catch (Exception fault)
+        {
+            Fail(sequence, Failed(fault));
+            return;
+        }
+
+        if (sequence.IsEnded) Remove(sequence);
+        sequence.Publish();
+    }
+
+    /// <summary>Takes the cache of one sequence: of the youngest that pauses, else of the youngest. The next step goes on with the others.</summary>
+    private void MakeRoom(KvCacheFullException fault)
+    {
+        Sequence? victim = null;
+        var holderCount = 0;
+        foreach (var sequence in _running)
+        {
+            if (sequence.IsEvicted) continue;
+            holderCount++;
+            if (victim is null || sequence.Answer.IsFull || !victim.Answer.IsFull) victim = sequence;
+        }
+
+        if (holderCount == 1) Fail(victim!, Failed(fault));
+        else victim!.Evict();
+        _isTight = holderCount > 1;
+    }
+
+    private static GenerationException Failed(Exception fault) =>
+        new(GenerationFault.Failed, "the engine failed while it worked on this request", fault);
+
+    private void Fail(Sequence sequence, GenerationException fault)
+    {
+        Remove(sequence);
+        sequence.Answer.Complete(fault);
+    }
+
+    /// <summary>Gives back what a sequence holds, before its reader learns of its end: who reads the end finds the room free.</summary>
+    private void Remove(Sequence sequence)
+    {
+        if (!_running.Remove(sequence)) _waiting.Remove(sequence);
+        sequence.Release();
+        _isTight = false;
+        lock (_gate) _presentCount--;
+    }
+}

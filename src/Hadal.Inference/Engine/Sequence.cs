@@ -1,0 +1,174 @@
+using Hadal.Checkpoints.Text;
+using Hadal.Inference.Models;
+
+namespace Hadal.Inference.Engine;
+
+/// <summary>One request in the engine: its tokens, how far they are computed, and the answer so far.</summary>
+/// <remarks>Everything but <see cref="Cancel"/> and <see cref="Answer"/> belongs to the engine's thread.</remarks>
+internal sealed class Sequence
+{
+    private readonly int[] _promptIds;
+    private readonly GenerationOptions _options;
+    private readonly int[] _endTokenIds;
+    private readonly Sampler _sampler;
+    private readonly AnswerText _text;
+    private readonly TimeProvider _clock;
+    private readonly Action _wakeEngine;
+    private readonly long _submitted;
+    private readonly ulong _seed;
+    private readonly TokenLogProb[] _topLogProbs;
+    private int[] _tokenIds = [];
+    private int _tokenCount;
+    private KvCache? _cache;
+    private TimeSpan _queueTime;
+    private TimeSpan _timeToFirstToken;
+    private string? _finishReason;
+    private GeneratedChunk _chunk;
+    private int _topLogProbCount;
+    private volatile bool _isCancelled;
+
+    /// <param name="promptIds">The prompt; not copied.</param>
+    /// <param name="options">Checked options.</param>
+    /// <param name="endTokenIds">Tokens that end an answer of the model.</param>
+    /// <param name="tokenizer">Gives the tokens' text.</param>
+    /// <param name="seed">Start of the random sequence.</param>
+    /// <param name="maxUnread">Chunks that may lie unread before the sequence pauses.</param>
+    /// <param name="clock">Measures times.</param>
+    /// <param name="wakeEngine">Called when the engine may have something to do for the sequence.</param>
+    public Sequence(
+        int[] promptIds, GenerationOptions options, IReadOnlyList<int> endTokenIds, Tokenizer tokenizer, ulong seed, int maxUnread, TimeProvider clock, Action wakeEngine)
+    {
+        _promptIds = promptIds;
+        _options = options;
+        _endTokenIds = options.IgnoreEos ? [.. options.StopTokenIds] : [.. endTokenIds, .. options.StopTokenIds];
+        _seed = seed;
+        _sampler = new Sampler(options.Sampling, seed);
+        _text = new AnswerText(tokenizer, options);
+        _topLogProbs = new TokenLogProb[options.TopLogProbs ?? 0];
+        _clock = clock;
+        _wakeEngine = wakeEngine;
+        _submitted = clock.GetTimestamp();
+        Answer = new Answer(maxUnread, wakeEngine);
+    }
+
+    /// <summary>What the reader reads.</summary>
+    public Answer Answer { get; }
+
+    /// <summary>True once the reader has given up.</summary>
+    public bool IsCancelled => _isCancelled;
+
+    /// <summary>True while its cache was given to others; its tokens are computed again when there is room.</summary>
+    public bool IsEvicted { get; private set; }
+
+    /// <summary>True once the chosen token is the last one.</summary>
+    public bool IsEnded => _finishReason is not null;
+
+    /// <summary>Tokens that are not computed yet: all of the prompt at first, one while the answer grows.</summary>
+    public int PendingCount => _tokenCount - Cache.Length;
+
+    private KvCache Cache => _cache ?? throw new InvalidOperationException("the sequence was not started or has ended");
+
+    /// <summary>Any thread: the reader gives up.</summary>
+    public void Cancel()
+    {
+        _isCancelled = true;
+        _wakeEngine();
+    }
+
+    /// <summary>The engine takes the request up; room for all its tokens is made now.</summary>
+    public void Start(KvCache cache, int maxContext)
+    {
+        _queueTime = _clock.GetElapsedTime(_submitted);
+        _cache = cache;
+        var maxTokens = Math.Min(_options.MaxTokens ?? int.MaxValue, maxContext - _promptIds.Length);
+        _tokenIds = new int[_promptIds.Length + maxTokens];
+        _promptIds.CopyTo(_tokenIds, 0);
+        _tokenCount = _promptIds.Length;
+    }
+
+    /// <summary>Gives the cache back; what was computed is forgotten, the tokens are not.</summary>
+    public void Evict()
+    {
+        Cache.Truncate(0);
+        IsEvicted = true;
+    }
+
+    /// <summary>May use the cache again.</summary>
+    public void Readmit() => IsEvicted = false;
+
+    /// <summary>Adds the next pending tokens to a batch, with logits if they are the last.</summary>
+    public void AddTo(ScheduledBatch batch, int count)
+    {
+        IsEvicted = false;
+        batch.Add(Cache, _tokenIds.AsMemory(Cache.Length, count), count == PendingCount ? 1 : 0);
+    }
+
+    /// <summary>Chooses the next token; <see cref="Publish"/> gives it to the reader.</summary>
+    /// <param name="logits">[vocab_size].</param>
+    /// <param name="scratch">Shared by all sequences.</param>
+    /// <exception cref="GenerationException">No logit is a number.</exception>
+    public void Choose(ReadOnlySpan<float> logits, SamplerScratch scratch)
+    {
+        var tokenId = _sampler.Next(logits, _tokenIds.AsSpan(0, _tokenCount), _promptIds.Length, scratch);
+        if (tokenId < 0)
+            throw new GenerationException(GenerationFault.InvalidLogits, "the model's logits are not numbers: its weights may be damaged");
+
+        if (_tokenCount == _promptIds.Length) _timeToFirstToken = _clock.GetElapsedTime(_submitted);
+        _tokenIds[_tokenCount++] = tokenId;
+        _finishReason = Take(tokenId);
+        _chunk = new GeneratedChunk { TokenId = tokenId, Text = "" };
+        if (_options.TopLogProbs is not { } count) return;
+        _topLogProbCount = Math.Min(count, logits.Length);
+        _chunk = _chunk with { LogProb = LogProbs.Measure(logits, tokenId, _topLogProbs.AsSpan(0, _topLogProbCount), scratch) };
+    }
+
+    /// <summary>Gives the chosen token to the reader; the last one with the end of the answer.</summary>
+    public void Publish()
+    {
+        if (IsEnded) _chunk = _chunk with { FinishReason = _finishReason, Usage = Usage() };
+        Answer.Write(_chunk, _text.Certain, _topLogProbs.AsSpan(0, _topLogProbCount));
+        _text.DropCertain();
+        if (IsEnded) Answer.Complete();
+    }
+
+    /// <summary>Ends the answer because the reader gave up.</summary>
+    public void PublishCancelled()
+    {
+        if (_tokenCount == 0) _queueTime = _clock.GetElapsedTime(_submitted);
+        _text.Flush();
+        Answer.Write(new GeneratedChunk { Text = "", FinishReason = FinishReason.Cancelled, Usage = Usage() }, _text.Certain, []);
+        Answer.Complete();
+    }
+
+    /// <summary>Gives the cache back for good.</summary>
+    public void Release()
+    {
+        _cache?.Dispose();
+        _cache = null;
+    }
+
+    /// <summary>Adds a token to the text; the reason if it is the last one. A token that ends the answer is no text.</summary>
+    private string? Take(int tokenId)
+    {
+        if (_endTokenIds.AsSpan().Contains(tokenId))
+        {
+            _text.Flush();
+            return FinishReason.Stop;
+        }
+
+        if (_text.Append(tokenId)) return FinishReason.Stop;
+        if (_tokenCount < _tokenIds.Length) return null;
+        _text.Flush();
+        return FinishReason.Length;
+    }
+
+    private GenerationUsage Usage() => new()
+    {
+        PromptTokens = _promptIds.Length,
+        CompletionTokens = Math.Max(0, _tokenCount - _promptIds.Length),
+        Seed = _seed,
+        QueueTime = _queueTime,
+        TimeToFirstToken = _timeToFirstToken,
+        TotalTime = _clock.GetElapsedTime(_submitted),
+    };
+}

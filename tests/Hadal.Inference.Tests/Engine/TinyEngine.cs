@@ -1,0 +1,76 @@
+using Hadal.Checkpoints.Config;
+using Hadal.Checkpoints.Text;
+using Hadal.Inference.Engine;
+using Hadal.Inference.Models;
+using Hadal.Inference.Tests.Models;
+using Hadal.Tests;
+
+namespace Hadal.Inference.Tests.Engine;
+
+/// <summary>A generator over a random model with the vocabulary of a golden checkpoint. A gate can hold the engine before each forward pass.</summary>
+internal sealed class TinyEngine : IAsyncDisposable
+{
+    public const int VocabSize = 512;
+
+    private readonly TinyModel _weights;
+    private readonly PagedDecoder _model;
+    private readonly int _blockCount;
+
+    public TinyEngine(TinyModel weights, TextGeneratorOptions? options = null, EngineOptions? engineOptions = null, Action? beforeForward = null, int[]? endTokenIds = null)
+    {
+        _weights = weights;
+        options ??= new TextGeneratorOptions();
+        engineOptions ??= new EngineOptions { ThreadCount = 2, MaxContext = 256, MaxSequences = options.MaxConcurrent };
+        _model = (PagedDecoder)weights.Open(engineOptions with { MaxBatchTokens = options.MaxBatchTokens });
+        _blockCount = _model.FreeBlockCount;
+        Generator = new TextGenerator(_model, Tokenizer, endTokenIds ?? [], options, beforeForward);
+    }
+
+    public static Tokenizer Tokenizer { get; } = TokenizerLoader.FromDirectory(GoldenData.PathOf("deepseek-v3/hf"));
+
+    public static GenerationOptions Greedy(int maxTokens) => new() { Sampling = SamplingOptions.Greedy, MaxTokens = maxTokens };
+
+    public TextGenerator Generator { get; }
+
+    public static TinyModel Weights(string family = "deepseek_v32", int seed = 1) => new(ConfigOf(family), seed);
+
+    public static ModelConfig ConfigOf(string family) => DecoderModelTests.ConfigOf(family) with { VocabSize = VocabSize };
+
+    public static int[] Prompt(int length, int seed) => TinyModel.Tokens(length, seed, VocabSize);
+
+    public Task<GenerationResult> CompleteAsync(int[] prompt, GenerationOptions options) => Generator.CompleteAsync(prompt, options);
+
+    /// <summary>Closes the generator and checks that every block of the cache came back.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await Generator.DisposeAsync();
+        _weights.Dispose();
+        Assert.Equal(_blockCount, _model.FreeBlockCount);
+    }
+}
+
+/// <summary>Lets forward passes through one by one.</summary>
+internal sealed class Gate : IDisposable
+{
+    private readonly SemaphoreSlim _permits = new(0);
+    private readonly SemaphoreSlim _arrivals = new(0);
+
+    /// <summary>Engine: waits for a permit.</summary>
+    public void Pass()
+    {
+        _arrivals.Release();
+        _permits.Wait();
+    }
+
+    /// <summary>Test: waits until the engine stands before the gate.</summary>
+    public Task ArrivedAsync() => _arrivals.WaitAsync();
+
+    /// <summary>Test: lets the engine through.</summary>
+    public void Open(int passes = 1_000_000) => _permits.Release(passes);
+
+    public void Dispose()
+    {
+        _permits.Dispose();
+        _arrivals.Dispose();
+    }
+}
