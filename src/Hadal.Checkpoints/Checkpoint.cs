@@ -9,14 +9,17 @@ namespace Hadal.Checkpoints;
 public sealed class Checkpoint : IDisposable
 {
     private readonly IReadOnlyList<MappedFile> _files;
+    private readonly Func<Tokenizer> _loadTokenizer;
 
-    internal Checkpoint(string path, string format, ModelConfig config, IReadOnlyDictionary<string, WeightTensor> tensors, IReadOnlyList<MappedFile> files)
+    internal Checkpoint(
+        string path, string format, ModelConfig config, IReadOnlyDictionary<string, WeightTensor> tensors, IReadOnlyList<MappedFile> files, Func<Tokenizer> loadTokenizer)
     {
         Path = path;
         Format = format;
         Config = config;
         Tensors = tensors;
         _files = files;
+        _loadTokenizer = loadTokenizer;
     }
 
     /// <summary>Full path of the directory or file.</summary>
@@ -40,12 +43,14 @@ public sealed class Checkpoint : IDisposable
     /// <summary>What the checkpoint recommends for sampling; never null.</summary>
     public GenerationConfig GenerationConfig { get; internal init; } = new();
 
-    /// <summary>Opens a checkpoint directory and checks everything: config, names, shapes and sizes of all tensors.</summary>
+    /// <summary>Opens a checkpoint and checks everything: config, names, shapes and sizes of all tensors. Weights are mapped, not read.</summary>
+    /// <param name="path">A directory with <c>config.json</c> and safetensors files (plain, FP8 or AWQ), a <c>.gguf</c> file (the first of its parts, or
+    /// any), or a directory with one GGUF model.</param>
     /// <exception cref="CheckpointException">What is wrong, all faults in one message.</exception>
     public static Checkpoint Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        return CheckpointDirectory.Open(System.IO.Path.GetFullPath(path));
+        return CheckpointPath.Open(FullPath(path));
     }
 
     /// <summary>Checks that no file changed its length since it was opened. Reading pages that a shortened file no longer has would end
@@ -56,13 +61,18 @@ public sealed class Checkpoint : IDisposable
         foreach (var file in _files) file.EnsureUnchanged();
     }
 
-    /// <summary>Reads the tokenizer: <c>tokenizer.json</c> with <c>tokenizer_config.json</c>. The result outlives the checkpoint.</summary>
+    /// <summary>Reads the tokenizer: <c>tokenizer.json</c> with <c>tokenizer_config.json</c>, or the vocabulary of a GGUF file. The result outlives the
+    /// checkpoint.</summary>
     /// <exception cref="CheckpointException">It is missing, malformed, or of a kind that is not supported.</exception>
-    public Tokenizer LoadTokenizer() => TokenizerLoader.FromDirectory(Path);
+    public Tokenizer LoadTokenizer() => _loadTokenizer();
 
     /// <inheritdoc/>
     public void Dispose()
     {
         foreach (var file in _files) file.Dispose();
     }
+
+    private static string FullPath(string path) => path.Contains('\0', StringComparison.Ordinal)
+        ? throw new CheckpointException($"{path}: is no path")
+        : System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path));
 }

@@ -9,6 +9,8 @@ internal static class TextFile
     {
         try
         {
+            // Pipes and devices have no length; opening one could wait for ever.
+            if (new FileInfo(path).Length == 0) throw new CheckpointException($"{path}: is empty, or no regular file");
             using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
             if (stream.Length > maxBytes) throw new CheckpointException($"{path}: has {stream.Length} bytes, the limit is {maxBytes}");
             var bytes = new byte[stream.Length];

@@ -10,5 +10,6 @@ namespace Hadal.Checkpoints.Config;
     AllowDuplicateProperties = false)]
 [JsonSerializable(typeof(GroupedQueryConfig))]
 [JsonSerializable(typeof(DeepSeekConfig))]
+[JsonSerializable(typeof(RopeScaling))]
 [JsonSerializable(typeof(GenerationConfig))]
 internal sealed partial class ConfigJson : JsonSerializerContext;

@@ -16,6 +16,9 @@ public static class ModelConfigReader
         return Parse(TextFile.Read(file, MaxConfigBytes), file);
     }
 
+    /// <summary>Reads and validates the <c>config.json</c> of a directory.</summary>
+    internal static ModelConfig Read(CheckpointFolder folder) => Parse(folder.Read("config.json", MaxConfigBytes), Path.Combine(folder.Path, "config.json"));
+
     /// <summary>Reads and validates the text of a <c>config.json</c>.</summary>
     /// <exception cref="CheckpointException">The faults, all in one message.</exception>
     public static ModelConfig Parse(string json)
@@ -33,18 +36,39 @@ public static class ModelConfigReader
             var modelType = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("model_type", out var type) && type.ValueKind == JsonValueKind.String
                 ? type.GetString()
                 : null;
-            ModelConfig? config = modelType switch
+            ModelConfig config = modelType switch
             {
-                "llama" or "qwen2" or "qwen3" => root.Deserialize(ConfigJson.Default.GroupedQueryConfig),
-                "deepseek_v2" or "deepseek_v3" or "deepseek_v32" or "hadal" => root.Deserialize(ConfigJson.Default.DeepSeekConfig),
+                "llama" or "qwen2" or "qwen3" => WithRope(root.Deserialize(ConfigJson.Default.GroupedQueryConfig)!),
+                "deepseek_v2" or "deepseek_v3" or "deepseek_v32" or "hadal" => WithRope(WithRouter(root, root.Deserialize(ConfigJson.Default.DeepSeekConfig)!)),
                 _ => throw new CheckpointException($"{where}: model_type is '{modelType}', supported are {SupportedModelTypes}"),
             };
-            return config!;
+            ConfigCheck.Check(config, where);
+            return config;
         }
-        catch (JsonException fault)
+        catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
+            // The latter: a string with a lone surrogate.
             throw new CheckpointException($"{where}: is not a valid config: {fault.Message}", fault);
         }
+    }
+
+    /// <summary>The router of V3 where the file leaves it out: configs written by transformers do, because its V3 has only one.</summary>
+    private static DeepSeekConfig WithRouter(JsonElement root, DeepSeekConfig config)
+    {
+        if (config.ModelType == "deepseek_v2") return config;
+        if (!root.TryGetProperty("topk_method", out _)) config = config with { TopkMethod = "noaux_tc" };
+        return root.TryGetProperty("scoring_func", out _) ? config : config with { ScoringFunc = "sigmoid" };
+    }
+
+    /// <summary>Newer files have <c>rope_theta</c> and <c>rope_scaling</c> together in <c>rope_parameters</c>; both spellings are read, the older is written.</summary>
+    private static ModelConfig WithRope(ModelConfig config)
+    {
+        if (config.OtherKeys?.TryGetValue("rope_parameters", out var value) != true || value.ValueKind == JsonValueKind.Null) return config;
+        var parameters = value.Deserialize(ConfigJson.Default.RopeScaling)!;
+        config.OtherKeys.Remove("rope_parameters");
+        var theta = config.RopeTheta;
+        if (parameters.OtherKeys?.Remove("rope_theta", out var stated) == true) theta = stated.GetDouble();
+        return config with { RopeTheta = theta, RopeScaling = parameters.Kind is null or "default" ? null : parameters };
     }
 
     internal const string SupportedModelTypes = "llama, qwen2, qwen3, deepseek_v2, deepseek_v3, deepseek_v32, hadal";

@@ -13,10 +13,10 @@ public static class TokenizerLoader
     public static Tokenizer FromDirectory(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        var file = Path.Combine(path, "tokenizer.json");
-        var config = Path.Combine(path, "tokenizer_config.json");
+        if (!Directory.Exists(path)) throw new CheckpointException($"{path}: is no directory");
+        var folder = new CheckpointFolder(Path.GetFullPath(path));
         return TokenizerJson.Read(
-            TextFile.Read(file, TokenizerJson.MaxBytes), File.Exists(config) ? TextFile.Read(config, MaxConfigBytes) : default, file);
+            folder.Read("tokenizer.json", TokenizerJson.MaxBytes), folder.TryRead("tokenizer_config.json", MaxConfigBytes) ?? default, Path.Combine(folder.Path, "tokenizer.json"));
     }
 
     /// <summary>Reads the vocabulary inside a GGUF file.</summary>
@@ -25,6 +25,13 @@ public static class TokenizerLoader
     public static Tokenizer FromGguf(GgufMetadata metadata)
     {
         ArgumentNullException.ThrowIfNull(metadata);
-        return GgufVocabulary.Read(metadata).Build();
+        try
+        {
+            return GgufVocabulary.Read(metadata).Build();
+        }
+        catch (CheckpointException fault) when (!fault.Message.StartsWith(metadata.Path, StringComparison.Ordinal))
+        {
+            throw new CheckpointException($"{metadata.Path}: {fault.Message}", fault);
+        }
     }
 }

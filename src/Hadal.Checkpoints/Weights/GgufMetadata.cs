@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Globalization;
 
 namespace Hadal.Checkpoints.Weights;
 
@@ -16,6 +17,9 @@ public sealed class GgufMetadata
         _map = map;
         _values = values;
     }
+
+    /// <summary>Path of the file.</summary>
+    public string Path => _where;
 
     /// <summary>All keys.</summary>
     public IEnumerable<string> Keys => _values.Keys;
@@ -86,6 +90,9 @@ public sealed class GgufMetadata
         return numbers;
     }
 
+    /// <summary>Elements of an array that is decoded at once; longer ones are longer than any vocabulary.</summary>
+    private const long MaxArrayLength = 1 << 24;
+
     private static bool IsInteger(GgufType type) => type is GgufType.U8 or GgufType.I8 or GgufType.U16 or GgufType.I16
         or GgufType.U32 or GgufType.I32 or GgufType.U64 or GgufType.I64;
 
@@ -103,6 +110,7 @@ public sealed class GgufMetadata
     {
         if (Find(key, expected, type => type == GgufType.Array) is not { } array) return null;
         if (!accepts(array.ElementType)) throw new CheckpointException($"{_where}: {key} is {array}, expected {expected}");
+        if (array.Count > MaxArrayLength) throw new CheckpointException($"{_where}: {key} is {array}, the limit is {MaxArrayLength}");
         return array;
     }
 
@@ -126,7 +134,9 @@ public sealed class GgufMetadata
 
     private double Number(string key, GgufType type, long byteOffset) => type switch
     {
-        GgufType.F32 => BinaryPrimitives.ReadSingleLittleEndian(_map.Slice(byteOffset, 4)),
+        // The shortest decimal that gives the float is the number the converter was given: 1e-6, not 9.99999997e-7.
+        GgufType.F32 => double.Parse(
+            BinaryPrimitives.ReadSingleLittleEndian(_map.Slice(byteOffset, 4)).ToString("R", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture),
         GgufType.F64 => BinaryPrimitives.ReadDoubleLittleEndian(_map.Slice(byteOffset, 8)),
         _ => Integer(key, type, byteOffset),
     };

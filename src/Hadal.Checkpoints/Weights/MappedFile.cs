@@ -39,8 +39,14 @@ internal sealed unsafe class MappedFile : IDisposable
         FileStream? stream = null;
         try
         {
+            // Pipes and devices have no length; opening one could wait for ever.
+            if (new FileInfo(path).Length == 0) throw new CheckpointException($"{path}: is empty, or no regular file");
             stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
             return new MappedFile(path, stream);
+        }
+        catch (FileNotFoundException fault)
+        {
+            throw new CheckpointException($"{path}: does not exist", fault);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or NotSupportedException)
         {

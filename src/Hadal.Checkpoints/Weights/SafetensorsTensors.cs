@@ -1,12 +1,17 @@
+using Hadal.Checkpoints.Config;
+
 namespace Hadal.Checkpoints.Weights;
 
-/// <summary>Turns the entries of safetensors files into tensors: block scales are attached to the tensors they belong to.</summary>
+/// <summary>Turns the entries of safetensors files into tensors: block scales, and the zeros and scales of AWQ, are attached to the tensors they
+/// belong to.</summary>
 internal static unsafe class SafetensorsTensors
 {
     private const string ScaleSuffix = "_scale_inv";
 
+    private const string CodesSuffix = ".qweight";
+
     /// <summary>All tensors of <paramref name="shards"/> by name. Faults go to <paramref name="faults"/>.</summary>
-    public static Dictionary<string, WeightTensor> Read(IReadOnlyList<SafetensorsFile> shards, FaultList faults)
+    public static Dictionary<string, WeightTensor> Read(IReadOnlyList<SafetensorsFile> shards, QuantizationConfig? quantization, FaultList faults)
     {
         var plain = new Dictionary<string, WeightTensor>(StringComparer.Ordinal);
         foreach (var shard in shards)
@@ -15,12 +20,13 @@ internal static unsafe class SafetensorsTensors
             {
                 if (SafetensorsDTypes.ToDType(entry.DTypeName) is not { } dtype)
                     faults.Add($"{entry.Name}: dtype {entry.DTypeName} is not computed; expected F32, F16, BF16 or F8_E4M3");
-                else
-                    plain.Add(entry.Name, new WeightTensor(entry.Name, dtype, entry.Shape, shard.DataOf(entry), entry.ByteLength));
+                else if (!plain.TryAdd(entry.Name, new WeightTensor(entry.Name, dtype, entry.Shape, shard.DataOf(entry), entry.ByteLength)))
+                    faults.Add($"{entry.Name}: lies in two files");
             }
         }
 
         AttachScales(plain, faults);
+        AttachAwq(plain, quantization, faults);
         return plain;
     }
 
@@ -40,5 +46,45 @@ internal static unsafe class SafetensorsTensors
             else
                 tensors[tensor.Name] = new WeightTensor(tensor.Name, tensor.DType, tensor.Shape, tensor.Data, tensor.ByteLength) { Scale = scale };
         }
+    }
+
+    /// <summary>Joins <c>X.qweight</c>, <c>X.qzeros</c> and <c>X.scales</c> to the tensor <c>X.weight</c> [out, in]. AutoAWQ <c>gemm.py</c>.</summary>
+    private static void AttachAwq(Dictionary<string, WeightTensor> tensors, QuantizationConfig? quantization, FaultList faults)
+    {
+        foreach (var codes in tensors.Values.Where(tensor => tensor.Name.EndsWith(CodesSuffix, StringComparison.Ordinal)).ToList())
+        {
+            var module = codes.Name[..^CodesSuffix.Length];
+            tensors.Remove(codes.Name);
+            if (quantization is not { QuantMethod: "awq", GroupSize: { } group })
+            {
+                faults.Add($"{codes.Name}: are packed codes, but config.json has no quantization_config with quant_method awq");
+                return;
+            }
+
+            if (!tensors.Remove(module + ".qzeros", out var zeros) || !tensors.Remove(module + ".scales", out var scales))
+            {
+                faults.Add($"{codes.Name}: is without {module}.qzeros or {module}.scales");
+                continue;
+            }
+
+            if (AwqFault(codes, zeros, scales, group) is { } fault) faults.Add(fault);
+            else if (!tensors.TryAdd(module + ".weight", Joined(module + ".weight", codes, zeros, scales))) faults.Add($"{module}: has both weight and qweight");
+        }
+    }
+
+    private static WeightTensor Joined(string name, WeightTensor codes, WeightTensor zeros, WeightTensor scales) =>
+        new(name, DType.AwqInt4, [codes.Shape[1] * 8, codes.Shape[0]], codes.Data, codes.ByteLength) { AwqZeros = zeros, AwqScales = scales };
+
+    private static string? AwqFault(WeightTensor codes, WeightTensor zeros, WeightTensor scales, int group)
+    {
+        if (codes.DType != DType.I32 || codes.Shape is not [> 0 and var inputs, > 0 and <= int.MaxValue / 8 and var words])
+            return $"{codes.Name}: expected I32 [in, out / 8], file has {codes.DType} {TensorBinder.Text(codes.Shape)}";
+        if (inputs % group != 0) return $"{codes.Name}: has {inputs} inputs, no multiple of group_size {group}";
+        int[] zerosShape = [inputs / group, words], scalesShape = [inputs / group, words * 8];
+        if (zeros.DType != DType.I32 || !zeros.Shape.SequenceEqual(zerosShape))
+            return $"{zeros.Name}: expected I32 {TensorBinder.Text(zerosShape)}, file has {zeros.DType} {TensorBinder.Text(zeros.Shape)}";
+        if (scales.DType != DType.F16 || !scales.Shape.SequenceEqual(scalesShape))
+            return $"{scales.Name}: expected F16 {TensorBinder.Text(scalesShape)}, file has {scales.DType} {TensorBinder.Text(scales.Shape)}";
+        return null;
     }
 }

@@ -9,17 +9,19 @@ internal static class TensorBinder
     /// <summary>The tensors of <paramref name="stored"/> that <paramref name="specs"/> names.</summary>
     /// <param name="where">Path, for messages.</param>
     /// <param name="config">Config of the model.</param>
-    /// <param name="specs">What is called for.</param>
+    /// <param name="specs">Gives what is called for; asked only when the file has at least as many tensors as the config's layers need.</param>
     /// <param name="stored">What the file has, by published name.</param>
     /// <param name="warnings">Receives what was left aside.</param>
     /// <exception cref="CheckpointException">Tensors are missing, have other shapes, or are unknown.</exception>
     public static Dictionary<string, WeightTensor> Bind(
-        string where, ModelConfig config, IReadOnlyList<WeightSpec> specs, IReadOnlyDictionary<string, WeightTensor> stored, List<string> warnings)
+        string where, ModelConfig config, Func<IReadOnlyList<WeightSpec>> specs, IReadOnlyDictionary<string, WeightTensor> stored, List<string> warnings)
     {
+        CheckCount(where, config, stored.Count);
+        var called = specs();
         var faults = new FaultList(where);
         var bound = new Dictionary<string, WeightTensor>(stored.Count, StringComparer.Ordinal);
         var withoutPrediction = LayersWithoutTensors(config, stored, warnings);
-        foreach (var spec in specs)
+        foreach (var spec in called)
         {
             if (stored.TryGetValue(spec.Name, out var tensor))
             {
@@ -33,7 +35,7 @@ internal static class TensorBinder
             }
         }
 
-        var known = specs.Select(spec => spec.Name).ToHashSet(StringComparer.Ordinal);
+        var known = called.Select(spec => spec.Name).ToHashSet(StringComparer.Ordinal);
         foreach (var name in stored.Keys.Where(name => !known.Contains(name)).Order(StringComparer.Ordinal))
         {
             if (!IsLeftover(config, name)) faults.Add($"{name}: unknown to {config.ModelType}, file has {Text(stored[name].Shape)}");
@@ -43,10 +45,23 @@ internal static class TensorBinder
         return bound;
     }
 
-    /// <summary>Tensors that published directories carry and no forward pass reads.</summary>
+    /// <summary>Refuses configs that call for far more tensors than there are before the list of them is made: it could be long.</summary>
+    private static void CheckCount(string where, ModelConfig config, int storedCount)
+    {
+        const int LeastPerLayer = 8; // Two norms, three of attention, three of feed-forward.
+        var least = (long)config.NumHiddenLayers * LeastPerLayer;
+        if (config is DeepSeekConfig { NRoutedExperts: { } experts } deepSeek) least += (config.NumHiddenLayers - deepSeek.FirstKDenseReplace) * 3L * experts;
+        if (storedCount >= least || least < 1000) return;
+        var expertCount = config is DeepSeekConfig { NRoutedExperts: { } count } ? string.Create(CultureInfo.InvariantCulture, $", n_routed_experts = {count}") : "";
+        throw new CheckpointException($"{where}: the config calls for more than {least} tensors (num_hidden_layers = {config.NumHiddenLayers}{expertCount}), there are {storedCount}; the weights do not belong to this config, or the download is incomplete");
+    }
+
+    /// <summary>Tensors that published files carry and no forward pass reads.</summary>
     private static bool IsLeftover(ModelConfig config, string name)
     {
         if (name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal)) return true;
+        // Some GGUF files have kv_b_proj whole and split; the whole one is read.
+        if (config is DeepSeekConfig && (name.EndsWith(".k_b_proj.weight", StringComparison.Ordinal) || name.EndsWith(".v_b_proj.weight", StringComparison.Ordinal))) return true;
         return config is DeepSeekConfig && LayerIndexOf(name) is { } index && index >= config.NumHiddenLayers;
     }
 

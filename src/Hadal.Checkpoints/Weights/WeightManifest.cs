@@ -34,7 +34,7 @@ public static class WeightManifest
         if (config is DeepSeekConfig withPrediction)
         {
             for (var index = 0; index < withPrediction.NumNextnPredictLayers; index++)
-                AddPredictionLayer(list, withPrediction, withPrediction.NumHiddenLayers + index);
+                AddPredictionLayer(list, withPrediction, withPrediction.NumHiddenLayers + index, splitKvB);
         }
 
         return list;
@@ -141,7 +141,7 @@ public static class WeightManifest
         AddFeedForward(list, prefix + "shared_experts.", sharedWidth, hidden, WeightRole.Projection, bias: false);
     }
 
-    private static void AddPredictionLayer(List<WeightSpec> list, DeepSeekConfig config, int layerIndex)
+    private static void AddPredictionLayer(List<WeightSpec> list, DeepSeekConfig config, int layerIndex, bool splitKvB)
     {
         var prefix = LayerPrefix(layerIndex);
         var hidden = new Dimension(config.HiddenSize, "hidden_size");
@@ -150,7 +150,7 @@ public static class WeightManifest
         Add(list, prefix + "enorm.weight", WeightRole.Norm, [hidden]);
         Add(list, prefix + "hnorm.weight", WeightRole.Norm, [hidden]);
         Add(list, prefix + "eh_proj.weight", WeightRole.Projection, [hidden, new(2 * config.HiddenSize, "2 × hidden_size")]);
-        AddDeepSeekLayer(list, prefix, config, layerIndex, splitKvB: false);
+        AddDeepSeekLayer(list, prefix, config, layerIndex, splitKvB);
         Add(list, prefix + "shared_head.norm.weight", WeightRole.Norm, [hidden]);
         Add(list, prefix + "shared_head.head.weight", WeightRole.OutputHead, [vocabulary, hidden], optional: true);
     }
