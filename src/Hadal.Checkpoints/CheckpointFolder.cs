@@ -4,23 +4,11 @@ namespace Hadal.Checkpoints;
 /// <remarks>A file may be a link to a place inside the directory, or to the <c>blobs</c> of the hub cache that the directory is a snapshot of
 /// (<c>models--OWNER--NAME/snapshots/REVISION</c>). Links that lead elsewhere are refused: a directory from a stranger must not choose which of
 /// this machine's files are read.</remarks>
-internal sealed class CheckpointFolder
+/// <param name="path">Full path.</param>
+internal sealed class CheckpointFolder(string path)
 {
-    private readonly string[] _roots;
-
-    /// <param name="path">Full path of a directory that exists.</param>
-    public CheckpointFolder(string path)
-    {
-        Path = path;
-        var real = RealPath(new DirectoryInfo(path));
-        var snapshots = System.IO.Path.GetDirectoryName(real);
-        _roots = System.IO.Path.GetFileName(snapshots) == "snapshots" && System.IO.Path.GetDirectoryName(snapshots) is { } repository
-            ? [real, System.IO.Path.Combine(repository, "blobs")]
-            : [real];
-    }
-
     /// <summary>Full path.</summary>
-    public string Path { get; }
+    public string Path { get; } = path;
 
     /// <summary>Full path of the file <paramref name="name"/>, or null where the directory has none.</summary>
     /// <exception cref="CheckpointException">The name or what it links to lies outside the directory, or it is no regular file.</exception>
@@ -32,14 +20,19 @@ internal sealed class CheckpointFolder
         if (Directory.Exists(file.FullName)) throw new CheckpointException($"{file.FullName}: is a directory, expected a file");
         var isLink = file.LinkTarget is not null;
         if (!file.Exists) return isLink ? throw new CheckpointException($"{file.FullName}: is a link to {file.LinkTarget}, which does not exist") : null;
-        if (isLink && !_roots.Any(root => IsBelow(RealPath(file), root)))
+        if (isLink && !LeadsInside(file))
             throw new CheckpointException($"{file.FullName}: is a link to {file.LinkTarget}, outside the directory; copy the file into the directory");
         return file.FullName;
     }
 
     /// <summary>The bytes of a text file, or null where the directory has none.</summary>
     /// <exception cref="CheckpointException">As for <see cref="Find"/>, or the file is unreadable or longer than <paramref name="maxBytes"/>.</exception>
-    public ReadOnlyMemory<byte>? TryRead(string name, int maxBytes) => Find(name) is { } file ? TextFile.Read(file, maxBytes) : null;
+    public ReadOnlyMemory<byte>? TryRead(string name, int maxBytes)
+    {
+        // Not a conditional expression: there null would become an empty memory.
+        if (Find(name) is { } file) return TextFile.Read(file, maxBytes);
+        return null;
+    }
 
     /// <summary>The bytes of a text file that must be there.</summary>
     /// <exception cref="CheckpointException">As for <see cref="TryRead"/>, or it does not exist.</exception>
@@ -57,6 +50,14 @@ internal sealed class CheckpointFolder
         {
             throw new CheckpointException($"{Path}: cannot be read: {fault.Message}", fault);
         }
+    }
+
+    private bool LeadsInside(FileInfo link)
+    {
+        var (target, root) = (RealPath(link), RealPath(new DirectoryInfo(Path)));
+        if (IsBelow(target, root)) return true;
+        var snapshots = System.IO.Path.GetDirectoryName(root);
+        return System.IO.Path.GetFileName(snapshots) == "snapshots" && IsBelow(target, System.IO.Path.Combine(System.IO.Path.GetDirectoryName(snapshots)!, "blobs"));
     }
 
     private static bool IsBelow(string path, string root) => path.StartsWith(root + System.IO.Path.DirectorySeparatorChar, StringComparison.Ordinal);

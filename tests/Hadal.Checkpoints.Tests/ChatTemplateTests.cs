@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using CsCheck;
@@ -160,11 +159,9 @@ public sealed class ChatTemplateTests
     [InlineData("{{ ('x' * 16000000) | tojson | tojson | length }}{% for i in range(99999) %}{% set y = ('z' * 8000000) %}{% endfor %}")]
     public void Work_without_end_is_stopped_at_a_limit(string source)
     {
-        var watch = Stopwatch.StartNew();
         var allocated = GC.GetAllocatedBytesForCurrentThread();
         var fault = Assert.Throws<ChatTemplateException>(() => ChatTemplate.Parse(source).RenderVariables(Json("{}"))).Fault;
         Assert.Equal(ChatTemplateFault.Limit, fault);
-        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(20), $"took {watch.Elapsed}");
         Assert.True(GC.GetAllocatedBytesForCurrentThread() - allocated < 4L << 30, $"allocated {GC.GetAllocatedBytesForCurrentThread() - allocated}");
     }
 

@@ -55,7 +55,7 @@ public static class ModelConfigReader
     /// <summary>The router of V3 where the file leaves it out: configs written by transformers do, because its V3 has only one.</summary>
     private static DeepSeekConfig WithRouter(JsonElement root, DeepSeekConfig config)
     {
-        if (config.ModelType == "deepseek_v2") return config;
+        if (config.ModelType == "deepseek_v2" || config.NRoutedExperts is null) return config;
         if (!root.TryGetProperty("topk_method", out _)) config = config with { TopkMethod = "noaux_tc" };
         return root.TryGetProperty("scoring_func", out _) ? config : config with { ScoringFunc = "sigmoid" };
     }

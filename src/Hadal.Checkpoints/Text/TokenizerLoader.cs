@@ -13,7 +13,6 @@ public static class TokenizerLoader
     public static Tokenizer FromDirectory(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        if (!Directory.Exists(path)) throw new CheckpointException($"{path}: is no directory");
         var folder = new CheckpointFolder(Path.GetFullPath(path));
         return TokenizerJson.Read(
             folder.Read("tokenizer.json", TokenizerJson.MaxBytes), folder.TryRead("tokenizer_config.json", MaxConfigBytes) ?? default, Path.Combine(folder.Path, "tokenizer.json"));
