@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Runtime.InteropServices;
 using Hadal.Checkpoints;
 using Hadal.Training;
 using Hadal.Training.Trainers;
@@ -24,13 +25,8 @@ internal static class PretrainCommand
     private static int Run(FileInfo config, bool resume, string[] changes)
     {
         using var cancellation = new CancellationTokenSource();
-        ConsoleCancelEventHandler stop = (_, pressed) =>
-        {
-            // The first Ctrl+C ends after the current step, with a checkpoint; the second one ends at once.
-            pressed.Cancel = !cancellation.IsCancellationRequested;
-            cancellation.Cancel();
-        };
-        Console.CancelKeyPress += stop;
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
         try
         {
             var options = PretrainOptions.Read(config.FullName, changes);
@@ -50,9 +46,18 @@ internal static class PretrainCommand
             Console.Error.WriteLine($"hadal-train: {fault.Message.ReplaceLineEndings(" ")}");
             return Failed;
         }
-        finally
+        catch (ExternalException fault)
         {
-            Console.CancelKeyPress -= stop;
+            // libtorch puts its call stack behind the first line; the usual reason is memory.
+            Console.Error.WriteLine($"hadal-train: libtorch: {fault.Message.Split('\n')[0]}; where memory ran out, lower batch_sequences and raise accumulation_steps");
+            return Failed;
+        }
+
+        // The first Ctrl+C (or a plain kill) ends after the current step, with a checkpoint; the second one ends at once.
+        void Stop(PosixSignalContext signal)
+        {
+            signal.Cancel = !cancellation.IsCancellationRequested;
+            cancellation.Cancel();
         }
     }
 

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using Hadal.Training.Torch;
 
-namespace Hadal.Training.Tests;
+namespace Hadal.Tests;
 
 internal static class TorchSetup
 {

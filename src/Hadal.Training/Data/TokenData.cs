@@ -128,6 +128,14 @@ public sealed class TokenData
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(File.ReadAllBytes(Path.Combine(tokenizerDirectory, "tokenizer.json")));
+        AppendSources(hash, sources, folder, seed);
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    /// <summary>Adds the texts and how they are split to <paramref name="hash"/>.</summary>
+    /// <exception cref="TrainingException">A source does not exist or cannot be read.</exception>
+    internal static void AppendSources(IncrementalHash hash, IReadOnlyList<TextSource> sources, string folder, long seed)
+    {
         foreach (var source in sources)
         {
             var path = Path.GetFullPath(source.Path, folder);
@@ -135,8 +143,6 @@ public sealed class TokenData
             hash.AppendData(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{seed}|{source.Separator}|{source.Language}|{source.HeldOut}|")));
             hash.AppendData(SHA256.HashData(File.ReadAllBytes(path)));
         }
-
-        return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
     private static bool IsMadeFrom(string marker, string fingerprint)

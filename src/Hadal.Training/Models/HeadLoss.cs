@@ -4,7 +4,7 @@ namespace Hadal.Training.Models;
 
 /// <summary>Output head and cross-entropy in one: <c>mean_t −log softmax(h_t Wᵀ)[target_t]</c>.</summary>
 /// <remarks>Logits exist for <see cref="RowBlock"/> rows at a time and their gradient is made while they do, so memory and memory traffic do not grow
-/// with tokens × vocab_size. Products are in the dtype of <c>h</c>, softmax and sums in float32.</remarks>
+/// with tokens × vocab_size. Products are in the dtype of <c>h</c>, softmax and sums in that of the weight.</remarks>
 internal sealed class HeadLoss : autograd.SingleTensorFunction<HeadLoss>
 {
     private const long RowBlock = 512;
@@ -12,9 +12,9 @@ internal sealed class HeadLoss : autograd.SingleTensorFunction<HeadLoss>
     public override string Name => nameof(HeadLoss);
 
     /// <param name="hidden">[rows, hidden_size], normalised.</param>
-    /// <param name="weight">[vocab_size, hidden_size], float32.</param>
+    /// <param name="weight">[vocab_size, hidden_size], float32 (or wider).</param>
     /// <param name="targets">[rows], int64.</param>
-    /// <returns>Mean over the rows, a float32 scalar.</returns>
+    /// <returns>Mean over the rows, a scalar in the dtype of the weight.</returns>
     public static Tensor Apply(Tensor hidden, Tensor weight, Tensor targets) => apply(hidden, weight, targets);
 
     public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
@@ -24,18 +24,18 @@ internal sealed class HeadLoss : autograd.SingleTensorFunction<HeadLoss>
         var w = weight.to(hidden.dtype);
         var hiddenGradient = empty_like(hidden);
         var weightGradient = zeros_like(weight);
-        var loss = zeros(1, device: hidden.device);
+        var loss = zeros(1, weight.dtype, hidden.device);
         for (var begin = 0L; begin < rows; begin += RowBlock)
         {
             using var scope = NewDisposeScope();
             var count = Math.Min(RowBlock, rows - begin);
             var h = hidden.narrow(0, begin, count);
             var target = targets.narrow(0, begin, count).unsqueeze(1);
-            var logits = matmul(h, w.t()).to(ScalarType.Float32);
+            var logits = matmul(h, w.t()).to(weight.dtype);
             var logSum = logits.logsumexp(-1, keepdim: true);
             loss.add_((logSum - logits.gather(1, target)).sum());
             var gradient = logits.sub_(logSum).exp_();
-            gradient.scatter_add_(1, target, full([count, 1], -1f, device: hidden.device));
+            gradient.scatter_add_(1, target, full([count, 1], -1.0, weight.dtype, hidden.device));
             var g = gradient.mul_(1.0 / rows).to(hidden.dtype);
             hiddenGradient.narrow(0, begin, count).copy_(matmul(g, w));
             weightGradient.add_(matmul(g.t(), h));
@@ -48,6 +48,6 @@ internal sealed class HeadLoss : autograd.SingleTensorFunction<HeadLoss>
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {
         var saved = ctx.get_saved_variables();
-        return [saved[0] * grad_output.to(saved[0].dtype), saved[1] * grad_output, null!];
+        return [saved[0] * grad_output, saved[1] * grad_output, null!];
     }
 }

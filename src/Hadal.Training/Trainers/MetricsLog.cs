@@ -1,5 +1,7 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Hadal.Checkpoints;
 
 namespace Hadal.Training.Trainers;
 
@@ -29,6 +31,9 @@ public sealed record StepMetrics
 
     /// <summary>Length of the gradient before clipping.</summary>
     public required double GradientNorm { get; init; }
+
+    /// <summary>Steps left out since the last line because their loss or gradient was no finite number; null where there were none.</summary>
+    public long? SkippedSteps { get; init; }
 
     /// <summary>Learning rate of the step.</summary>
     public required double LearningRate { get; init; }
@@ -71,7 +76,7 @@ internal sealed class MetricsLog
             }
         }
 
-        File.WriteAllLines(path, log._lines.Select(metrics => JsonSerializer.Serialize(metrics, Json)));
+        AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(string.Concat(log._lines.Select(metrics => JsonSerializer.Serialize(metrics, Json) + "\n")))));
         return log;
     }
 

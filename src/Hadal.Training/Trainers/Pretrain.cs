@@ -1,4 +1,4 @@
-using System.Diagnostics;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Hadal.Checkpoints;
@@ -16,6 +16,9 @@ namespace Hadal.Training.Trainers;
 /// <summary>Trains a decoder from text files: tokenizer, data, dense stage, indexer warm-up, sparse stage, checkpoint directory.</summary>
 public static class Pretrain
 {
+    /// <summary>A step whose loss or gradient is no finite number is left out; after this many in a row there is nothing left to hope for.</summary>
+    private const int MaxSkippedInARow = 5;
+
     /// <summary>Runs or resumes a training.</summary>
     /// <param name="options">The run.</param>
     /// <param name="resume">Goes on from the newest complete checkpoint of the output folder, where there is one.</param>
@@ -32,11 +35,12 @@ public static class Pretrain
         set_num_threads(options.ThreadCount > 0 ? options.ThreadCount : Environment.ProcessorCount);
         var output = options.OutputDirectory;
         var checkpoints = Path.Combine(output, "checkpoints");
-        Directory.CreateDirectory(checkpoints);
+        using var claim = Claim(checkpoints);
+        TrainingCheckpoint.RemoveLeftovers(checkpoints);
         var latest = TrainingCheckpoint.Latest(checkpoints);
         if (latest is not null && !resume) throw new TrainingException($"{checkpoints}: has checkpoints of an earlier run; use --resume to go on, or another output");
 
-        var tokenizerDirectory = PrepareTokenizer(options);
+        var tokenizerDirectory = TrainedTokenizer.Prepare(options);
         var tokenizer = TokenizerLoader.FromDirectory(tokenizerDirectory);
         var config = ReadConfig(options, tokenizer);
         var data = TokenData.Open(Path.Combine(output, "data"), options.Sources, options.Folder, tokenizerDirectory, options.Seed);
@@ -53,33 +57,37 @@ public static class Pretrain
         }
 
         var log = MetricsLog.Open(Path.Combine(output, "metrics.jsonl"), step);
-        var readers = new Dictionary<string, BatchReader>(StringComparer.Ordinal);
-        foreach (var stage in (Stage[])[StageOf(options, 0), StageOf(options, options.Steps), StageOf(options, options.Steps + options.IndexerWarmupSteps)])
-            readers.TryAdd(stage.Name, new BatchReader(data, stage.SequenceLength + 1, options.Seed + stage.FirstStep));
+        var readers = PretrainStage.Of(options).ToDictionary(stage => stage.Name, stage => new BatchReader(data, stage.SequenceLength + 1, options.Seed + stage.FirstStep), StringComparer.Ordinal);
         var window = new LogWindow(options);
+        var skippedInARow = 0;
         while (step < options.TotalSteps)
         {
             var result = Step(options, model, parameters, readers, step);
             step++;
-            if (!double.IsFinite(result.Loss) || !double.IsFinite(result.GradientNorm))
+            window.Add(result);
+            skippedInARow = result.IsFinite ? 0 : skippedInARow + 1;
+            if (skippedInARow == MaxSkippedInARow)
             {
-                throw new TrainingException($"step {step}: loss is {result.Loss}, gradient length {result.GradientNorm}; the last good checkpoint is "
+                throw new TrainingException($"step {step}: {skippedInARow} steps in a row without a finite loss (now {result.Loss}, gradient length {result.GradientNorm}); the last checkpoint is "
                     + $"{TrainingCheckpoint.Latest(checkpoints) ?? "none"}: lower learning_rate (now {result.LearningRate}) and use --resume");
             }
 
-            window.Add(result);
             var isLast = step == options.TotalSteps;
             var evaluates = isLast || (options.EvaluateEverySteps > 0 && step % options.EvaluateEverySteps == 0);
-            var metrics = window.Metrics(step);
-            if (evaluates) metrics = metrics with { BitsPerByte = Evaluate(options, model, tokenizer, data, step - 1, isLast ? 0 : options.EvaluateBytes) };
-            if (evaluates || step % options.LogEverySteps == 0)
+            if (!window.IsEmpty)
             {
-                log.Add(metrics);
-                window = new LogWindow(options);
+                var metrics = window.Metrics(step);
+                if (evaluates) metrics = metrics with { BitsPerByte = Evaluate(options, model, tokenizer, data, step - 1, isLast ? 0 : options.EvaluateBytes) };
+                if (evaluates || step % options.LogEverySteps == 0)
+                {
+                    log.Add(metrics);
+                    window = new LogWindow(options);
+                }
+
+                if (evaluates) AtomicFile.Write(Path.Combine(output, "loss.svg"), stream => stream.Write(Encoding.UTF8.GetBytes(LossPicture.Draw(log.Lines))));
+                progress?.Report(metrics);
             }
 
-            if (evaluates) AtomicFile.Write(Path.Combine(output, "loss.svg"), stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(LossPicture.Draw(log.Lines))));
-            progress?.Report(metrics);
             if (isLast || cancellation.IsCancellationRequested || (options.CheckpointEverySteps > 0 && step % options.CheckpointEverySteps == 0))
                 TrainingCheckpoint.Save(checkpoints, model, parameters, new TrainingState(step, data.Fingerprint), tokenizerDirectory, options.KeepCheckpoints);
             cancellation.ThrowIfCancellationRequested();
@@ -88,11 +96,26 @@ public static class Pretrain
         return Finish(options, model, tokenizerDirectory);
     }
 
+    /// <summary>Creates the run's folders and keeps other processes out of them until it is disposed of or the process ends, however it ends.</summary>
+    private static FileStream Claim(string checkpoints)
+    {
+        var path = Path.Combine(checkpoints, ".lock");
+        try
+        {
+            Directory.CreateDirectory(checkpoints);
+            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw new TrainingException($"{path}: cannot be opened: {fault.Message} Is another hadal-train at work there? Wait for it, or use another output", fault);
+        }
+    }
+
     /// <summary>One optimiser step: batches, forward, losses, backward, clip, update, balance.</summary>
     private static StepResult Step(PretrainOptions options, DeepSeekModel model, IReadOnlyList<TrainedParameter> parameters, Dictionary<string, BatchReader> readers, long step)
     {
         using var scope = NewDisposeScope();
-        var stage = StageOf(options, step);
+        var stage = PretrainStage.At(options, step);
         Unfreeze(parameters, stage.Name);
         model.zero_grad(set_to_none: true);
         double loss = 0, mtpLoss = 0, indexerLoss = 0;
@@ -114,9 +137,10 @@ public static class Pretrain
         }
 
         var norm = Clip(parameters, options.GradientClip);
-        if (double.IsFinite(loss) && double.IsFinite(norm)) Update(options, parameters, stage, step + 1);
+        var isFinite = double.IsFinite(loss) && double.IsFinite(norm);
+        if (isFinite) Update(options, parameters, stage, step + 1);
         var imbalance = model.Routers.Any() ? model.Routers.Average(router => router.Load.Max() * (double)router.Load.Count / Math.Max(1, router.Load.Sum())) : (double?)null;
-        var biasSpeed = step < options.Steps * 29 / 30 ? options.BiasSpeed : 0;
+        var biasSpeed = isFinite && step < options.Steps * 29 / 30 ? options.BiasSpeed : 0;
         foreach (var router in model.Routers) router.UpdateBias(biasSpeed);
         return new StepResult(
             stage.Name, loss, model.PredictionLayers.Any() ? mtpLoss : null, stage.Mode == AttentionMode.Dense ? null : indexerLoss, imbalance, norm, stage.LearningRate,
@@ -151,27 +175,6 @@ public static class Pretrain
 
     private static Tensor? Mean(List<Tensor> losses) => losses.Count == 0 ? null : stack(losses).mean();
 
-    private static Stage StageOf(PretrainOptions options, long step)
-    {
-        var sparseLength = options.SparseSequenceLength > 0 ? options.SparseSequenceLength : options.SequenceLength;
-        if (step < options.Steps)
-        {
-            var factor = Schedule.Factor(step, options.Steps, options.WarmupSteps, options.DecayShare, options.LearningRateFloor);
-            return new Stage("dense", AttentionMode.Dense, 0, step, options.LearningRate * factor, options.SequenceLength);
-        }
-
-        step -= options.Steps;
-        if (step < options.IndexerWarmupSteps)
-        {
-            var factor = Schedule.Factor(step, options.IndexerWarmupSteps, Math.Min(10, options.IndexerWarmupSteps / 10), null, options.LearningRateFloor);
-            return new Stage("indexer_warmup", AttentionMode.IndexerWarmUp, options.Steps, step, options.IndexerLearningRate * factor, sparseLength);
-        }
-
-        step -= options.IndexerWarmupSteps;
-        var sparseFactor = Schedule.Factor(step, options.SparseSteps, Math.Min(10, options.SparseSteps / 10), null, options.LearningRateFloor);
-        return new Stage("sparse", AttentionMode.Sparse, options.Steps + options.IndexerWarmupSteps, step, options.SparseLearningRate * sparseFactor, sparseLength);
-    }
-
     /// <summary>In the warm-up of the indexers everything else is frozen; in the dense stage the indexers are not reached.</summary>
     private static void Unfreeze(IReadOnlyList<TrainedParameter> parameters, string stage)
     {
@@ -179,9 +182,11 @@ public static class Pretrain
             parameter.Parameter.requires_grad = stage != "indexer_warmup" || parameter.Name.Contains(".indexer.", StringComparison.Ordinal);
     }
 
-    private static double MtpWeight(PretrainOptions options, long step) => step * 3 < options.Steps * 2 ? options.MtpWeight : options.MtpWeightLate;
+    internal static double MtpWeight(PretrainOptions options, long step) => step * 3 < options.Steps * 2 ? options.MtpWeight : options.MtpWeightLate;
 
-    private static double Clip(IReadOnlyList<TrainedParameter> parameters, double limit)
+    /// <summary>Scales all gradients down together where they are longer than <paramref name="limit"/>.</summary>
+    /// <returns>Their length before.</returns>
+    internal static double Clip(IReadOnlyList<TrainedParameter> parameters, double limit)
     {
         using var scope = NewDisposeScope();
         var gradients = parameters.Select(parameter => parameter.Parameter.grad).OfType<Tensor>().ToList();
@@ -190,7 +195,7 @@ public static class Pretrain
         return norm;
     }
 
-    private static void Update(PretrainOptions options, IReadOnlyList<TrainedParameter> parameters, Stage stage, long updateCount)
+    private static void Update(PretrainOptions options, IReadOnlyList<TrainedParameter> parameters, PretrainStage stage, long updateCount)
     {
         using var noGradient = no_grad();
         var adam = new AdamW(options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay);
@@ -206,48 +211,48 @@ public static class Pretrain
 
     private static SortedDictionary<string, double> Evaluate(PretrainOptions options, DeepSeekModel model, Tokenizer tokenizer, TokenData data, long step, int maxBytes)
     {
-        var stage = StageOf(options, step);
+        var stage = PretrainStage.At(options, step);
         var result = new SortedDictionary<string, double>(StringComparer.Ordinal);
         foreach (var language in data.Languages)
         {
             var text = File.ReadAllText(data.HeldOutPath(language));
-            if (text.Length > 0) result.Add(language, Math.Round(BitsPerByte.Measure(model, tokenizer, text, stage.SequenceLength, maxBytes, stage.Mode), 5));
+            var bits = text.Length > 0 ? BitsPerByte.Measure(model, tokenizer, text, stage.SequenceLength, maxBytes, stage.Mode) : double.NaN;
+            if (double.IsFinite(bits)) result.Add(language, Math.Round(bits, 5));
         }
 
         foreach (var router in model.Routers) router.UpdateBias(0);
         return result;
     }
 
-    /// <summary>The tokenizer's folder; trains the tokenizer where none is given and none was trained before.</summary>
-    private static string PrepareTokenizer(PretrainOptions options)
-    {
-        if (options.Tokenizer.Directory is { } given) return Path.GetFullPath(given, options.Folder);
-        var directory = Path.Combine(options.OutputDirectory, "tokenizer");
-        if (File.Exists(Path.Combine(directory, "generation_config.json"))) return directory;
-
-        var trainer = new BpeTrainerOptions { VocabSize = options.Tokenizer.VocabSize };
-        if (options.Tokenizer.SpecialTokens is { } special) trainer = trainer with { SpecialTokens = special };
-        var vocabulary = BpeTrainer.Train(TokenData.TrainingTexts(options.Sources, options.Folder, options.Seed), PreTokenization.DeepSeekV3, trainer);
-        var template = options.Tokenizer.ChatTemplate is { } file ? File.ReadAllText(Path.GetFullPath(file, options.Folder)) : null;
-        var length = options.Model.ValueKind == JsonValueKind.Object && options.Model.TryGetProperty("max_position_embeddings", out var positions) ? positions.GetInt32() : options.SequenceLength;
-        TokenizerFiles.Write(directory, vocabulary, template, length);
-        AtomicFile.Write(Path.Combine(directory, "generation_config.json"), stream => stream.Write("""{"bos_token_id": 0, "eos_token_id": 1}"""u8));
-        return directory;
-    }
-
     private static DeepSeekConfig ReadConfig(PretrainOptions options, Tokenizer tokenizer)
     {
-        var text = options.Model.ValueKind == JsonValueKind.String ? File.ReadAllText(Path.GetFullPath(options.Model.GetString()!, options.Folder)) : options.Model.GetRawText();
-        if (JsonNode.Parse(text) is not JsonObject json) throw new TrainingException("model: expected a config.json object or its path");
+        var json = ModelJson(options);
         json["vocab_size"] ??= tokenizer.VocabSize;
         json["bos_token_id"] ??= tokenizer.BosTokenId;
         json["eos_token_id"] ??= tokenizer.EosTokenIds.Count > 0 ? tokenizer.EosTokenIds[0] : null;
         var config = ModelConfigReader.Parse(json.ToJsonString());
         if (config is not DeepSeekConfig deepSeek) throw new TrainingException($"model.model_type: expected hadal or a DeepSeek family, got '{config.ModelType}'");
         if (config.VocabSize < tokenizer.VocabSize) throw new TrainingException($"model.vocab_size: expected at least {tokenizer.VocabSize} (the tokenizer's), got {config.VocabSize}");
+        if (Math.Max(options.SequenceLength, options.SparseSequenceLength) is var longest && longest > config.MaxPositionEmbeddings)
+            throw new TrainingException($"model.max_position_embeddings: expected at least {longest} (the longest training sequence), got {config.MaxPositionEmbeddings}");
         if (!deepSeek.HasIndexer && options.IndexerWarmupSteps + options.SparseSteps > 0)
             throw new TrainingException("indexer_warmup_steps, sparse_steps: expected 0, the model has no index_topk");
         return deepSeek;
+    }
+
+    private static JsonObject ModelJson(PretrainOptions options)
+    {
+        if (options.Model.ValueKind == JsonValueKind.Object) return JsonObject.Create(options.Model)!;
+        if (options.Model.ValueKind != JsonValueKind.String) throw new TrainingException("model: expected a config.json object or its path");
+        var path = Path.GetFullPath(options.Model.GetString()!, options.Folder);
+        try
+        {
+            return JsonNode.Parse(File.ReadAllText(path)) as JsonObject ?? throw new TrainingException($"model: {path}: expected a JSON object");
+        }
+        catch (JsonException fault)
+        {
+            throw new TrainingException($"model: {path}: {fault.Message}", fault);
+        }
     }
 
     /// <summary>Writes the finished model beside its place and swaps it in.</summary>
@@ -269,42 +274,5 @@ public static class Pretrain
         }
 
         return final;
-    }
-
-    private readonly record struct Stage(string Name, AttentionMode Mode, long FirstStep, long Step, double LearningRate, int SequenceLength);
-
-    private readonly record struct StepResult(
-        string Stage, double Loss, double? MtpLoss, double? IndexerLoss, double? LoadImbalance, double GradientNorm, double LearningRate, long Tokens);
-
-    /// <summary>Means over the steps since the last log line.</summary>
-    private sealed class LogWindow(PretrainOptions options)
-    {
-        private readonly Stopwatch _watch = Stopwatch.StartNew();
-        private readonly List<StepResult> _results = [];
-
-        public void Add(StepResult result) => _results.Add(result);
-
-        public StepMetrics Metrics(long step) => new()
-        {
-            Step = step,
-            Stage = _results[^1].Stage,
-            Tokens = TokensAt(step),
-            Loss = Math.Round(_results.Average(result => result.Loss), 5),
-            MtpLoss = Round(_results.Average(result => result.MtpLoss)),
-            IndexerLoss = Round(_results.Where(result => result.Stage == _results[^1].Stage).Average(result => result.IndexerLoss)),
-            LoadImbalance = Round(_results.Average(result => result.LoadImbalance)),
-            GradientNorm = Math.Round(_results[^1].GradientNorm, 5),
-            LearningRate = _results[^1].LearningRate,
-            TokensPerSecond = Math.Round(_results.Sum(result => result.Tokens) / _watch.Elapsed.TotalSeconds, 1),
-        };
-
-        private long TokensAt(long step)
-        {
-            var dense = Math.Min(step, options.Steps);
-            var length = options.SparseSequenceLength > 0 ? options.SparseSequenceLength : options.SequenceLength;
-            return ((dense * options.SequenceLength) + ((step - dense) * length)) * options.BatchSequences * options.AccumulationSteps;
-        }
-
-        private static double? Round(double? value) => value is { } number ? Math.Round(number, 5) : null;
     }
 }

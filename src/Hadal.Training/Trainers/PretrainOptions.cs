@@ -157,6 +157,7 @@ public sealed record PretrainOptions
             var node = JsonNode.Parse(File.ReadAllText(path), null, new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
             if (node is not JsonObject root) throw new TrainingException($"{path}: expected a JSON object");
             foreach (var change in changes) Apply(root, change);
+            if (OptionKeys.Faults(root, typeof(PretrainOptions)) is { Count: > 0 } faults) throw new TrainingException($"{path}: {string.Join("; ", faults)}");
             var options = root.Deserialize<PretrainOptions>(Json)! with { Folder = Path.GetDirectoryName(Path.GetFullPath(path))! };
             options.Check(path);
             return options;
@@ -186,6 +187,24 @@ public sealed record PretrainOptions
         Expect(SaveType is "bfloat16" or "float32", $"save_type: expected bfloat16 or float32, got '{SaveType}'");
         Expect(Optimizer is "adamw" or "muon", $"optimizer: expected adamw or muon, got '{Optimizer}'");
         Expect(LearningRate > 0, $"learning_rate: expected a positive number, got {LearningRate}");
+        Expect(IndexerLearningRate > 0, $"indexer_learning_rate: expected a positive number, got {IndexerLearningRate}");
+        Expect(SparseLearningRate > 0, $"sparse_learning_rate: expected a positive number, got {SparseLearningRate}");
+        Expect(LearningRateFloor is >= 0 and <= 1, $"learning_rate_floor: expected 0 to 1, got {LearningRateFloor}");
+        Expect(DecayShare is null or (> 0 and <= 1), $"decay_share: expected null or above 0 to 1, got {DecayShare}");
+        Expect(WarmupSteps >= 0, $"warmup_steps: expected 0 or more, got {WarmupSteps}");
+        Expect(Beta1 is >= 0 and < 1 && Beta2 is >= 0 and < 1, $"beta1, beta2: expected 0 to below 1, got {Beta1} and {Beta2}");
+        Expect(Momentum is >= 0 and < 1, $"momentum: expected 0 to below 1, got {Momentum}");
+        Expect(Epsilon > 0, $"epsilon: expected a positive number, got {Epsilon}");
+        Expect(WeightDecay >= 0 && MtpWeight >= 0 && MtpWeightLate >= 0 && BalanceWeight >= 0 && BiasSpeed >= 0,
+            $"weight_decay, mtp_weight, mtp_weight_late, balance_weight, bias_speed: expected 0 or more, got {WeightDecay}, {MtpWeight}, {MtpWeightLate}, {BalanceWeight}, {BiasSpeed}");
+        Expect(SparseSequenceLength is 0 or (>= 8 and <= 1 << 20), $"sparse_sequence_length: expected 0 or 8 to 1048576, got {SparseSequenceLength}");
+        Expect(ThreadCount is >= 0 and <= 1024, $"thread_count: expected 0 to 1024, got {ThreadCount}");
+        Expect(EvaluateEverySteps >= 0 && CheckpointEverySteps >= 0, $"evaluate_every_steps, checkpoint_every_steps: expected 0 or more, got {EvaluateEverySteps} and {CheckpointEverySteps}");
+        Expect(EvaluateBytes > 0, $"evaluate_bytes: expected at least 1, got {EvaluateBytes}");
+        Expect(Tokenizer.Directory is not null || Tokenizer.VocabSize >= Tokenizer.SmallestVocabSize,
+            $"tokenizer.vocab_size: expected at least {Tokenizer.SmallestVocabSize} (special tokens and bytes), got {Tokenizer.VocabSize}");
+        Expect(Tokenizer.SpecialTokens is null || (Tokenizer.SpecialTokens.Count >= 2 && Tokenizer.SpecialTokens.Distinct().Count() == Tokenizer.SpecialTokens.Count),
+            "tokenizer.special_tokens: expected two or more different ones, the start and the end of a text first");
         Expect(GradientClip > 0, $"gradient_clip: expected a positive number, got {GradientClip}");
         Expect(MtpShare is > 0 and <= 1, $"mtp_share: expected above 0 to 1, got {MtpShare}");
         Expect(KeepCheckpoints > 0, $"keep_checkpoints: expected at least 1, got {KeepCheckpoints}");
@@ -201,7 +220,12 @@ public sealed record PretrainOptions
         if (equals <= 0) throw new TrainingException($"--set {change}: expected key=value");
         var keys = change[..equals].Split('.');
         var node = root;
-        foreach (var key in keys[..^1]) node = node[key] as JsonObject ?? (JsonObject)(node[key] = new JsonObject());
+        foreach (var key in keys[..^1])
+        {
+            node = (node[key] ??= new JsonObject()) as JsonObject
+                ?? throw new TrainingException($"--set {change}: {key} is not an object; set it as a whole, {key}=JSON");
+        }
+
         node[keys[^1]] = ParseValue(change[(equals + 1)..]);
     }
 
@@ -229,6 +253,10 @@ public sealed record TokenizerOptions
 
     /// <summary>Special tokens of a trained vocabulary; start and end of a text first. Null for the trainer's.</summary>
     public IReadOnlyList<string>? SpecialTokens { get; init; }
+
+    /// <summary>The special tokens of a trained vocabulary and the 256 bytes.</summary>
+    [JsonIgnore]
+    internal int SmallestVocabSize => (SpecialTokens?.Count ?? new BpeTrainerOptions { VocabSize = 0 }.SpecialTokens.Count) + 256;
 
     /// <summary>File with a chat template to store with a trained tokenizer, or null.</summary>
     public string? ChatTemplate { get; init; }

@@ -48,29 +48,37 @@ internal static class TrainingCheckpoint
             throw new TrainingException($"checkpoint {final}: cannot be written: {fault.Message}; earlier checkpoints are untouched, make room and use --resume", fault);
         }
 
-        foreach (var old in Complete(root).SkipLast(keep)) Directory.Delete(old, recursive: true);
+        foreach (var old in Complete(root).SkipLast(keep))
+        {
+            // Without its marker a folder does not count, however far its removal gets.
+            File.Delete(Path.Combine(old, Marker));
+            Directory.Delete(old, recursive: true);
+        }
+
         return final;
+    }
+
+    /// <summary>Removes what interrupted runs left half-written under <paramref name="root"/>. Only the one run that owns the folder may call it.</summary>
+    public static void RemoveLeftovers(string root)
+    {
+        foreach (var folder in Directory.EnumerateDirectories(root, ".step-*.tmp").Concat(Directory.EnumerateDirectories(root, "step-*").Except(Complete(root)))) Discard(folder);
     }
 
     /// <summary>The newest complete checkpoint under <paramref name="root"/>, or null.</summary>
     public static string? Latest(string root) => Complete(root).LastOrDefault();
 
     /// <summary>Reads weights, optimiser state and generator of the checkpoint <paramref name="folder"/>.</summary>
-    /// <exception cref="TrainingException">A file is not the one that was written.</exception>
+    /// <exception cref="TrainingException">A file is not the one that was written, or the checkpoint is of another model.</exception>
     /// <exception cref="CheckpointException">The weights cannot be read.</exception>
     public static TrainingState Load(string folder, DeepSeekModel model, IReadOnlyList<TrainedParameter> parameters)
     {
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
-        var hashes = JsonSerializer.Deserialize<Dictionary<string, string>>(File.ReadAllBytes(Path.Combine(folder, Marker)))!;
-        foreach (var (file, hash) in hashes)
-        {
-            var path = Path.Combine(folder, file);
-            if (!File.Exists(path) || HashOf(path) != hash) throw new TrainingException($"{path}: is not the file that was saved; remove the folder to resume from an earlier one");
-        }
-
+        CheckHashes(folder);
         using (var checkpoint = Checkpoint.Open(folder))
         {
+            if (checkpoint.Config.ToJson() != (model.Config with { TorchDtype = checkpoint.Config.TorchDtype }).ToJson())
+                throw new TrainingException($"{folder}: its config.json is not the model of this run; resume with the config it was made with, or use another output");
             foreach (var (spec, tensor) in model.PublishedWeights()) tensor.copy_(TensorBytes.Read(checkpoint.Tensors[spec.Name]));
         }
 
@@ -103,6 +111,23 @@ internal static class TrainingCheckpoint
         }
 
         yield return TensorBytes.Describe(GeneratorName, random.get_rng_state(), DType.U8);
+    }
+
+    private static void CheckHashes(string folder)
+    {
+        var marker = Path.Combine(folder, Marker);
+        try
+        {
+            foreach (var (file, hash) in JsonSerializer.Deserialize<Dictionary<string, string>>(File.ReadAllBytes(marker))!)
+            {
+                var path = Path.Combine(folder, file);
+                if (!File.Exists(path) || HashOf(path) != hash) throw new TrainingException($"{path}: is not the file that was saved; remove the folder to resume from an earlier one");
+            }
+        }
+        catch (JsonException fault)
+        {
+            throw new TrainingException($"{marker}: is not what was saved; remove the folder to resume from an earlier one", fault);
+        }
     }
 
     private static string FolderName(long step) => string.Create(CultureInfo.InvariantCulture, $"step-{step:D7}");

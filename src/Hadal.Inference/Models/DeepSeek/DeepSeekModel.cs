@@ -38,10 +38,18 @@ internal sealed class DeepSeekModel : PagedDecoder
     public static CacheLayout CacheLayoutOf(DeepSeekConfig config) =>
         new(config.NumHiddenLayers, config.KvLoraRank + config.QkRopeHeadDim, config.HasIndexer ? config.IndexHeadDim!.Value : 0);
 
+    /// <summary>Called with −1 and the embeddings, then with each layer index and the residual stream after it, [rows, hidden_size] of the pass.</summary>
+    public Action<int, ReadOnlySpan<float>>? Observe { get; set; }
+
     /// <inheritdoc/>
     protected override unsafe void RunLayers(Pass pass)
     {
-        for (var i = 0; i < _layers.Length; i++) _layers[i].Forward(Crew, pass, i, Hidden, Normed, BlockOutput, _state);
+        Observe?.Invoke(-1, new ReadOnlySpan<float>(Hidden, pass.RowCount * _config.HiddenSize));
+        for (var i = 0; i < _layers.Length; i++)
+        {
+            _layers[i].Forward(Crew, pass, i, Hidden, Normed, BlockOutput, _state);
+            Observe?.Invoke(i, new ReadOnlySpan<float>(Hidden, pass.RowCount * _config.HiddenSize));
+        }
     }
 
     /// <inheritdoc/>

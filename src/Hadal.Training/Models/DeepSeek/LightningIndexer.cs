@@ -35,6 +35,9 @@ public sealed class LightningIndexer : NamedModule
         register_module("weights_proj", _weights = new Projection(_headCount, config.HiddenSize, deviation, device));
     }
 
+    /// <summary>Called with the products before the rectifier, [batch, query · index_n_heads, key], and the scores, [batch, query, key]; for tests that avoid near ties.</summary>
+    internal Action<Tensor, Tensor>? Scored { get; set; }
+
     /// <summary>Scores of all pairs; those of later positions mean nothing.</summary>
     /// <param name="input">[batch, tokens, hidden_size], normalised; detached by the caller.</param>
     /// <param name="queryLatent">[batch, tokens, q_lora_rank], or the input where there is no latent.</param>
@@ -49,22 +52,29 @@ public sealed class LightningIndexer : NamedModule
         var k = RotateFirst(_kNorm.forward(_wk.forward(x)).unsqueeze(2)).squeeze(2);
         var w = _weights.forward(x) * (1 / Math.Sqrt((double)_headCount * _headSize));
 
-        var products = matmul(q.reshape(batch, tokens * _headCount, _headSize), k.transpose(1, 2)).view(batch, tokens, _headCount, tokens).relu();
-        return matmul(w.unsqueeze(2), products).squeeze(2);
+        var products = matmul(q.reshape(batch, tokens * _headCount, _headSize), k.transpose(1, 2));
+        var scores = matmul(w.unsqueeze(2), products.view(batch, tokens, _headCount, tokens).relu()).squeeze(2);
+        Scored?.Invoke(products, scores);
+        return scores;
     }
 
-    /// <summary>The <paramref name="count"/> best earlier positions of every query (all of them where fewer exist).</summary>
+    /// <summary>The <paramref name="count"/> best earlier positions of every query (all of them where fewer exist), ties by the lowest position, as in the engine.</summary>
+    /// <remarks>Ties are common: where no head fires, scores are exactly zero.</remarks>
     /// <param name="scores">[batch, query, key].</param>
     /// <param name="count">index_topk.</param>
     /// <returns>[batch, query, key], true where selected.</returns>
     public static Tensor Selected(Tensor scores, int count)
     {
         ArgumentNullException.ThrowIfNull(scores);
-        var tokens = scores.shape[^1];
-        var future = Future(tokens, scores.device);
-        var visible = scores.detach().masked_fill(future, float.NegativeInfinity);
-        var (_, indices) = visible.topk((int)Math.Min(count, tokens), -1);
-        return zeros(scores.shape, ScalarType.Bool, scores.device).scatter_(-1, indices, ones(indices.shape, ScalarType.Bool, scores.device)).logical_and(future.logical_not());
+        using var noGradient = no_grad();
+        var future = Future(scores.shape[^1], scores.device);
+        if (count >= scores.shape[^1]) return future.logical_not().expand(scores.shape);
+        var visible = scores.masked_fill(future, float.NegativeInfinity);
+        var last = visible.topk(count, -1).values.narrow(-1, count - 1, 1);
+        var better = visible.gt(last);
+        var tied = visible.eq(last);
+        var room = count - better.sum(-1, keepdim: true);
+        return better.logical_or(tied.logical_and(tied.cumsum(-1).le(room))).logical_and(future.logical_not());
     }
 
     /// <summary>Mean over queries of <c>KL(target ‖ softmax(scores))</c>, on the visible positions or on the <paramref name="selected"/> ones, over which the target is normalised anew.</summary>
@@ -79,7 +89,7 @@ public sealed class LightningIndexer : NamedModule
         var left = selected is null ? Future(scores.shape[^1], scores.device) : selected.logical_not();
         var logits = scores.masked_fill(left, float.NegativeInfinity).log_softmax(-1).masked_fill(left, 0);
         var p = target.masked_fill(left, 0);
-        p = p / p.sum(-1, keepdim: true);
+        p = p / p.sum(-1, keepdim: true).clamp_min(1e-30);
         return (xlogy(p, p) - (p * logits)).sum(-1);
     }
 

@@ -39,7 +39,11 @@ public sealed class MixtureOfExperts : NamedModule
         return y.view(input.shape);
     }
 
-    private Tensor Routed(Tensor x, Tensor indices, Tensor weights)
+    /// <summary>The routed part for a given choice.</summary>
+    /// <param name="x">[tokens, hidden_size].</param>
+    /// <param name="indices">[tokens, num_experts_per_tok].</param>
+    /// <param name="weights">The same shape.</param>
+    internal Tensor Routed(Tensor x, Tensor indices, Tensor weights)
     {
         var choiceCount = indices.shape[1];
         var (order, place, counts) = SortByExpert(indices);

@@ -33,6 +33,9 @@ public sealed class Router : NamedModule
     /// <summary>[n_routed_experts], tokens each expert got since the last <see cref="UpdateBias"/>.</summary>
     public IList<long> Load { get; }
 
+    /// <summary>Called with the numbers a choice goes by, [tokens, n], and how many of them are taken: groups first, then experts. For tests that avoid near ties.</summary>
+    internal Action<Tensor, int>? Choosing { get; set; }
+
     /// <param name="input">[tokens, hidden_size].</param>
     /// <returns>Expert indices [tokens, num_experts_per_tok], their weights in the same shape, and all scores [tokens, n_routed_experts].</returns>
     public (Tensor Indices, Tensor Weights, Tensor Scores) Forward(Tensor input)
@@ -48,6 +51,7 @@ public sealed class Router : NamedModule
         var choice = CorrectionBias is null ? scores.detach() : scores.detach() + CorrectionBias;
         if (_config.TopkMethod != "greedy" && _config.NGroup is > 1) choice = KeepBestGroups(choice);
 
+        Choosing?.Invoke(choice, _config.NumExpertsPerTok ?? 1);
         var (_, indices) = choice.topk(_config.NumExpertsPerTok ?? 1, -1, sorted: false);
         var weights = scores.gather(1, indices);
         if (_config.NormTopkProb) weights = weights / (weights.sum(-1, keepdim: true) + 1e-20);
@@ -90,6 +94,7 @@ public sealed class Router : NamedModule
     {
         var groups = choice.view(-1, _config.NGroup!.Value, _expertCount / _config.NGroup.Value);
         var groupScores = CorrectionBias is null ? groups.amax([-1]) : groups.topk(2, -1).values.sum(-1);
+        Choosing?.Invoke(groupScores, _config.TopkGroup ?? 1);
         var (_, kept) = groupScores.topk(_config.TopkGroup ?? 1, -1, sorted: false);
         var isDropped = ones(groupScores.shape, ScalarType.Bool, choice.device).scatter_(1, kept, zeros(kept.shape, ScalarType.Bool, choice.device));
         return groups.masked_fill(isDropped.unsqueeze(-1), float.NegativeInfinity).view(choice.shape);
