@@ -6,23 +6,26 @@ namespace Hadal.Inference.Engine;
 internal static class LogProbs
 {
     /// <summary>The log-probability of one token, and the most likely tokens with theirs.</summary>
-    /// <param name="logits">[vocab_size]; NaN and +∞ count as −∞.</param>
+    /// <param name="logits">[vocab_size]; what is not finite counts as −∞.</param>
     /// <param name="tokenId">The token.</param>
-    /// <param name="top">The most likely tokens in falling order, ties by the lowest id.</param>
+    /// <param name="top">The most likely tokens in falling order, ties by the lowest id; at most <see cref="GenerationOptions.MaxTopLogProbs"/>.</param>
     /// <param name="scratch">Room to work in.</param>
-    public static float Measure(ReadOnlySpan<float> logits, int tokenId, Span<TokenLogProb> top, SamplerScratch scratch)
+    /// <exception cref="GenerationException">No logit is finite.</exception>
+    public static double Measure(ReadOnlySpan<float> logits, int tokenId, Span<TokenLogProb> top, SamplerScratch scratch)
     {
-        var max = float.NegativeInfinity;
-        foreach (var logit in logits)
-            if (float.IsFinite(logit) && logit > max) max = logit;
-        var sum = 0.0;
-        foreach (var logit in logits)
-            if (float.IsFinite(logit)) sum += Math.Exp(logit - max);
-        var logSum = max + Math.Log(sum);
+        SamplingWeights.Clean(logits, scratch.Logits);
+        var best = ArgMax.Find(scratch.Logits);
+        if (float.IsNegativeInfinity(scratch.Logits[best])) throw InvalidLogits();
+        scratch.Distribution.Set(scratch.Logits, best, temperature: 1, minP: 0, willCut: false);
+        var logSum = scratch.Logits[best] + Math.Log(scratch.Distribution.KeptUnits / TokenDistribution.UnitsPerOne);
 
         Span<int> indices = stackalloc int[top.Length];
-        TopK.Largest(logits, indices);
-        for (var i = 0; i < top.Length; i++) top[i] = new TokenLogProb(indices[i], (float)(logits[indices[i]] - logSum));
-        return (float)(logits[tokenId] - logSum);
+        TopK.Largest(scratch.Logits, indices);
+        for (var i = 0; i < top.Length; i++) top[i] = new TokenLogProb(indices[i], (float)(scratch.Logits[indices[i]] - logSum));
+        return scratch.Logits[tokenId] - logSum;
     }
+
+    /// <summary>What is said when no logit is finite.</summary>
+    public static GenerationException InvalidLogits() =>
+        new(GenerationFault.InvalidLogits, "the model's logits are not numbers: its weights may be damaged");
 }

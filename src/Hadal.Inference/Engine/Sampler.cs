@@ -1,21 +1,47 @@
+using Hadal.Inference.Kernels;
+
 namespace Hadal.Inference.Engine;
 
 /// <summary>Room that choosing a token needs; one for all sequences of an engine, since its thread chooses one token at a time.</summary>
 internal sealed class SamplerScratch(int vocabSize)
 {
-    /// <summary>[vocab_size] logits with bias and penalties.</summary>
+    /// <summary>[vocab_size] logits that are finite or −∞, with bias and penalties.</summary>
     public float[] Logits { get; } = new float[vocabSize];
 
-    /// <summary>[vocab_size] unnormalised probabilities.</summary>
-    public float[] Weights { get; } = new float[vocabSize];
-
-    /// <summary>[vocab_size] how often a token was seen; zero between calls.</summary>
+    /// <summary>[vocab_size] how often a token was seen; all zero between calls.</summary>
     public int[] Counts { get; } = new int[vocabSize];
+
+    /// <summary>Weights and what is cut off from them.</summary>
+    public TokenDistribution Distribution { get; } = new(vocabSize);
 }
 
 /// <summary>Chooses the next token of one sequence.</summary>
-internal sealed class Sampler(SamplingOptions options, ulong seed)
+/// <remarks>
+/// <para>The order of operations is vLLM's (vllm/v1/sample/sampler.py): logit bias; repetition, frequency, presence penalty; then the most likely token if
+/// the temperature is below 1e-5, otherwise temperature, min-p, top-k, top-p, each on what the one before left, and a draw. Logits that are NaN or
+/// infinite are never chosen. Ties go to the lowest id, in the greedy choice and at the edge of top-k and top-p alike.</para>
+/// <para>The choice is a function of logits, tokens, options and seed: the number drawn belongs to the seed and the length of the answer, and all sums are sums
+/// of whole numbers (<see cref="TokenDistribution"/>), so it is the same at every vector width and on every machine. No allocation.</para>
+/// </remarks>
+internal sealed class Sampler
 {
+    private const int InPrompt = 1 << 30;
+
+    private readonly SamplingOptions _options;
+    private readonly ulong _seed;
+    private readonly (int TokenId, float Bias)[] _biases;
+    private readonly bool _hasPenalties;
+
+    /// <param name="options">Checked options.</param>
+    /// <param name="seed">Start of the random sequence.</param>
+    public Sampler(SamplingOptions options, ulong seed)
+    {
+        _options = options;
+        _seed = seed;
+        _biases = options.LogitBias is null ? [] : [.. options.LogitBias.Select(entry => (entry.Key, (float)entry.Value))];
+        _hasPenalties = options.RepetitionPenalty != 1 || options.FrequencyPenalty != 0 || options.PresencePenalty != 0;
+    }
+
     /// <summary>Chooses a token, or −1 if no logit is finite.</summary>
     /// <param name="logits">[vocab_size].</param>
     /// <param name="tokenIds">Prompt and answer so far.</param>
@@ -23,24 +49,42 @@ internal sealed class Sampler(SamplingOptions options, ulong seed)
     /// <param name="scratch">Room to work in.</param>
     public int Next(ReadOnlySpan<float> logits, ReadOnlySpan<int> tokenIds, int promptLength, SamplerScratch scratch)
     {
-        var best = -1;
-        for (var i = 0; i < logits.Length; i++)
-            if (float.IsFinite(logits[i]) && (best < 0 || logits[i] > logits[best])) best = i;
-        if (best < 0 || options.Temperature < 1e-5) return best;
-        var total = 0.0;
-        for (var i = 0; i < logits.Length; i++)
-        {
-            scratch.Weights[i] = float.IsFinite(logits[i]) ? MathF.Exp((logits[i] - logits[best]) / (float)options.Temperature) : 0;
-            total += scratch.Weights[i];
-        }
+        SamplingWeights.Clean(logits, scratch.Logits);
+        foreach (var (tokenId, bias) in _biases) scratch.Logits[tokenId] += bias;
+        if (_hasPenalties) Penalize(scratch.Logits, tokenIds, promptLength, scratch.Counts);
 
-        var left = total * RandomSequence.At(seed, tokenIds.Length - promptLength) / ulong.MaxValue;
-        for (var i = 0; i < logits.Length; i++)
-        {
-            if (scratch.Weights[i] > left) return i;
-            left -= scratch.Weights[i];
-        }
+        var best = ArgMax.Find(scratch.Logits);
+        if (float.IsNegativeInfinity(scratch.Logits[best])) return -1;
+        if (_options.Temperature < 1e-5) return best;
 
-        return best;
+        var distribution = scratch.Distribution;
+        distribution.Set(scratch.Logits, best, _options.Temperature, _options.MinP, willCut: _options.TopK > 0 || _options.TopP < 1);
+        if (_options.TopK > 0) distribution.KeepCount(_options.TopK);
+        if (_options.TopP < 1) distribution.KeepShare(_options.TopP);
+        return distribution.Draw(RandomSequence.At(_seed, tokenIds.Length - promptLength));
+    }
+
+    /// <summary>Counts first, so that a token is penalised once however often it stands in prompt and answer.</summary>
+    private void Penalize(Span<float> logits, ReadOnlySpan<int> tokenIds, int promptLength, Span<int> counts)
+    {
+        foreach (var tokenId in tokenIds[..promptLength]) counts[tokenId] = InPrompt;
+        foreach (var tokenId in tokenIds[promptLength..]) counts[tokenId]++;
+        foreach (var tokenId in tokenIds)
+        {
+            var seen = counts[tokenId];
+            if (seen == 0) continue;
+            counts[tokenId] = 0;
+            logits[tokenId] = Penalized(logits[tokenId], seen & ~InPrompt);
+        }
+    }
+
+    private float Penalized(float logit, int count)
+    {
+        var value = logit > 0 ? logit / _options.RepetitionPenalty : logit * _options.RepetitionPenalty;
+        value -= count * _options.FrequencyPenalty;
+        if (count > 0) value -= _options.PresencePenalty;
+
+        // −∞ stays; what the penalties carry beyond float32 stays finite.
+        return float.IsNegativeInfinity(logit) ? logit : (float)Math.Clamp(value, -float.MaxValue, float.MaxValue);
     }
 }

@@ -110,16 +110,14 @@ internal sealed class Sequence
     public void Choose(ReadOnlySpan<float> logits, SamplerScratch scratch)
     {
         var tokenId = _sampler.Next(logits, _tokenIds.AsSpan(0, _tokenCount), _promptIds.Length, scratch);
-        if (tokenId < 0)
-            throw new GenerationException(GenerationFault.InvalidLogits, "the model's logits are not numbers: its weights may be damaged");
-
+        if (tokenId < 0) throw LogProbs.InvalidLogits();
         if (_tokenCount == _promptIds.Length) _timeToFirstToken = _clock.GetElapsedTime(_submitted);
         _tokenIds[_tokenCount++] = tokenId;
         _finishReason = Take(tokenId);
         _chunk = new GeneratedChunk { TokenId = tokenId, Text = "" };
         if (_options.TopLogProbs is not { } count) return;
         _topLogProbCount = Math.Min(count, logits.Length);
-        _chunk = _chunk with { LogProb = LogProbs.Measure(logits, tokenId, _topLogProbs.AsSpan(0, _topLogProbCount), scratch) };
+        _chunk = _chunk with { LogProb = (float)LogProbs.Measure(logits, tokenId, _topLogProbs.AsSpan(0, _topLogProbCount), scratch) };
     }
 
     /// <summary>Gives the chosen token to the reader; the last one with the end of the answer.</summary>

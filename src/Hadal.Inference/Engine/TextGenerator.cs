@@ -114,10 +114,10 @@ public sealed class TextGenerator : IAsyncDisposable
     {
         var seed = options.Sampling.Seed ?? BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)));
         var sequence = new Sequence(prompt, options, EndTokenIds, Tokenizer, seed, _options.MaxUnreadChunks, _clock, _loop.Wake);
+        using var registration = cancellationToken.UnsafeRegister(static state => ((Sequence)state!).Cancel(), sequence);
         _loop.Submit(sequence);
         try
         {
-            using var registration = cancellationToken.UnsafeRegister(static state => ((Sequence)state!).Cancel(), sequence);
             while (await sequence.Answer.WaitAsync().ConfigureAwait(false))
             {
                 while (sequence.Answer.TryRead(out var chunk)) yield return chunk;

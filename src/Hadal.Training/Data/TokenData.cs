@@ -14,7 +14,6 @@ namespace Hadal.Training.Data;
 /// which text and tokenizer the files were made; where it still fits, nothing is made again.</remarks>
 public sealed class TokenData
 {
-    private const int MaxPieceCharacters = 1 << 16;
     private readonly ushort[][] _short;
     private readonly int[][] _wide;
     private readonly double[] _weights;
@@ -53,7 +52,7 @@ public sealed class TokenData
         {
             foreach (var document in sources[index].Split(sources[index].ReadDocuments(folder), seed, index).Train)
             {
-                foreach (var piece in Pieces(document)) yield return piece;
+                foreach (var piece in EvaluationTokens.Pieces(new StringReader(document))) yield return piece;
             }
         }
     }
@@ -185,7 +184,7 @@ public sealed class TokenData
         {
             var ids = new List<int>();
             if (tokenizer.BosTokenId is { } bos) ids.Add(bos);
-            foreach (var piece in Pieces(document)) ids.AddRange(tokenizer.Encode(piece, addSpecial: false));
+            foreach (var piece in EvaluationTokens.Pieces(new StringReader(document))) ids.AddRange(tokenizer.Encode(piece, addSpecial: false));
             if (tokenizer.EosTokenIds.Count > 0) ids.Add(tokenizer.EosTokenIds[0]);
             return ids;
         });
@@ -198,20 +197,5 @@ public sealed class TokenData
     {
         if (isWide) stream.Write(MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(ids)));
         else stream.Write(MemoryMarshal.AsBytes<ushort>(ids.Select(id => checked((ushort)id)).ToArray()));
-    }
-
-    /// <summary>Cuts a long document behind line ends, so that encoding works on pieces of bounded length.</summary>
-    internal static IEnumerable<string> Pieces(string document)
-    {
-        var begin = 0;
-        while (document.Length - begin > MaxPieceCharacters)
-        {
-            var cut = document.LastIndexOf('\n', begin + MaxPieceCharacters - 1, MaxPieceCharacters) + 1;
-            if (cut <= begin) cut = begin + MaxPieceCharacters - (char.IsHighSurrogate(document[begin + MaxPieceCharacters - 1]) ? 1 : 0);
-            yield return document[begin..cut];
-            begin = cut;
-        }
-
-        yield return document[begin..];
     }
 }

@@ -1,6 +1,5 @@
 using System.Text;
 using Hadal.Checkpoints.Text;
-using Hadal.Training.Data;
 using Hadal.Training.Models.DeepSeek;
 using static TorchSharp.torch;
 
@@ -24,9 +23,7 @@ public static class BitsPerByte
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentNullException.ThrowIfNull(text);
         if (maxBytes > 0 && Encoding.UTF8.GetByteCount(text) > maxBytes) text = Head(text, maxBytes);
-        var list = new List<long> { tokenizer.BosTokenId ?? 0 };
-        foreach (var piece in TokenData.Pieces(text)) list.AddRange(tokenizer.Encode(piece, addSpecial: false).Select(id => (long)id));
-        var ids = list.ToArray();
+        var ids = new EvaluationTokens(tokenizer, new StringReader(text)).Read().Select(id => (long)id).ToArray();
 
         using var noGradient = no_grad();
         var loss = 0.0;

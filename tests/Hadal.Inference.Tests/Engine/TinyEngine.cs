@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Hadal.Checkpoints.Config;
 using Hadal.Checkpoints.Text;
 using Hadal.Inference.Engine;
@@ -12,13 +13,13 @@ internal sealed class TinyEngine : IAsyncDisposable
 {
     public const int VocabSize = 512;
 
-    private readonly TinyModel _weights;
+    private static readonly ConcurrentDictionary<string, TinyModel> Drawn = new();
+
     private readonly PagedDecoder _model;
     private readonly int _blockCount;
 
     public TinyEngine(TinyModel weights, TextGeneratorOptions? options = null, EngineOptions? engineOptions = null, Action? beforeForward = null, int[]? endTokenIds = null)
     {
-        _weights = weights;
         options ??= new TextGeneratorOptions();
         engineOptions ??= new EngineOptions { ThreadCount = 2, MaxContext = 256, MaxSequences = options.MaxConcurrent };
         _model = (PagedDecoder)weights.Open(engineOptions with { MaxBatchTokens = options.MaxBatchTokens });
@@ -32,7 +33,8 @@ internal sealed class TinyEngine : IAsyncDisposable
 
     public TextGenerator Generator { get; }
 
-    public static TinyModel Weights(string family = "deepseek_v32", int seed = 1) => new(ConfigOf(family), seed);
+    /// <summary>Weights of a family, the same for all tests; kept until the process ends.</summary>
+    public static TinyModel Weights(string family = "deepseek_v32") => Drawn.GetOrAdd(family, name => new TinyModel(ConfigOf(name), seed: 1));
 
     public static ModelConfig ConfigOf(string family) => DecoderModelTests.ConfigOf(family) with { VocabSize = VocabSize };
 
@@ -44,7 +46,6 @@ internal sealed class TinyEngine : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Generator.DisposeAsync();
-        _weights.Dispose();
         Assert.Equal(_blockCount, _model.FreeBlockCount);
     }
 }
