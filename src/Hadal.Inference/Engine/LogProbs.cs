@@ -16,7 +16,7 @@ internal static class LogProbs
         SamplingWeights.Clean(logits, scratch.Logits);
         var best = ArgMax.Find(scratch.Logits);
         if (float.IsNegativeInfinity(scratch.Logits[best])) throw InvalidLogits();
-        scratch.Distribution.Set(scratch.Logits, best, temperature: 1, minP: 0, willCut: false);
+        scratch.Distribution.Set(scratch.Logits, best, temperature: 1, minP: 0);
         var logSum = scratch.Logits[best] + Math.Log(scratch.Distribution.KeptUnits / TokenDistribution.UnitsPerOne);
 
         Span<int> indices = stackalloc int[top.Length];

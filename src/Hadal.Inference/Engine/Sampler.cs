@@ -58,7 +58,7 @@ internal sealed class Sampler
         if (_options.Temperature < 1e-5) return best;
 
         var distribution = scratch.Distribution;
-        distribution.Set(scratch.Logits, best, _options.Temperature, _options.MinP, willCut: _options.TopK > 0 || _options.TopP < 1);
+        distribution.Set(scratch.Logits, best, _options.Temperature, _options.MinP);
         if (_options.TopK > 0) distribution.KeepCount(_options.TopK);
         if (_options.TopP < 1) distribution.KeepShare(_options.TopP);
         return distribution.Draw(RandomSequence.At(_seed, tokenIds.Length - promptLength));

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Hadal.Inference.Kernels;
 
 namespace Hadal.Inference.Engine;
@@ -16,18 +17,21 @@ internal sealed class TokenDistribution
 
     private const float SingleUnitsPerOne = 1L << 42;
     private const int BitsOfOne = 0x3F80_0000;
+    private const int BitsOfSmallest = (127 - 42) << 23;
     private const int LowBits = 16;
-    private const int FirstBin = (127 - 42) << (23 - LowBits);
+    private const int FirstBin = BitsOfSmallest >> LowBits;
     private const int BinCount = (BitsOfOne >> LowBits) - FirstBin + 1;
     private const int DigitBits = 8;
+    private const long Unknown = -1;
 
     private readonly float[] _weights;
     private readonly int[] _members;
     private readonly Bins _bins = new(BinCount);
     private readonly Bins _digits = new(1 << DigitBits);
-    private float _floor;
+
+    // Weights are not negative, so their bits are ordered as they are.
+    private int _floorBits;
     private int _lastIdAtFloor;
-    private long _keptCount;
     private long _keptUnits;
 
     /// <param name="vocabSize">Number of tokens, at most 2^20: sums of so many units fit 63 bits.</param>
@@ -39,41 +43,43 @@ internal sealed class TokenDistribution
     }
 
     /// <summary>Sum of the kept weights in units of 2^−42.</summary>
-    public long KeptUnits => _keptUnits;
+    public long KeptUnits
+    {
+        get
+        {
+            if (_keptUnits == Unknown) _keptUnits = Sum();
+            return _keptUnits;
+        }
+    }
 
     /// <summary>Weights of all tokens; those are kept that reach the fraction <paramref name="minP"/> of the largest.</summary>
     /// <param name="logits">[vocab_size], finite or −∞.</param>
     /// <param name="best">The largest of them, finite.</param>
     /// <param name="temperature">Divisor of the logits, positive.</param>
     /// <param name="minP">Fraction, 0 to 1.</param>
-    /// <param name="willCut">Whether <see cref="KeepCount"/> or <see cref="KeepShare"/> follows.</param>
-    public void Set(ReadOnlySpan<float> logits, int best, double temperature, double minP, bool willCut)
+    public void Set(ReadOnlySpan<float> logits, int best, double temperature, double minP)
     {
         SamplingWeights.Apply(logits, logits[best], (float)(1 / temperature), _weights);
-        (_floor, _lastIdAtFloor) = (MathF.Max((float)minP, 1 / SingleUnitsPerOne), int.MaxValue);
-        (_keptCount, _keptUnits) = (0, 0);
-        if (willCut) _bins.Clear();
-        foreach (var weight in _weights)
-        {
-            if (weight < _floor) continue;
-            var units = Units(weight);
-            _keptCount++;
-            _keptUnits += units;
-            if (willCut) _bins.Add(BinOf(weight), units);
-        }
+        _floorBits = Math.Max(BitConverter.SingleToInt32Bits((float)minP), BitsOfSmallest);
+        _lastIdAtFloor = int.MaxValue;
+        _keptUnits = Unknown;
+        _bins.Clear();
     }
 
     /// <summary>Keeps the <paramref name="count"/> most likely of the kept tokens.</summary>
     public void KeepCount(int count)
     {
-        if (count < _keptCount) Keep(count, byUnits: false);
+        FillBins(count, byUnits: false);
+        if (_bins.Total(byUnits: false) >= count) Keep(count, byUnits: false);
     }
 
     /// <summary>Keeps the fewest most likely of the kept tokens whose weights reach a share of their sum, (0, 1].</summary>
     public void KeepShare(double share)
     {
-        var wanted = Math.Clamp((long)Math.Ceiling(share * _keptUnits), 1, _keptUnits);
-        if (wanted < _keptUnits) Keep(wanted, byUnits: true);
+        var wanted = Math.Clamp((long)Math.Ceiling(share * KeptUnits), 1, KeptUnits);
+        if (wanted == KeptUnits) return;
+        FillBins(wanted, byUnits: true);
+        Keep(wanted, byUnits: true);
     }
 
     /// <summary>The kept token on which a random number falls.</summary>
@@ -81,12 +87,11 @@ internal sealed class TokenDistribution
     public int Draw(ulong random)
     {
         // The high half of the product: uniform in [0, kept) to within 2^−64 for each token.
-        var left = (long)Math.BigMul(random, (ulong)_keptUnits, out _);
-        var weights = _weights;
-        for (var id = 0; id < weights.Length; id++)
+        var left = (long)Math.BigMul(random, (ulong)KeptUnits, out _);
+        foreach (var id in TokensFrom(_floorBits))
         {
-            if (!IsKept(weights[id], id)) continue;
-            left -= Units(weights[id]);
+            if (!IsKept(id)) continue;
+            left -= Units(_weights[id]);
             if (left < 0) return id;
         }
 
@@ -94,88 +99,140 @@ internal sealed class TokenDistribution
     }
 
     /// <summary>Probability of a token under what is kept.</summary>
-    public double Probability(int id) => IsKept(_weights[id], id) ? (double)Units(_weights[id]) / _keptUnits : 0;
+    public double Probability(int id) => BitsOf(id) >= _floorBits && IsKept(id) ? (double)Units(_weights[id]) / KeptUnits : 0;
 
     private static long Units(float weight) => (long)(weight * SingleUnitsPerOne);
 
-    private static int BinOf(float weight) => (BitConverter.SingleToInt32Bits(weight) >> LowBits) - FirstBin;
+    private static int BinOf(int bits) => (bits >> LowBits) - FirstBin;
 
-    private bool IsKept(float weight, int id) => weight > _floor || (weight == _floor && id <= _lastIdAtFloor);
+    private int BitsOf(int id) => BitConverter.SingleToInt32Bits(_weights[id]);
+
+    private int DigitOf(int id, int shift) => (BitsOf(id) >> shift) & ((1 << DigitBits) - 1);
+
+    /// <summary>Whether a token from the floor on is kept: all above it, and of those at the floor the first.</summary>
+    private bool IsKept(int id) => id <= _lastIdAtFloor || BitsOf(id) > _floorBits;
+
+    /// <summary>Sum of the weights from the floor on. Below it the sign of the difference masks them out: a branch would be guessed wrongly.</summary>
+    private long Sum()
+    {
+        var (units, floor) = (0L, _floorBits);
+        foreach (var weight in _weights) units += Units(weight) & ~(long)((BitConverter.SingleToInt32Bits(weight) - floor) >> 31);
+        return units;
+    }
+
+    /// <summary>Puts the most likely tokens into the bins, so many that a measure is reached, or all that are kept.</summary>
+    private void FillBins(long wanted, bool byUnits)
+    {
+        // Usually those within 2^−6 or 2^−14 of the most likely one are enough, and they are few. What was put there for top-k serves top-p again.
+        foreach (var powers in (ReadOnlySpan<int>)[6, 14, 42])
+        {
+            if (_bins.Total(byUnits) >= wanted) return;
+            _bins.Clear();
+            foreach (var id in TokensFrom(Math.Max(BitsOfOne - (powers << 23), _floorBits))) _bins.Add(BinOf(BitsOf(id)), Units(_weights[id]));
+        }
+    }
 
     /// <summary>Keeps the shortest beginning, of the tokens in falling order of weight, whose measure (tokens or units) is <paramref name="wanted"/> or more.
-    /// A beginning kept before is a beginning of the same order, so the bins of all tokens serve again.</summary>
+    /// A beginning kept before is a beginning of the same order, so the bins serve again.</summary>
     private void Keep(long wanted, bool byUnits)
     {
-        (_keptCount, _keptUnits) = (0, 0);
-        var bin = Descend(_bins, byUnits, ref wanted);
+        var keptUnits = 0L;
+        var bin = Descend(_bins, byUnits, ref wanted, ref keptUnits);
         var members = _members.AsSpan(0, Gather(bin));
         for (var shift = LowBits - DigitBits; shift >= 0; shift -= DigitBits)
         {
             _digits.Clear();
-            foreach (var id in members) _digits.Add(Digit(id, shift), Units(_weights[id]));
-            var digit = Descend(_digits, byUnits, ref wanted);
+            foreach (var id in members) _digits.Add(DigitOf(id, shift), Units(_weights[id]));
+            var digit = Descend(_digits, byUnits, ref wanted, ref keptUnits);
             var count = 0;
             foreach (var id in members)
-                if (Digit(id, shift) == digit) members[count++] = id;
+                if (DigitOf(id, shift) == digit) members[count++] = id;
             members = members[..count];
         }
 
         // All of them weigh the same by now.
-        _floor = _weights[members[0]];
-        var units = Units(_floor);
+        var units = Units(_weights[members[0]]);
         var kept = byUnits ? (int)((wanted + units - 1) / units) : (int)wanted;
-        _lastIdAtFloor = members[kept - 1];
-        _keptCount += kept;
-        _keptUnits += kept * units;
+        (_floorBits, _lastIdAtFloor) = (BitsOf(members[0]), members[kept - 1]);
+        _keptUnits = keptUnits + (kept * units);
     }
 
     /// <summary>The bin in which the measure of the bins from the last on reaches what is wanted; those behind it are kept and no longer wanted.</summary>
-    private int Descend(Bins bins, bool byUnits, ref long wanted)
+    private static int Descend(Bins bins, bool byUnits, ref long wanted, ref long keptUnits)
     {
-        var measures = byUnits ? bins.Units : bins.Counts;
-        var bin = measures.Length - 1;
-        for (; measures[bin] < wanted; bin--)
+        var bin = bins.Last;
+        for (; bins.Measure(bin, byUnits) < wanted; bin--)
         {
-            wanted -= measures[bin];
-            _keptCount += bins.Counts[bin];
-            _keptUnits += bins.Units[bin];
+            wanted -= bins.Measure(bin, byUnits);
+            keptUnits += bins.UnitsOf(bin);
         }
 
         return bin;
     }
 
+    /// <summary>The tokens of a bin, in rising order of id.</summary>
     private int Gather(int bin)
     {
         var count = 0;
-        var weights = _weights;
-        var top = (bin + FirstBin) << LowBits;
-        for (var id = 0; id < weights.Length; id++)
-        {
-            if (BitConverter.SingleToInt32Bits(weights[id]) >> LowBits << LowBits == top) _members[count++] = id;
-        }
-
+        foreach (var id in TokensFrom((bin + FirstBin) << LowBits))
+            if (BinOf(BitsOf(id)) == bin) _members[count++] = id;
         return count;
     }
 
-    private int Digit(int id, int shift) => (BitConverter.SingleToInt32Bits(_weights[id]) >> shift) & ((1 << DigitBits) - 1);
+    private Tokens TokensFrom(int floorBits) => new(MemoryMarshal.Cast<float, int>(_weights), floorBits);
+
+    /// <summary>Tokens whose weights have at least some bits, in rising order of id: step by step where they are many, by vectors where they are few.</summary>
+    private ref struct Tokens(ReadOnlySpan<int> bits, int floorBits)
+    {
+        private const int StepCount = 16;
+
+        private readonly ReadOnlySpan<int> _bits = bits;
+
+        public int Current { get; private set; } = -1;
+
+        public readonly Tokens GetEnumerator() => this;
+
+        public bool MoveNext()
+        {
+            var id = Current + 1;
+            for (var end = Math.Min(id + StepCount, _bits.Length); id < end; id++)
+            {
+                if (_bits[id] < floorBits) continue;
+                Current = id;
+                return true;
+            }
+
+            var distance = _bits[id..].IndexOfAnyInRange(floorBits, int.MaxValue);
+            Current = distance < 0 ? _bits.Length - 1 : id + distance;
+            return distance >= 0;
+        }
+    }
 
     /// <summary>How many tokens, and units of weight, fall into each bin.</summary>
     private sealed class Bins(int count)
     {
-        public long[] Counts { get; } = new long[count];
+        private readonly (long Count, long Units)[] _bins = new (long, long)[count];
 
-        public long[] Units { get; } = new long[count];
+        public int Last => _bins.Length - 1;
 
         public void Add(int bin, long units)
         {
-            Counts[bin]++;
-            Units[bin] += units;
+            ref var sums = ref _bins[bin];
+            sums.Count++;
+            sums.Units += units;
         }
 
-        public void Clear()
+        public long UnitsOf(int bin) => _bins[bin].Units;
+
+        public long Measure(int bin, bool byUnits) => byUnits ? _bins[bin].Units : _bins[bin].Count;
+
+        public long Total(bool byUnits)
         {
-            Array.Clear(Counts);
-            Array.Clear(Units);
+            var total = 0L;
+            for (var bin = 0; bin < _bins.Length; bin++) total += Measure(bin, byUnits);
+            return total;
         }
+
+        public void Clear() => Array.Clear(_bins);
     }
 }

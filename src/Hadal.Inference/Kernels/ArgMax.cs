@@ -29,7 +29,9 @@ public static unsafe class ArgMax
         return best;
     }
 
-    private static float Max(ReadOnlySpan<float> x)
+    /// <summary>The largest element; NaN if there is one.</summary>
+    /// <param name="x">[n], n ≥ 1.</param>
+    internal static float Max(ReadOnlySpan<float> x)
     {
         fixed (float* px = x)
         {

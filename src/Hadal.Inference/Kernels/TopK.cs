@@ -4,6 +4,7 @@ namespace Hadal.Inference.Kernels;
 public static class TopK
 {
     private const int BinBits = 11;
+    private const int BlockLength = 64;
 
     /// <summary>The k largest in falling order of score; for small k, such as routed experts.</summary>
     /// <param name="scores">[n].</param>
@@ -13,13 +14,18 @@ public static class TopK
     {
         CheckCount(scores, indices);
         var count = 0;
-        for (var i = 0; i < scores.Length; i++)
+        for (var begin = 0; begin < scores.Length; begin += BlockLength)
         {
-            var key = Key(scores[i]);
-            if (count == indices.Length && (count == 0 || Key(scores[indices[count - 1]]) >= key)) continue;
-            var place = count < indices.Length ? count++ : count - 1;
-            for (; place > 0 && Key(scores[indices[place - 1]]) < key; place--) indices[place] = indices[place - 1];
-            indices[place] = i;
+            var block = scores.Slice(begin, Math.Min(BlockLength, scores.Length - begin));
+            if (count > 0 && count == indices.Length && ArgMax.Max(block) <= scores[indices[count - 1]]) continue;
+            for (var i = begin; i < begin + block.Length; i++)
+            {
+                var key = Key(scores[i]);
+                if (count == indices.Length && (count == 0 || Key(scores[indices[count - 1]]) >= key)) continue;
+                var place = count < indices.Length ? count++ : count - 1;
+                for (; place > 0 && Key(scores[indices[place - 1]]) < key; place--) indices[place] = indices[place - 1];
+                indices[place] = i;
+            }
         }
     }
 

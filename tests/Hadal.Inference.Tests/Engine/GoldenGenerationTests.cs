@@ -9,18 +9,27 @@ namespace Hadal.Inference.Tests.Engine;
 /// <summary>Greedy continuations of golden checkpoints, through the whole engine.</summary>
 public sealed class GoldenGenerationTests
 {
-    [Fact]
+    [Theory]
     [Trait("Width", "all")]
-    public Task The_golden_folder_in_the_repository_continues_as_expected() => Compare(GoldenData.PathOf("deepseek-v3"), "hf");
+    [InlineData("deepseek-v3", "hf")]
+    [InlineData("deepseek-v3", "model-F16.gguf")]
+    [InlineData("deepseek-v32-dsa", "model-F16.gguf")]
+    [InlineData("llama3-rope", "model-F16.gguf")]
+    [InlineData("qwen2", "model-Q4_K.gguf")]
+    public Task Golden_folders_in_the_repository_continue_as_expected(string folder, string file) => Compare(GoldenData.PathOf(folder), file);
 
     [Theory]
-    [InlineData("llama-gqa")]
-    [InlineData("llama3-rope")]
-    [InlineData("qwen2")]
-    [InlineData("qwen3")]
-    [InlineData("deepseek-v2-lite")]
-    [InlineData("deepseek-v32-dsa")]
-    public Task Golden_folders_beside_the_repository_continue_as_expected(string folder) => Compare(SharedData.PathOrSkip("golden/" + folder), "hf");
+    [InlineData("llama-gqa", "hf")]
+    [InlineData("llama3-rope", "hf")]
+    [InlineData("qwen2", "hf")]
+    [InlineData("qwen3", "hf-bf16")]
+    [InlineData("qwen3", "model-BF16.gguf")]
+    [InlineData("deepseek-v2-lite", "hf")]
+    [InlineData("deepseek-v2-lite", "model-Q4_K.gguf")]
+    [InlineData("deepseek-v3", "hf-bf16-sharded")]
+    [InlineData("deepseek-v3", "model-F16-old-mla.gguf")]
+    [InlineData("deepseek-v32-dsa", "hf")]
+    public Task Golden_folders_beside_the_repository_continue_as_expected(string folder, string file) => Compare(SharedData.PathOrSkip("golden/" + folder), file);
 
     private static async Task Compare(string folder, string file)
     {

@@ -84,6 +84,25 @@ public sealed class RotaryFrequenciesTests
     }
 
     [Fact]
+    public void Rows_in_the_order_of_a_llama_file_with_interleaved_pairs_are_published_rows_with_half_split_pairs()
+    {
+        using var fixture = Fixture.Open("gguf_llama_qk_permutation.json");
+        var root = fixture.RootElement;
+        int heads = root.GetProperty("n_heads").GetInt32(), headDim = root.GetProperty("head_dim").GetInt32();
+        var sourceRows = root.GetProperty("source_row").EnumerateArray().Select(row => row.GetInt32()).ToArray();
+        float[] cos = new float[headDim / 2], sin = new float[headDim / 2], published = Lengths.Random(heads * headDim, 3);
+        RotaryFrequencies.Create(headDim, 10000, null, 64).Fill(5, cos, sin);
+        var stored = sourceRows.Select(row => published[row]).ToArray();
+        for (var h = 0; h < heads; h++)
+        {
+            RotaryEmbedding.ApplyHalfSplit(published.AsSpan(h * headDim, headDim), cos, sin);
+            RotaryEmbedding.ApplyInterleaved(stored.AsSpan(h * headDim, headDim), cos, sin);
+        }
+
+        Assert.Equal(sourceRows.Select(row => published[row]), stored);
+    }
+
+    [Fact]
     public void Scores_depend_on_the_distance_of_positions_only()
     {
         using var fixture = Fixture.Open("rope_layouts.json");
