@@ -16,13 +16,12 @@ internal sealed class CheckpointFolder(string path)
     {
         if (name.Length is 0 or > 255 || name is "." or ".." || name.AsSpan().ContainsAny("/\\\0:"))
             throw new CheckpointException($"{Path}: the file name '{name}' leads outside the directory; expected a plain name");
-        var file = new FileInfo(System.IO.Path.Combine(Path, name));
-        if (Directory.Exists(file.FullName)) throw new CheckpointException($"{file.FullName}: is a directory, expected a file");
-        var isLink = file.LinkTarget is not null;
-        if (!file.Exists) return isLink ? throw new CheckpointException($"{file.FullName}: is a link to {file.LinkTarget}, which does not exist") : null;
-        if (isLink && !LeadsInside(file))
-            throw new CheckpointException($"{file.FullName}: is a link to {file.LinkTarget}, outside the directory; copy the file into the directory");
-        return file.FullName;
+        var path = System.IO.Path.Combine(Path, name);
+        if (Directory.Exists(path)) throw new CheckpointException($"{path}: is a directory, expected a file");
+        var file = new FileInfo(path);
+        if (file.LinkTarget is not { } target) return file.Exists ? path : null;
+        if (!LeadsInside(path)) throw new CheckpointException($"{path}: is a link to {target}, outside the directory; copy the file into the directory");
+        return File.Exists(RealPath(path)) ? path : throw new CheckpointException($"{path}: is a link to {target}, which does not exist");
     }
 
     /// <summary>The bytes of a text file, or null where the directory has none.</summary>
@@ -52,9 +51,9 @@ internal sealed class CheckpointFolder(string path)
         }
     }
 
-    private bool LeadsInside(FileInfo link)
+    private bool LeadsInside(string link)
     {
-        var (target, root) = (RealPath(link), RealPath(new DirectoryInfo(Path)));
+        var (target, root) = (RealPath(link), RealPath(Path));
         if (IsBelow(target, root)) return true;
         var snapshots = System.IO.Path.GetDirectoryName(root);
         return System.IO.Path.GetFileName(snapshots) == "snapshots" && IsBelow(target, System.IO.Path.Combine(System.IO.Path.GetDirectoryName(snapshots)!, "blobs"));
@@ -62,19 +61,34 @@ internal sealed class CheckpointFolder(string path)
 
     private static bool IsBelow(string path, string root) => path.StartsWith(root + System.IO.Path.DirectorySeparatorChar, StringComparison.Ordinal);
 
-    /// <summary>The path without links, in any part of it.</summary>
-    private static string RealPath(FileSystemInfo entry)
+    /// <summary>The path without links in any part of it, followed one part at a time as the system does: <c>a/..</c> is not where it was if <c>a</c> is a link.</summary>
+    private static string RealPath(string path)
     {
-        try
+        const int MaxLinks = 40;
+        var real = System.IO.Path.GetPathRoot(path)!;
+        var parts = new Stack<string>(path[real.Length..].Split(System.IO.Path.DirectorySeparatorChar).Reverse());
+        for (var links = 0; parts.TryPop(out var part);)
         {
-            var target = entry.ResolveLinkTarget(returnFinalTarget: true) ?? entry;
-            return System.IO.Path.GetDirectoryName(target.FullName) is { } parent
-                ? System.IO.Path.Combine(RealPath(new DirectoryInfo(parent)), System.IO.Path.GetFileName(target.FullName))
-                : target.FullName;
+            if (part is "" or ".") continue;
+            if (part == "..")
+            {
+                real = System.IO.Path.GetDirectoryName(real) ?? real;
+                continue;
+            }
+
+            var next = System.IO.Path.Combine(real, part);
+            if (new FileInfo(next).LinkTarget is not { } target)
+            {
+                real = next;
+                continue;
+            }
+
+            if (++links > MaxLinks) throw new CheckpointException($"{path}: leads through more than {MaxLinks} links");
+            var root = System.IO.Path.GetPathRoot(target)!;
+            if (root.Length > 0) real = root;
+            foreach (var inner in target[root.Length..].Split(System.IO.Path.DirectorySeparatorChar, System.IO.Path.AltDirectorySeparatorChar).Reverse()) parts.Push(inner);
         }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
-        {
-            throw new CheckpointException($"{entry.FullName}: cannot be followed: {fault.Message}", fault);
-        }
+
+        return real;
     }
 }

@@ -34,7 +34,7 @@ internal static class CheckpointPath
         if (name.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase) || name is "config.json" || name.EndsWith(".index.json", StringComparison.Ordinal))
             return new CheckpointException($"{path}: is one file of a checkpoint; name its directory, {Path.GetDirectoryName(path)}");
         if (name.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase)) return new CheckpointException($"{path}: does not begin with 'GGUF'; the file is damaged or incomplete");
-        return new CheckpointException($"{path}: is {KindOf(name) ?? KindOfContents(path) ?? "no model file that is known"}; {Supported}");
+        return new CheckpointException($"{path}: is {KindOfContents(path) ?? KindOf(name) ?? KindOfArchive(path) ?? "no model file that is known"}; {Supported}");
     }
 
     /// <summary>What a file name of another format says, or null.</summary>
@@ -51,13 +51,17 @@ internal static class CheckpointPath
         _ => null,
     };
 
-    /// <summary>What the first bytes of a file of another format say, or null.</summary>
+    /// <summary>What the contents of a file say whatever its name, or null.</summary>
     private static string? KindOfContents(string path)
     {
         if (new FileInfo(path).Length == 0) return "empty, or no regular file";
-        if (BeginsWith(path, "PK"u8) || BeginsWith(path, [0x80, 2]) || BeginsWith(path, [0x80, 3]) || BeginsWith(path, [0x80, 4])) return "a zip archive or pickle, which can run code and is never read";
         return BeginsWith(path, "lmgg"u8) || BeginsWith(path, "fmgg"u8) || BeginsWith(path, "tjgg"u8) ? "a GGML file from before GGUF" : null;
     }
+
+    private static string? KindOfArchive(string path) =>
+        BeginsWith(path, "PK"u8) || BeginsWith(path, [0x80, 2]) || BeginsWith(path, [0x80, 3]) || BeginsWith(path, [0x80, 4])
+            ? "a zip archive or pickle, which can run code and is never read"
+            : null;
 
     private static bool BeginsWith(string path, ReadOnlySpan<byte> bytes)
     {

@@ -87,9 +87,10 @@ internal sealed class ConfigCheck
 
         Number("rope_scaling.factor", scaling.Factor, 0, 1e6);
         Size("rope_scaling.original_max_position_embeddings", scaling.OriginalMaxPositionEmbeddings, int.MaxValue);
+        if (scaling.RopeType is not null && scaling.Type is not null && scaling.RopeType != scaling.Type) _faults.Add($"rope_scaling.rope_type is '{scaling.RopeType}' and type is '{scaling.Type}'; expected the same");
         foreach (var (key, value) in scaling.OtherKeys ?? new Dictionary<string, JsonElement>())
         {
-            if (key is "attention_factor" or "short_factor" or "long_factor" && value.ValueKind != JsonValueKind.Null) Unsupported($"rope_scaling.{key}", Text(value), "absent");
+            if ((key is "attention_factor" or "short_factor" or "long_factor" or "mrope_section") && value.ValueKind != JsonValueKind.Null) Unsupported($"rope_scaling.{key}", Text(value), "absent");
             if (key == "truncate" && value.ValueKind == JsonValueKind.False) Unsupported("rope_scaling.truncate", "false", "true");
         }
     }
@@ -100,6 +101,7 @@ internal sealed class ConfigCheck
         {
             case "fp8":
                 if (quantization.Fmt is not (null or "e4m3")) Unsupported("quantization_config.fmt", quantization.Fmt, "e4m3");
+                if (quantization.ActivationScheme is not (null or "dynamic")) Unsupported("quantization_config.activation_scheme", quantization.ActivationScheme, "dynamic");
                 if (quantization.WeightBlockSize is not [128, 128])
                     Unsupported("quantization_config.weight_block_size", quantization.WeightBlockSize is { } block ? $"[{string.Join(", ", block)}]" : "missing", "[128, 128]");
                 break;
@@ -136,7 +138,7 @@ internal sealed class ConfigCheck
                 case "num_experts" or "num_local_experts" or "attn_logit_softcapping" or "final_logit_softcapping" or "clip_qkv":
                     Unsupported(key, Text(value), "absent");
                     break;
-                case "use_qk_norm" or "qk_layernorm":
+                case "use_qk_norm" or "qk_layernorm" or "use_mrope":
                     if (value.ValueKind != JsonValueKind.False) Unsupported(key, Text(value), "false");
                     break;
             }

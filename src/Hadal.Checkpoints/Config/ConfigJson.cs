@@ -11,5 +11,6 @@ namespace Hadal.Checkpoints.Config;
 [JsonSerializable(typeof(GroupedQueryConfig))]
 [JsonSerializable(typeof(DeepSeekConfig))]
 [JsonSerializable(typeof(RopeScaling))]
+[JsonSerializable(typeof(QuantizationConfig))]
 [JsonSerializable(typeof(GenerationConfig))]
 internal sealed partial class ConfigJson : JsonSerializerContext;

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 
 namespace Hadal.Checkpoints.Config;
 
@@ -36,12 +37,20 @@ public static class ModelConfigReader
             var modelType = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("model_type", out var type) && type.ValueKind == JsonValueKind.String
                 ? type.GetString()
                 : null;
-            ModelConfig config = modelType switch
+            var faults = new FaultList(where);
+            ModelConfig config;
+            switch (modelType)
             {
-                "llama" or "qwen2" or "qwen3" => WithRope(root.Deserialize(ConfigJson.Default.GroupedQueryConfig)!),
-                "deepseek_v2" or "deepseek_v3" or "deepseek_v32" or "hadal" => WithRope(WithRouter(root, root.Deserialize(ConfigJson.Default.DeepSeekConfig)!)),
-                _ => throw new CheckpointException($"{where}: model_type is '{modelType}', supported are {SupportedModelTypes}"),
-            };
+                case "llama" or "qwen2" or "qwen3":
+                    config = WithRope(Deserialize(root, ConfigJson.Default.GroupedQueryConfig, faults), faults);
+                    break;
+                case "deepseek_v2" or "deepseek_v3" or "deepseek_v32" or "hadal":
+                    config = WithRope(WithRouter(root, Deserialize(root, ConfigJson.Default.DeepSeekConfig, faults)), faults);
+                    break;
+                default:
+                    throw new CheckpointException($"{where}: model_type is {(modelType is null ? "missing" : $"'{modelType}'")}, supported are {SupportedModelTypes}");
+            }
+
             ConfigCheck.Check(config, where);
             return config;
         }
@@ -50,6 +59,13 @@ public static class ModelConfigReader
             // The latter: a string with a lone surrogate.
             throw new CheckpointException($"{where}: is not a valid config: {fault.Message}", fault);
         }
+    }
+
+    private static T Deserialize<T>(JsonElement root, JsonTypeInfo<T> type, FaultList faults)
+    {
+        ConfigKeys.Check(root, type, "", faults);
+        faults.ThrowIfAny();
+        return root.Deserialize(type)!;
     }
 
     /// <summary>The router of V3 where the file leaves it out: configs written by transformers do, because its V3 has only one.</summary>
@@ -61,13 +77,13 @@ public static class ModelConfigReader
     }
 
     /// <summary>Newer files have <c>rope_theta</c> and <c>rope_scaling</c> together in <c>rope_parameters</c>; both spellings are read, the older is written.</summary>
-    private static ModelConfig WithRope(ModelConfig config)
+    private static ModelConfig WithRope(ModelConfig config, FaultList faults)
     {
         if (config.OtherKeys?.TryGetValue("rope_parameters", out var value) != true || value.ValueKind == JsonValueKind.Null) return config;
-        var parameters = value.Deserialize(ConfigJson.Default.RopeScaling)!;
+        var parameters = Deserialize(value, ConfigJson.Default.RopeScaling, faults);
         config.OtherKeys.Remove("rope_parameters");
         var theta = config.RopeTheta;
-        if (parameters.OtherKeys?.Remove("rope_theta", out var stated) == true) theta = stated.GetDouble();
+        if (parameters.OtherKeys?.Remove("rope_theta", out var stated) == true) theta = stated.ValueKind == JsonValueKind.Number ? stated.GetDouble() : double.NaN;
         return config with { RopeTheta = theta, RopeScaling = parameters.Kind is null or "default" ? null : parameters };
     }
 

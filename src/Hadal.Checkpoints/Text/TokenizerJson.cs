@@ -11,6 +11,9 @@ internal static class TokenizerJson
     /// <summary>Ids allowed; the largest published vocabularies have about 260 000.</summary>
     public const int MaxTokens = 1 << 20;
 
+    /// <summary>Ids without a token that a vocabulary may have beside as many as it has tokens; tables are made up to the highest id.</summary>
+    private const int MaxUnusedIds = 16384;
+
     /// <summary>Merges allowed; the largest published vocabularies have about 520 000.</summary>
     public const int MaxMerges = 1 << 21;
 
@@ -115,6 +118,7 @@ internal static class TokenizerJson
     {
         var count = Math.Max(vocab.Values.Append(-1).Max(), added.Select(token => token.Id).Append(-1).Max()) + 1;
         if (count == 0) throw new CheckpointException("the vocabulary is empty");
+        if (count > (2 * (vocab.Count + added.Count)) + MaxUnusedIds) throw new CheckpointException($"ids go up to {count - 1}, but there are {vocab.Count + added.Count} tokens");
         var entries = new VocabularyEntry[count];
         foreach (var (text, id) in vocab)
             entries[id] = new VocabularyEntry(text, !isByteLevel && Vocabulary.TryParseByte(text, out _) ? TokenKind.Byte : TokenKind.Normal);
