@@ -39,7 +39,7 @@ internal static class JinjaFilters
         ["list"] = (run, value, _) => run.List(JinjaSequences.Items(run, value)),
         ["lower"] = OfText(TextMethods.Lower),
         ["map"] = Map,
-        ["max"] = (run, value, arguments) => Sorted(run, value, arguments) is { Count: > 0 } items ? items[^1] : new UndefinedValue("No aggregated item, sequence was empty."),
+        ["max"] = (run, value, arguments) => SortedDown(run, value, arguments) is { Count: > 0 } items ? items[0] : new UndefinedValue("No aggregated item, sequence was empty."),
         ["min"] = (run, value, arguments) => Sorted(run, value, arguments) is { Count: > 0 } items ? items[0] : new UndefinedValue("No aggregated item, sequence was empty."),
         ["reject"] = (run, value, arguments) => Select(run, value, arguments, byAttribute: false, keep: false),
         ["rejectattr"] = (run, value, arguments) => Select(run, value, arguments, byAttribute: true, keep: false),
@@ -61,7 +61,7 @@ internal static class JinjaFilters
         ["trim"] = (run, value, arguments) => TextMethods.Strip(run, PythonText.Of(run, value), JinjaMembers.OptionalText(run, arguments, 0, "chars"), true, true),
         ["unique"] = Unique,
         ["upper"] = OfText(TextMethods.Upper),
-        ["wordcount"] = (run, value, _) => new IntegerValue(TextMethods.Split(run, PythonText.Of(run, value), null, -1).Items.Count),
+        ["wordcount"] = (run, value, _) => TextMethods.CountWords(run, PythonText.Of(run, value)),
     };
 
     public static Filter? Find(string name) => All.GetValueOrDefault(name);
@@ -117,19 +117,20 @@ internal static class JinjaFilters
         _ => ToFloat(value) is FloatValue { Value: > -9.2e18 and < 9.2e18 } f ? new IntegerValue((long)f.Value) : null,
     };
 
-    private static FloatValue Round(JinjaRun run, JinjaValue value, JinjaArguments arguments)
+    private static JinjaValue Round(JinjaRun run, JinjaValue value, JinjaArguments arguments)
     {
         var number = JinjaOperators.Number(value) ?? throw run.Fail($"cannot round {value.TypeName}");
         var digits = JinjaMembers.OptionalInteger(run, arguments, 0, "precision") ?? 0;
         if (digits is < 0 or > 15) throw run.Fail("round: precision must be from 0 to 15");
         var scale = Math.Pow(10, digits);
-        return new FloatValue(JinjaMembers.OptionalText(run, arguments, 1, "method")?.Text switch
+        return JinjaMembers.OptionalText(run, arguments, 1, "method")?.Text switch
         {
-            null or "common" => Math.Round(number, (int)digits, MidpointRounding.ToEven),
-            "ceil" => Math.Ceiling(number * scale) / scale,
-            "floor" => Math.Floor(number * scale) / scale,
+            null or "common" when JinjaOperators.Integer(value) is { } integer => new IntegerValue(integer),
+            null or "common" => new FloatValue(Math.Round(number, (int)digits, MidpointRounding.ToEven)),
+            "ceil" => new FloatValue(Math.Ceiling(number * scale) / scale),
+            "floor" => new FloatValue(Math.Floor(number * scale) / scale),
             _ => throw run.Fail("method must be common, ceil or floor"),
-        });
+        };
     }
 
     private static JinjaValue Sum(JinjaRun run, JinjaValue value, JinjaArguments arguments)
@@ -163,7 +164,8 @@ internal static class JinjaFilters
 
     private static ListValue Map(JinjaRun run, JinjaValue value, JinjaArguments arguments)
     {
-        var items = JinjaSequences.Items(run, value);
+        // As in Jinja: whatever is false, null included, has no elements here.
+        var items = value.IsTrue ? JinjaSequences.Items(run, value) : [];
         run.Charge(items.Count);
         if (arguments.Named.TryGetValue("attribute", out var attribute))
         {
@@ -189,7 +191,7 @@ internal static class JinjaFilters
         }
 
         var kept = new List<JinjaValue>();
-        foreach (var item in JinjaSequences.Items(run, value))
+        foreach (var item in value.IsTrue ? JinjaSequences.Items(run, value) : [])
         {
             run.Charge(1);
             var subject = attribute is null ? item : Attribute(run, item, attribute);

@@ -107,7 +107,8 @@ internal static class JinjaSequences
         return by > 0 ? Math.Max(value, 0) : Math.Min(value, length - 1);
     }
 
-    private static int Next(string text, int offset) =>
+    /// <summary>Offset of the code point after the one at an offset; beyond the end by one at the end.</summary>
+    public static int Next(string text, int offset) =>
         offset + (offset + 1 < text.Length && char.IsSurrogatePair(text[offset], text[offset + 1]) ? 2 : 1);
 
     private static long Length(JinjaRun run, string text)

@@ -21,10 +21,9 @@ internal static class JinjaTests
         ["iterable"] = (_, value, _) => value is TextValue or ListValue or MappingValue or UndefinedValue,
         ["sequence"] = (_, value, _) => value is TextValue or ListValue or MappingValue or UndefinedValue,
         ["callable"] = (_, value, _) => value is CallableValue,
-        ["odd"] = (run, value, _) => Remainder(run, value, 2) != 0,
-        ["even"] = (run, value, _) => Remainder(run, value, 2) == 0,
-        ["divisibleby"] = (run, value, arguments) => JinjaOperators.Integer(JinjaMembers.Required(run, arguments, 0, "num")) is { } by and not 0
-            ? Remainder(run, value, by) == 0 : throw run.Fail("divisibleby needs an integer other than 0"),
+        ["odd"] = (run, value, _) => IsRemainder(run, value, new IntegerValue(2), 1),
+        ["even"] = (run, value, _) => IsRemainder(run, value, new IntegerValue(2), 0),
+        ["divisibleby"] = (run, value, arguments) => IsRemainder(run, value, JinjaMembers.Required(run, arguments, 0, "num"), 0),
         ["upper"] = (run, value, _) => PythonText.Of(run, value).Text is var text && text.Any(char.IsUpper) && !text.Any(char.IsLower),
         ["lower"] = (run, value, _) => PythonText.Of(run, value).Text is var text && text.Any(char.IsLower) && !text.Any(char.IsUpper),
         ["sameas"] = (run, value, arguments) => JinjaMembers.Required(run, arguments, 0, "other") is var other && (ReferenceEquals(value, other)
@@ -46,7 +45,6 @@ internal static class JinjaTests
     private static Test Comparison(string name) =>
         (run, value, arguments) => JinjaOperators.Compare(run, name, value, JinjaMembers.Required(run, arguments, 0, "other"));
 
-    private static long Remainder(JinjaRun run, JinjaValue value, long by) => JinjaOperators.Integer(value) is { } integer
-        ? by == -1 ? 0 : integer % by
-        : throw run.Fail($"expected an integer, found {value.TypeName}");
+    private static bool IsRemainder(JinjaRun run, JinjaValue value, JinjaValue by, long remainder) =>
+        JinjaOperators.AreEqual(run, JinjaOperators.Binary(run, "%", value, by), new IntegerValue(remainder));
 }

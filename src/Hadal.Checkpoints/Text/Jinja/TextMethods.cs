@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Hadal.Checkpoints.Text.Jinja;
 
 /// <summary>Text operations that keep the trust of every character. Upper and lower case map one character to one character.</summary>
@@ -85,7 +87,7 @@ internal static class TextMethods
         var begin = 0;
         for (var replaced = 0L; count < 0 || replaced < count; replaced++)
         {
-            var at = old.Text.Length > 0 ? text.Text.IndexOf(old.Text, begin, StringComparison.Ordinal) : replaced == 0 ? 0 : begin + 1;
+            var at = old.Text.Length > 0 ? text.Text.IndexOf(old.Text, begin, StringComparison.Ordinal) : replaced == 0 ? 0 : JinjaSequences.Next(text.Text, begin);
             if (at < 0 || at > text.Text.Length) break;
             run.ChargeText(with.Text.Length);
             if (builder.Length > run.Limits.MaxOutputLength) run.ChargeText(builder.Length);
@@ -110,6 +112,21 @@ internal static class TextMethods
     {
         run.Charge(text.Text.Length / 16);
         return new IntegerValue(sought.Text.Length == 0 ? JinjaSequences.Length(run, text) + 1 : text.Text.AsSpan().Count(sought.Text));
+    }
+
+    /// <summary>Runs of letters, numbers and underscores.</summary>
+    public static IntegerValue CountWords(JinjaRun run, TextValue text)
+    {
+        run.ChargeText(text.Text.Length);
+        var (count, wasWord) = (0L, false);
+        foreach (var rune in text.Text.EnumerateRunes())
+        {
+            var isWord = Rune.IsLetter(rune) || Rune.IsNumber(rune) || rune.Value == '_';
+            if (isWord && !wasWord) count++;
+            wasWord = isWord;
+        }
+
+        return new IntegerValue(count);
     }
 
     /// <summary>Joins items; <paramref name="strict"/> as <c>str.join</c>, which takes texts only.</summary>
