@@ -21,7 +21,8 @@ internal sealed record AddedToken(
             || (content.StartsWith("<\uFF5C", StringComparison.Ordinal) && content.EndsWith("\uFF5C>", StringComparison.Ordinal)));
 }
 
-/// <summary>Finds added tokens: at each position, from left to right, the longest one that is allowed there.</summary>
+/// <summary>Finds added tokens: at each position, from left to right, the longest one whose kind is allowed there. One that should stand
+/// alone and does not is passed over as a whole: no other token is looked for in it.</summary>
 internal sealed class AddedTokens
 {
     private readonly Dictionary<long, int> _edges = [];
@@ -72,6 +73,12 @@ internal sealed class AddedTokens
             if (LongestAt(text, position, isTrusted) is not { } token) continue;
 
             int from = position, to = position + token.Content.Length;
+            if (token.IsSingleWord && !StandsAlone(text, from, to))
+            {
+                position = to - 1;
+                continue;
+            }
+
             if (token.StripsLeft) while (from > begin && char.IsWhiteSpace(text[from - 1])) from--;
             if (token.StripsRight) while (to < text.Length && char.IsWhiteSpace(text[to])) to++;
             if (from > begin) onText(begin, from);
@@ -89,8 +96,7 @@ internal sealed class AddedTokens
         var node = 0;
         for (var position = begin; position < text.Length && _edges.TryGetValue(Edge(node, text[position]), out node); position++)
         {
-            if (_ends[node] is { } token && (!token.IsControl || isTrusted(begin, position + 1)) && (!token.IsSingleWord || StandsAlone(text, begin, position + 1)))
-                longest = token;
+            if (_ends[node] is { } token && (!token.IsControl || isTrusted(begin, position + 1))) longest = token;
         }
 
         return longest;
@@ -100,9 +106,11 @@ internal sealed class AddedTokens
         (begin == 0 || Rune.DecodeLastFromUtf16(text.AsSpan(0, begin), out var before, out _) != OperationStatus.Done || !IsWordCharacter(before))
         && (end == text.Length || Rune.DecodeFromUtf16(text.AsSpan(end), out var after, out _) != OperationStatus.Done || !IsWordCharacter(after));
 
-    private static bool IsWordCharacter(Rune rune) => Rune.IsLetterOrDigit(rune) || Rune.GetUnicodeCategory(rune) is
-        UnicodeCategory.ConnectorPunctuation or UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark
-        or UnicodeCategory.EnclosingMark or UnicodeCategory.LetterNumber;
+    /// <summary>What <c>\w</c> matches: letters, marks, decimal digits, connectors, joiners, and the signs that Unicode calls alphabetic.</summary>
+    private static bool IsWordCharacter(Rune rune) => Rune.IsLetterOrDigit(rune)
+        || Rune.GetUnicodeCategory(rune) is UnicodeCategory.ConnectorPunctuation or UnicodeCategory.NonSpacingMark
+            or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark or UnicodeCategory.LetterNumber
+        || rune.Value is 0x200C or 0x200D or (>= 0x24B6 and <= 0x24E9) or (>= 0x1F130 and <= 0x1F149) or (>= 0x1F150 and <= 0x1F169) or (>= 0x1F170 and <= 0x1F189);
 
     private static long Edge(int node, char unit) => ((long)node << 16) | unit;
 }

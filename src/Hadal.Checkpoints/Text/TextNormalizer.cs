@@ -26,11 +26,27 @@ internal sealed class TextNormalizer
         return text;
     }
 
-    /// <summary>Lower case, one code point for one.</summary>
-    public static string Lowercase(string text) => Map(text, Rune.ToLowerInvariant);
+    /// <summary>Lower case of each code point by itself: no final sigma. One code point becomes two: U+0130, an i with its dot.</summary>
+    public static string Lowercase(string text)
+    {
+        var result = new StringBuilder(text.Length);
+        foreach (var rune in text.EnumerateRunes())
+        {
+            if (rune.Value == 0x130) result.Append("i\u0307");
+            else result.Append(Rune.ToLowerInvariant(rune));
+        }
 
-    /// <summary>Drops marks that add to the character before them; what carries an accent in one code point keeps it unless decomposed before.</summary>
-    public static string StripAccents(string text) => Keep(text, rune => Rune.GetUnicodeCategory(rune) != UnicodeCategory.NonSpacingMark);
+        return result.ToString();
+    }
+
+    /// <summary>Drops all marks; what carries an accent in one code point keeps it unless decomposed before.</summary>
+    public static string StripAccents(string text)
+    {
+        var result = new StringBuilder(text.Length);
+        foreach (var rune in text.EnumerateRunes())
+            if (Rune.GetUnicodeCategory(rune) is not (UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark)) result.Append(rune);
+        return result.ToString();
+    }
 
     /// <summary>Drops white space at the ends.</summary>
     public static string Strip(string text, bool left, bool right)
@@ -41,19 +57,4 @@ internal sealed class TextNormalizer
 
     /// <summary>Puts a text in front of any text but the empty one.</summary>
     public static string Prepend(string text, string prefix) => text.Length == 0 ? text : prefix + text;
-
-    private static string Map(string text, Func<Rune, Rune> map)
-    {
-        var result = new StringBuilder(text.Length);
-        foreach (var rune in text.EnumerateRunes()) result.Append(map(rune));
-        return result.ToString();
-    }
-
-    private static string Keep(string text, Func<Rune, bool> keeps)
-    {
-        var result = new StringBuilder(text.Length);
-        foreach (var rune in text.EnumerateRunes())
-            if (keeps(rune)) result.Append(rune);
-        return result.ToString();
-    }
 }
