@@ -1,6 +1,9 @@
 using System.Runtime.CompilerServices;
 using Hadal.Training.Torch;
 
+// Torch draws from one generator for the whole process, and some tests count its tensors.
+[assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
+
 namespace Hadal.Tests;
 
 internal static class TorchSetup

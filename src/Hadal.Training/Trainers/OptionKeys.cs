@@ -22,7 +22,7 @@ internal static class OptionKeys
         {
             if (!properties.TryGetValue(key, out var property))
             {
-                faults.Add($"{prefix}{key}: unknown key; did you mean {properties.Keys.MinBy(known => Distance(known, key))}?");
+                faults.Add($"{prefix}{key}: unknown key; did you mean {prefix}{properties.Keys.MinBy(known => Distance(known, key))}?");
                 continue;
             }
 

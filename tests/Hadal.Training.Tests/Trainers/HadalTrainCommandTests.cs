@@ -1,0 +1,166 @@
+using System.Diagnostics;
+using System.Text.RegularExpressions;
+using Hadal.Training.Trainers;
+
+namespace Hadal.Training.Tests.Trainers;
+
+/// <summary>The <c>hadal-train</c> process as a user meets it.</summary>
+public sealed class HadalTrainCommandTests
+{
+    [Fact]
+    public async Task Help_names_the_command_and_its_options()
+    {
+        var (code, output, error) = await Start(["--help"]).Ended();
+        Assert.Equal((0, ""), (code, error));
+        Assert.Contains("pretrain", output, StringComparison.Ordinal);
+        (code, output, error) = await Start(["pretrain", "--help"]).Ended();
+        Assert.Equal((0, ""), (code, error));
+        Assert.All(["CONFIG.json", "--resume", "--set"], word => Assert.Contains(word, output, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Wrong_usage_is_2_and_a_fault_is_1_each_with_one_line()
+    {
+        var (code, output, error) = await Start(["pretrain"]).Ended();
+        Assert.Equal((2, ""), (code, output));
+        Assert.Matches("^hadal-train: [^\n]*see hadal-train --help\n$", error);
+        (code, output, error) = await Start(["pretrian", "x.json"]).Ended();
+        Assert.Equal((2, ""), (code, output));
+        Assert.Matches("^hadal-train: [^\n]*\n$", error);
+        (code, output, error) = await Start(["pretrain", "no-such-file.json"]).Ended();
+        Assert.Equal((1, ""), (code, output));
+        Assert.Matches("^hadal-train: [^\n]*no-such-file.json[^\n]*\n$", error);
+
+        using var run = new TinyRun();
+        (code, output, error) = await Start(["pretrain", run.ConfigPath, "--set", "lerning_rate=1"]).Ended();
+        Assert.Equal((1, ""), (code, output));
+        Assert.Equal($"hadal-train: {run.ConfigPath}: lerning_rate: unknown key; did you mean learning_rate?\n", error);
+    }
+
+    [Fact]
+    public async Task A_pipe_gets_the_path_of_the_model_and_nothing_else_and_idle_threads_sleep()
+    {
+        using var run = new TinyRun("steps=2", "indexer_warmup_steps=0", "sparse_steps=0");
+        var (code, output, error) = await Start(Arguments(run), ("OMP_DISPLAY_ENV", "true")).Ended();
+        Assert.Equal((0, Path.Combine(run.Output, "model") + "\n"), (code, output));
+
+        // The OpenMP library shows its settings when asked; beside that, nothing is written.
+        Assert.Contains("OMP_WAIT_POLICY = 'PASSIVE'", error, StringComparison.Ordinal);
+        Assert.Equal("", Regex.Replace(error, @"\s*OPENMP DISPLAY ENVIRONMENT BEGIN.*OPENMP DISPLAY ENVIRONMENT END\s*", "", RegexOptions.Singleline));
+
+        // Who sets the policy himself has it.
+        using var other = new TinyRun("steps=1", "indexer_warmup_steps=0", "sparse_steps=0");
+        (_, _, error) = await Start(Arguments(other), ("OMP_DISPLAY_ENV", "true"), ("OMP_WAIT_POLICY", "active")).Ended();
+        Assert.Contains("OMP_WAIT_POLICY = 'ACTIVE'", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Killed_at_any_moment_it_resumes_to_the_bits_of_an_undisturbed_run()
+    {
+        string[] changes = ["steps=30", "indexer_warmup_steps=10", "sparse_steps=10", "checkpoint_every_steps=4", "evaluate_every_steps=0"];
+        using TinyRun undisturbed = new(changes), disturbed = new(changes);
+        undisturbed.Run();
+
+        // The moments differ from run to run whatever the seed is; it only spreads them over the stages.
+        var random = new Random(1);
+        var kills = 0;
+        for (var begin = 0; kills < 3 && begin < 45;)
+        {
+            using var process = Start([.. Arguments(disturbed), "--resume"]).Process;
+            // Some steps on, at whatever it is doing by then.
+            var target = begin + random.Next(5, 15);
+            while (!process.HasExited && LineCount(disturbed) < target) await Task.Delay(1, TestContext.Current.CancellationToken);
+            if (process.HasExited) break;
+            process.Kill();
+            await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+            Assert.Equal(128 + 9, process.ExitCode);
+            kills++;
+            begin = LineCount(disturbed);
+        }
+
+        Assert.True(kills >= 2, $"only {kills} kills hit the run");
+        var (code, _, error) = await Start([.. Arguments(disturbed), "--resume"]).Ended();
+        Assert.Equal((0, ""), (code, error));
+        Assert.Equal(undisturbed.LatestHashes, disturbed.LatestHashes);
+        Assert.Equal(undisturbed.Metrics, disturbed.Metrics);
+        Assert.Empty(Directory.EnumerateDirectories(disturbed.Checkpoints, ".*"));
+    }
+
+    [Theory]
+    [InlineData("-INT")]
+    [InlineData("-TERM")]
+    public async Task Asked_to_stop_it_writes_a_checkpoint_and_ends_with_130(string signal)
+    {
+        using var run = new TinyRun("steps=100000", "checkpoint_every_steps=0", "evaluate_every_steps=0");
+        var started = Start(Arguments(run));
+        Assert.SkipWhen(signal == "-INT" && IgnoresInterrupts(started.Process.Id), "the shell that runs the tests makes its children ignore SIGINT");
+        while (!started.Process.HasExited && LineCount(run) < 3) await Task.Delay(1, TestContext.Current.CancellationToken);
+        using (var kill = System.Diagnostics.Process.Start("kill", [signal, started.Process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]))
+            await kill.WaitForExitAsync(TestContext.Current.CancellationToken);
+        var (code, output, error) = await started.Ended();
+        Assert.Equal((130, ""), (code, output));
+        Assert.Equal("hadal-train: interrupted; a checkpoint was written, --resume goes on from it\n", error);
+        var latest = TrainingCheckpoint.Latest(run.Checkpoints);
+        Assert.Equal(run.CheckpointAt(LineCount(run)), latest);
+    }
+
+    [Fact]
+    public async Task A_full_disk_is_said_in_one_line_and_earlier_checkpoints_stay()
+    {
+        using var run = new TinyRun("steps=2", "indexer_warmup_steps=0", "sparse_steps=0", "evaluate_every_steps=0");
+        run.Run();
+        var size = new DirectoryInfo(run.CheckpointAt(2)).EnumerateFiles().Sum(file => file.Length);
+        var hashes = run.LatestHashes;
+        Directory.Delete(run.Checkpoints, recursive: true);
+        Directory.CreateDirectory(run.Checkpoints);
+
+        // A file system of one and a half checkpoints, seen by the commands in it only.
+        var train = $"dotnet exec '{CommandPath}' {string.Join(' ', Arguments(run).Select(argument => $"'{argument}'"))}";
+        var script = $"mount -t tmpfs -o size={size * 3 / 2} none '{run.Checkpoints}' && {train} && {train} --resume --set steps=4; code=$?; ls -A '{run.Checkpoints}'; cat '{run.CheckpointAt(2)}/.complete'; exit $code";
+        var (canMount, _, _) = await new Started("unshare", ["-Urm", "mount", "-t", "tmpfs", "none", run.Checkpoints]).Ended();
+        Assert.SkipUnless(canMount == 0, "needs the right to mount a file system in a namespace of its own");
+        var (code, output, error) = await new Started("unshare", ["-Urm", "bash", "-c", script]).Ended();
+        Assert.Equal(1, code);
+        Assert.Matches($"^hadal-train: checkpoint {Regex.Escape(run.CheckpointAt(4))}: cannot be written: [^\n]*make room and use --resume\n$", error);
+        Assert.Equal($"{run.Output}/model\n.lock\nstep-0000002\n{hashes}", output);
+    }
+
+    private static string CommandPath => Path.Combine(AppContext.BaseDirectory, "hadal-train.dll");
+
+    private static string[] Arguments(TinyRun run) => ["pretrain", run.ConfigPath, .. run.Changes.SelectMany(change => (string[])["--set", change])];
+
+    private static int LineCount(TinyRun run) => File.Exists(run.MetricsPath) ? File.ReadAllText(run.MetricsPath).Count(character => character == '\n') : 0;
+
+    private static bool IgnoresInterrupts(int processId)
+    {
+        // Bit n − 1 of SigIgn is signal n; SIGINT is 2.
+        var mask = File.ReadLines($"/proc/{processId}/status").First(line => line.StartsWith("SigIgn:", StringComparison.Ordinal))[7..].Trim();
+        return (Convert.ToUInt64(mask, 16) & 2) != 0;
+    }
+
+    private static Started Start(string[] arguments, params (string Name, string Value)[] environment) => new("dotnet", ["exec", CommandPath, .. arguments], environment);
+
+    private sealed class Started
+    {
+        private readonly Task<string> _output;
+        private readonly Task<string> _error;
+
+        public Started(string file, string[] arguments, params (string Name, string Value)[] environment)
+        {
+            var start = new ProcessStartInfo(file, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+            foreach (var (name, value) in environment) start.Environment[name] = value;
+            Process = Process.Start(start)!;
+            Process.StandardInput.Close();
+            _output = Process.StandardOutput.ReadToEndAsync();
+            _error = Process.StandardError.ReadToEndAsync();
+        }
+
+        public Process Process { get; }
+
+        public async Task<(int Code, string Output, string Error)> Ended()
+        {
+            await Process.WaitForExitAsync(TestContext.Current.CancellationToken);
+            return (Process.ExitCode, await _output, await _error);
+        }
+    }
+}
