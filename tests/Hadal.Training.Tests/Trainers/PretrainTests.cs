@@ -44,7 +44,9 @@ public sealed class PretrainTests
             // The first steps of a stage make optimiser state and rotary tables.
             var steady = stage.Skip(3).Select(count => count.Count).ToList();
             Assert.True(steady.Count >= 5);
-            Assert.All(steady, count => Assert.Equal(steady[0], count));
+
+            // Fewer may be left when the collector meets tensors of earlier tests; more would be ours.
+            Assert.All(steady.Zip(steady.Skip(1)), pair => Assert.True(pair.Second <= pair.First, $"{stage.Key}: {string.Join(", ", steady)}"));
         }
     }
 
