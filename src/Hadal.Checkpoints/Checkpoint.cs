@@ -32,6 +32,9 @@ public sealed class Checkpoint : IDisposable
     public ModelConfig Config { get; }
 
     /// <summary>Tensors by published (Hugging Face) name, with the shapes of <see cref="WeightManifest"/>.</summary>
+    /// <remarks>Two things of a GGUF file stay as they are there, because undoing them would copy the weights: rows of q and k of llama, which have
+    /// the pairs of a head side by side (<see cref="ModelConfig.UsesInterleavedRope"/> is true then), and a <c>kv_b_proj</c> that is split into
+    /// <c>k_b_proj</c> and <c>v_b_proj</c>. <c>rope_freqs.weight</c>, where present, divides the rotary frequencies.</remarks>
     public IReadOnlyDictionary<string, WeightTensor> Tensors { get; }
 
     /// <summary>What was ignored or looks doubtful, one sentence each.</summary>

@@ -1,4 +1,6 @@
+using System.Text.Json;
 using Hadal.Checkpoints.Config;
+using Hadal.Checkpoints.Tests.Text;
 using Hadal.Checkpoints.Weights;
 using Hadal.Tests;
 
@@ -7,17 +9,20 @@ namespace Hadal.Checkpoints.Tests;
 /// <summary>The sums of all shapes against published parameter counts.</summary>
 public sealed class WeightManifestTests
 {
+    private static readonly JsonElement Counts =
+        TokenizerFixtures.Json(Path.Combine(SharedData.RepositoryRoot, "tests", "Hadal.Checkpoints.Tests", "Fixtures", "parameter_counts.json")).GetProperty("models");
+
     [Theory]
-    [InlineData("r1-distill-qwen-1.5b", 1777088000)]
-    [InlineData("r1-distill-qwen-7b", 7615616512)]
-    [InlineData("r1-distill-llama-8b", 8030261248)]
-    [InlineData("deepseek-v2-lite", 15706484224)]
-    [InlineData("deepseek-v2", 235741434880)]
-    [InlineData("deepseek-v3", 671026419200)]
-    public void Shapes_add_up_to_the_published_number_of_parameters(string name, long expected)
+    [InlineData("r1-distill-qwen-1.5b", "R1-Distill-Qwen-1.5B")]
+    [InlineData("r1-distill-qwen-7b", "R1-Distill-Qwen-7B")]
+    [InlineData("r1-distill-llama-8b", "R1-Distill-Llama-8B")]
+    [InlineData("deepseek-v2-lite", "DeepSeek-V2-Lite")]
+    [InlineData("deepseek-v2", "DeepSeek-V2")]
+    [InlineData("deepseek-v3", "DeepSeek-V3")]
+    public void Shapes_add_up_to_the_published_number_of_parameters(string name, string published)
     {
         var config = Config(name);
-        Assert.Equal(expected, WeightManifest.For(config).Where(spec => !IsPrediction(spec, config)).Sum(spec => spec.ElementCount));
+        Assert.Equal(Published(published, "total"), WeightManifest.For(config).Where(spec => !IsPrediction(spec, config)).Sum(spec => spec.ElementCount));
     }
 
     [Fact]
@@ -25,21 +30,21 @@ public sealed class WeightManifestTests
     {
         var config = Config("deepseek-v3");
         var specs = WeightManifest.For(config).Where(spec => IsPrediction(spec, config)).ToList();
-        Assert.Equal(13463426304, specs.Sum(spec => spec.ElementCount));
-        Assert.Equal(11610068224, specs.Where(spec => !spec.Optional).Sum(spec => spec.ElementCount));
+        Assert.Equal(Published("DeepSeek-V3 MTP layer (as stored, with embedding and head copies)", "total"), specs.Sum(spec => spec.ElementCount));
+        Assert.Equal(Published("DeepSeek-V3 MTP layer (unique, without embedding and head copies)", "total"), specs.Where(spec => !spec.Optional).Sum(spec => spec.ElementCount));
     }
 
     [Theory]
-    [InlineData("deepseek-v2-lite", 13763072, 571080704, 8650752, 67239936)]
-    [InlineData("deepseek-v2", 149227520, 3822878720, 23592960, 188743680)]
-    [InlineData("deepseek-v3", 187107328, 11320164608, 44040192, 396361728)]
-    public void Parts_of_a_layer_have_their_published_sizes(string name, long attention, long moeLayer, long expert, long dense)
+    [InlineData("deepseek-v2-lite", "DeepSeek-V2-Lite")]
+    [InlineData("deepseek-v2", "DeepSeek-V2")]
+    [InlineData("deepseek-v3", "DeepSeek-V3")]
+    public void Parts_of_a_layer_have_their_published_sizes(string name, string published)
     {
         var specs = WeightManifest.For(Config(name));
-        Assert.Equal(attention, Sum("model.layers.0.self_attn."));
-        Assert.Equal(dense, Sum("model.layers.0.mlp."));
-        Assert.Equal(moeLayer, Sum("model.layers.5.mlp."));
-        Assert.Equal(expert, Sum("model.layers.5.mlp.experts.3."));
+        Assert.Equal(Published(published, "attention_per_layer"), Sum("model.layers.0.self_attn."));
+        Assert.Equal(Published(published, "dense_mlp"), Sum("model.layers.0.mlp."));
+        Assert.Equal(Published(published, "moe_layer"), Sum("model.layers.5.mlp."));
+        Assert.Equal(Published(published, "expert"), Sum("model.layers.5.mlp.experts.3."));
 
         long Sum(string prefix) => specs.Where(spec => spec.Name.StartsWith(prefix, StringComparison.Ordinal)).Sum(spec => spec.ElementCount);
     }
@@ -53,6 +58,8 @@ public sealed class WeightManifestTests
         Assert.All(specs, spec => Assert.Equal(spec.Shape.Count, spec.DimensionKeys.Count));
         Assert.All(specs, spec => Assert.All(spec.Shape, size => Assert.True(size > 0, spec.Name)));
     }
+
+    private static long Published(string name, string count) => Counts.GetProperty(name).GetProperty(count).GetInt64();
 
     private static ModelConfig Config(string name) => ModelConfigReader.Read(Path.Combine(SharedData.RepositoryRoot, "tests", "Hadal.Checkpoints.Tests", "Configs", name + ".json"));
 

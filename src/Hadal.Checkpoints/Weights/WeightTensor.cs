@@ -29,7 +29,7 @@ public sealed unsafe class WeightTensor
     /// <summary>Number of bytes stored.</summary>
     public long ByteLength { get; }
 
-    /// <summary>First byte. Mapped files keep at least the alignment of the element.</summary>
+    /// <summary>First byte. Files of published writers align it to the element; older safetensors files may not.</summary>
     public byte* Data => _data;
 
     /// <summary>FP8: the block scales, F32 [ceil(out / 128), ceil(in / 128)], to be multiplied; otherwise null.</summary>
