@@ -1,1 +1,3 @@
-return 0;
+using Hadal.Cli;
+
+return HadalCommand.RunProcess(args);

@@ -1,0 +1,153 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using Hadal.Checkpoints;
+using Hadal.Inference.Kernels;
+using Hadal.Inference.Models;
+
+namespace Hadal.Cli;
+
+/// <summary><c>hadal bench [MODEL] [--prompt N] [--generate N] [--depth N] [--threads N] [--repeat N] [--json]</c>.</summary>
+internal static class BenchCommand
+{
+    private const int DefaultPrompt = 512, DefaultGenerate = 128, DefaultRepeat = 3;
+
+    public static Command Create(Shell shell)
+    {
+        var model = ModelLocator.Argument();
+        var prompt = Numbers.Integer("--prompt", 0, int.MaxValue, $"Tokens of the prompt. Default: {DefaultPrompt}, or what the context leaves.");
+        var generate = Numbers.Integer("--generate", 0, int.MaxValue, $"Tokens generated, one at a time. Default: {DefaultGenerate}, or what the context leaves.");
+        var depth = Numbers.Integer("--depth", 0, int.MaxValue, "Tokens that are in the context already when prompt and generation, each on its own, are timed. Default: 0.");
+        var threads = ModelOpening.ThreadsOption();
+        var repeat = Numbers.Integer("--repeat", 1, 10_000, $"Rounds; medians are reported. Default: {DefaultRepeat}.");
+        var json = JsonOutput.Option();
+        var command = new Command("bench", "Measures how fast a model reads and writes, on random tokens.") { model, prompt, generate, depth, threads, repeat, json };
+        command.SetAction(parsed =>
+        {
+            var location = new ModelLocator(shell).Find(parsed.GetValue(model));
+            var watch = Stopwatch.StartNew();
+            using var checkpoint = Checkpoint.Open(location.Path);
+            var room = checkpoint.Config.MaxPositionEmbeddings - (parsed.GetValue(depth) ?? 0);
+            var plan = new BenchPlan(
+                parsed.GetValue(prompt) ?? Math.Clamp(DefaultPrompt, 0, Math.Max(0, room)),
+                parsed.GetValue(generate) ?? Math.Clamp(DefaultGenerate, 0, Math.Max(0, room)),
+                parsed.GetValue(depth) ?? 0,
+                parsed.GetValue(repeat) ?? DefaultRepeat);
+            ModelOpening.CheckContext(checkpoint.Config, plan.Context, "--depth with --prompt or --generate");
+            if (plan.Prompt == 0 && plan.Generate == 0) throw CommandException.Usage("--prompt and --generate: expected one of them above 0, found 0 and 0");
+            var options = new EngineOptions { MaxContext = (int)plan.Context };
+            if (parsed.GetValue(threads) is { } count) options = options with { ThreadCount = count };
+            ModelOpening.CheckMemory(checkpoint, options, MachineMemory.Read());
+            using var decoder = DecoderModel.Open(checkpoint, options);
+            var loadMs = watch.Elapsed.TotalMilliseconds;
+            var (prefill, decode) = shell.IsErrorTerminal
+                ? Tables.WithBar(shell, "measuring", plan.Steps, step => Measure(decoder, plan, step))
+                : Measure(decoder, plan, () => { });
+            var result = new BenchResult(
+                location.Name, ModelOpening.Quantization(checkpoint), checkpoint.Tensors.Values.Sum(ModelOpening.BytesOf), options.ThreadCount, VectorWidth.Bits,
+                plan.Prompt, plan.Generate, plan.Depth, prefill, decode, loadMs, PeakMemory());
+            if (parsed.GetValue(json)) JsonOutput.Write(shell, result, CommandJson.Default.BenchResult);
+            else WriteTable(shell, result);
+            return ExitCode.Done;
+        });
+        return command;
+    }
+
+    private static (double? Prefill, double? Decode) Measure(DecoderModel decoder, BenchPlan plan, Action step)
+    {
+        var random = new Random(1);
+        var vocabSize = decoder.Config.VocabSize;
+        var ids = new int[plan.Context];
+        for (var i = 0; i < ids.Length; i++) ids[i] = random.Next(vocabSize);
+        var batch = new ScheduledBatch(vocabSize);
+        using var cache = decoder.CreateCache();
+        if (plan.Depth > 0) Forward(ids.AsMemory(0, plan.Depth), logitCount: 0);
+        var prefill = new List<double>();
+        var decode = new List<double>();
+        // The first round lets the run time compile and the weights come into memory; it does not count.
+        for (var round = 0; round <= plan.Repeat; round++)
+        {
+            if (plan.Prompt > 0)
+            {
+                cache.Truncate(plan.Depth);
+                var start = Stopwatch.GetTimestamp();
+                Forward(ids.AsMemory(plan.Depth, plan.Prompt), logitCount: 1);
+                prefill.Add(plan.Prompt / Stopwatch.GetElapsedTime(start).TotalSeconds);
+                step();
+            }
+
+            cache.Truncate(plan.Depth);
+            var seconds = 0.0;
+            for (var i = 0; i < plan.Generate; i++)
+            {
+                var start = Stopwatch.GetTimestamp();
+                Forward(ids.AsMemory(plan.Depth + i, 1), logitCount: 1);
+                seconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
+                step();
+            }
+
+            if (plan.Generate > 0) decode.Add(plan.Generate / seconds);
+        }
+
+        return (MedianAfterFirst(prefill), MedianAfterFirst(decode));
+
+        void Forward(ReadOnlyMemory<int> tokens, int logitCount)
+        {
+            batch.Clear();
+            batch.Add(cache, tokens, logitCount);
+            decoder.Forward(batch);
+        }
+    }
+
+    private static double? MedianAfterFirst(List<double> values)
+    {
+        if (values.Count == 0) return null;
+        var sorted = values.Skip(1).Order().ToArray();
+        return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
+    }
+
+    private static long PeakMemory()
+    {
+        using var process = Process.GetCurrentProcess();
+        return process.PeakWorkingSet64;
+    }
+
+    private static void WriteTable(Shell shell, BenchResult result) => Tables.WriteFields(
+        shell,
+        result.Model,
+        [
+            ("weights", $"{Sizes.Bytes(result.ModelBytes)} in {result.Quantization}"),
+            ("threads", string.Create(CultureInfo.InvariantCulture, $"{result.Threads}, vectors of {result.VectorWidth} bits")),
+            ("load", string.Create(CultureInfo.InvariantCulture, $"{result.LoadMs:F0} ms, peak memory {Sizes.Bytes(result.PeakRssBytes)}")),
+            ("reading", Speed(result.PrefillTokensPerSecond, result.PromptTokens, result.Depth)),
+            ("writing", Speed(result.DecodeTokensPerSecond, result.GeneratedTokens, result.Depth)),
+        ]);
+
+    private static string Speed(double? tokensPerSecond, int tokens, int depth) => tokensPerSecond is { } rate
+        ? string.Create(CultureInfo.InvariantCulture, $"{Sizes.Rate(rate)} tokens/s ({tokens} tokens{(depth > 0 ? string.Create(CultureInfo.InvariantCulture, $" after {depth}") : "")})")
+        : "not measured";
+
+    private readonly record struct BenchPlan(int Prompt, int Generate, int Depth, int Repeat)
+    {
+        /// <summary>Tokens of the longest sequence.</summary>
+        public long Context => (long)Depth + Math.Max(Prompt, Generate);
+
+        /// <summary>Steps of progress: prompts and single tokens.</summary>
+        public double Steps => (Repeat + 1.0) * ((Prompt > 0 ? 1 : 0) + Generate);
+    }
+}
+
+/// <summary>What <c>bench --json</c> prints. Speeds are medians over the rounds; null where nothing was measured.</summary>
+internal sealed record BenchResult(
+    string Model,
+    string Quantization,
+    long ModelBytes,
+    int Threads,
+    int VectorWidth,
+    int PromptTokens,
+    int GeneratedTokens,
+    int Depth,
+    double? PrefillTokensPerSecond,
+    double? DecodeTokensPerSecond,
+    double LoadMs,
+    long PeakRssBytes);

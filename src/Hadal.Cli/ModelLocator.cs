@@ -1,0 +1,86 @@
+using System.CommandLine;
+
+namespace Hadal.Cli;
+
+/// <summary>A model that was found.</summary>
+/// <param name="Name">How people call it.</param>
+/// <param name="Path">Its checkpoint directory or .gguf file.</param>
+internal sealed record ModelLocation(string Name, string Path);
+
+/// <summary>Finds the model that an argument means: a directory, a .gguf file, <c>owner/name</c> in the local hub cache, or the built-in one.</summary>
+internal sealed class ModelLocator(Shell shell)
+{
+    /// <summary>Name of the model that comes with the program.</summary>
+    public const string BuiltInName = "hadal-mini";
+
+    private const string Advice = "give a checkpoint directory, a .gguf file, or the owner/name of a model in the local hub cache";
+
+    private readonly HubCache _cache = new(shell);
+
+    /// <summary>Where the built-in model is, whether it is there or not.</summary>
+    public string BuiltInPath => Path.Combine(shell.ProgramDirectory, "models", BuiltInName);
+
+    /// <summary>Folders of the hub cache, in the order they are searched in.</summary>
+    public IReadOnlyList<string> CacheFolders => _cache.Folders;
+
+    /// <summary>Models in the hub cache, as <c>owner/name</c>.</summary>
+    public IEnumerable<string> CachedModels() => _cache.Models();
+
+    /// <summary>The argument that names a model.</summary>
+    public static Argument<string?> Argument()
+    {
+        var argument = new Argument<string?>("MODEL")
+        {
+            Description = $"Checkpoint directory, .gguf file, or owner/name in the local hub cache. Left out: {BuiltInName}, which comes with the program.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        // The parser takes an option it does not know for a value.
+        argument.Validators.Add(result =>
+        {
+            if (result.Tokens is [{ Value: ['-', ..] option }]) result.AddError($"unknown option '{option}'");
+        });
+        return argument;
+    }
+
+    /// <summary>Finds a model.</summary>
+    /// <param name="model">The argument; null for the built-in model.</param>
+    /// <exception cref="CommandException">It is not there; the message has everything that was looked for.</exception>
+    public ModelLocation Find(string? model)
+    {
+        if (model is null) return BuiltIn() ?? throw CommandException.Failed($"{BuiltInName} is missing: expected {BuiltInPath}, which comes with the program; {Advice}");
+        if (string.IsNullOrWhiteSpace(model) || model.Contains('\0')) throw CommandException.Usage($"MODEL is empty; {Advice}");
+        var path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(model, shell.CurrentDirectory));
+        if (Directory.Exists(path)) return new ModelLocation(Path.GetFileName(path), InFolder(path, path));
+        if (File.Exists(path)) return OfFile(path);
+        if (model == BuiltInName && BuiltIn() is { } builtIn) return builtIn;
+        var looked = new List<string> { $"{path} (no such file or directory)" };
+        if (model == BuiltInName) looked.Add($"{BuiltInPath} (the built-in model)");
+        if (_cache.Find(model, looked) is { } snapshot) return new ModelLocation(model, InFolder(snapshot, model));
+        var known = CachedModels().Take(8).ToList();
+        var there = known.Count > 0 ? $"the hub cache has {string.Join(", ", known)}; " : "";
+        throw CommandException.Failed($"model '{model}' was not found; looked for {string.Join(", ", looked)}; {there}{Advice}");
+    }
+
+    private ModelLocation? BuiltIn() => Directory.Exists(BuiltInPath) ? new ModelLocation(BuiltInName, BuiltInPath) : null;
+
+    private static ModelLocation OfFile(string path)
+    {
+        if (IsGguf(path)) return new ModelLocation(Path.GetFileNameWithoutExtension(path), path);
+        throw CommandException.Failed($"{path} is a file, expected a .gguf file or a directory with config.json; for safetensors give the directory they are in");
+    }
+
+    /// <summary>What to open in a folder: itself, or the one .gguf file that stands there in place of a checkpoint.</summary>
+    private static string InFolder(string folder, string name)
+    {
+        if (File.Exists(Path.Combine(folder, "config.json"))) return folder;
+        var files = Directory.EnumerateFiles(folder).Where(IsGguf).Order(StringComparer.Ordinal).Take(9).ToList();
+        return files.Count switch
+        {
+            0 => folder,
+            1 => files[0],
+            _ => throw CommandException.Failed($"{name} has several .gguf files ({string.Join(", ", files.Select(Path.GetFileName))}); give the path of one, for example {files[0]}"),
+        };
+    }
+
+    private static bool IsGguf(string path) => path.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase);
+}

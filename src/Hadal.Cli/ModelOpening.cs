@@ -1,0 +1,72 @@
+using System.CommandLine;
+using System.Globalization;
+using Hadal.Checkpoints;
+using Hadal.Checkpoints.Config;
+using Hadal.Checkpoints.Weights;
+using Hadal.Inference.Models;
+
+namespace Hadal.Cli;
+
+/// <summary>What commands do between finding a model and computing with it: limits, memory, names of formats.</summary>
+internal static class ModelOpening
+{
+    private const int MaxThreads = 1024;
+    private const int SmallestContext = 256;
+
+    /// <summary>The option that sets the number of threads.</summary>
+    public static Option<int?> ThreadsOption() => Numbers.Integer("--threads", 1, MaxThreads, "Threads. Default: the processors this process may use.");
+
+    /// <summary>The option that sets the context.</summary>
+    public static Option<int?> ContextOption() =>
+        Numbers.Integer("--context", 1, int.MaxValue, "Tokens of prompt and answer together. Default: what the model was made for, but no more than 4096.");
+
+    /// <summary>Refuses a context the model was not made for.</summary>
+    /// <exception cref="CommandException">It is longer.</exception>
+    public static void CheckContext(ModelConfig config, long tokens, string what)
+    {
+        if (tokens > config.MaxPositionEmbeddings)
+            throw CommandException.Usage(string.Create(
+                CultureInfo.InvariantCulture, $"{what}: expected at most {config.MaxPositionEmbeddings} tokens, for which the model was made, found {tokens}"));
+    }
+
+    /// <summary>Refuses to load a model that does not fit the memory, saying what it needs and what would help.</summary>
+    /// <exception cref="CommandException">It does not fit.</exception>
+    public static void CheckMemory(Checkpoint checkpoint, EngineOptions options, MachineMemory memory)
+    {
+        var need = MemoryEstimate.For(checkpoint, options);
+        if (need.TotalBytes <= memory.AvailableBytes) return;
+        var context = options.MaxContext ?? Math.Min(checkpoint.Config.MaxPositionEmbeddings, 4096);
+        var fitting = context / 2;
+        while (fitting >= SmallestContext && MemoryEstimate.For(checkpoint, options with { MaxContext = fitting }).TotalBytes > memory.AvailableBytes) fitting /= 2;
+        var advice = fitting >= SmallestContext
+            ? string.Create(CultureInfo.InvariantCulture, $"--context {fitting} would fit")
+            : "use a smaller quantisation of the model, or a machine with more memory";
+        throw CommandException.Failed(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{checkpoint.Path}: too little memory: expected {Sizes.Bytes(need.TotalBytes)} (weights {Sizes.Bytes(need.WeightBytes)}, cache of {context} tokens {Sizes.Bytes(need.CacheBytes)}, work {Sizes.Bytes(need.ScratchBytes)}), found {Sizes.Bytes(memory.AvailableBytes)} available of the {(memory.IsContainer ? "container's" : "machine's")} {Sizes.Bytes(memory.TotalBytes)}; {advice}"));
+    }
+
+    /// <summary>The format most weights are stored in, for example <c>bf16</c>, <c>q4_k</c>, <c>fp8</c> or <c>awq-int4-g128</c>.</summary>
+    public static string Quantization(Checkpoint checkpoint)
+    {
+        var dtype = checkpoint.Tensors.Values.GroupBy(tensor => tensor.DType).MaxBy(group => group.Sum(tensor => tensor.ElementCount))!.Key;
+        return dtype switch
+        {
+            DType.F8E4M3 => "fp8",
+            DType.AwqInt4 => string.Create(CultureInfo.InvariantCulture, $"awq-int4-g{checkpoint.Config.QuantizationConfig?.GroupSize}"),
+            _ => DTypeName(dtype).ToLowerInvariant(),
+        };
+    }
+
+    /// <summary>A storage format as files spell it.</summary>
+    public static string DTypeName(DType dtype) => dtype switch
+    {
+        DType.F8E4M3 => "F8_E4M3",
+        DType.AwqInt4 => "AWQ_INT4",
+        _ => dtype.ToString(),
+    };
+
+    /// <summary>Bytes of a tensor with its scales and zeros.</summary>
+    public static long BytesOf(WeightTensor tensor) =>
+        tensor.ByteLength + (tensor.Scale?.ByteLength ?? 0) + (tensor.AwqZeros?.ByteLength ?? 0) + (tensor.AwqScales?.ByteLength ?? 0);
+}

@@ -1,0 +1,70 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+
+namespace Hadal.Cli;
+
+/// <summary>Options that take numbers, with messages that say what was expected and found.</summary>
+internal static class Numbers
+{
+    /// <summary>A whole number within limits.</summary>
+    public static Option<int?> Integer(string name, int minimum, int maximum, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "N",
+        CustomParser = result => int.TryParse(Value(result), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) && number >= minimum && number <= maximum
+            ? number
+            : Refuse<int>(result, name, string.Create(CultureInfo.InvariantCulture, $"a whole number from {minimum} to {maximum}")),
+    };
+
+    /// <summary>A whole number of 64 bits without sign.</summary>
+    public static Option<ulong?> Unsigned(string name, string helpName, string description) => new(name)
+    {
+        Description = description,
+        HelpName = helpName,
+        CustomParser = result => ulong.TryParse(Value(result), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            ? number
+            : Refuse<ulong>(result, name, string.Create(CultureInfo.InvariantCulture, $"a whole number from 0 to {ulong.MaxValue}")),
+    };
+
+    /// <summary>A number; its range is checked by who uses it.</summary>
+    public static Option<double?> Real(string name, string helpName, string description) => new(name)
+    {
+        Description = description,
+        HelpName = helpName,
+        CustomParser = result => double.TryParse(Value(result), NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
+            ? number
+            : Refuse<double>(result, name, "a number"),
+    };
+
+    /// <summary>Token ids separated by commas or spaces, as JSON arrays have them or without brackets.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="where">Names the source in messages.</param>
+    /// <exception cref="FormatException">Something is no id.</exception>
+    public static int[] TokenIds(string text, string where)
+    {
+        var span = text.AsSpan().Trim();
+        if (span.StartsWith('[') && span.EndsWith(']')) span = span[1..^1];
+        var ids = new List<int>();
+        foreach (var range in span.SplitAny(" \t\r\n,"))
+        {
+            var word = span[range];
+            if (word.IsEmpty) continue;
+            if (!int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out var id))
+                throw new FormatException($"{where}: expected token ids such as 1,2,3, found '{Excerpt(word)}'");
+            ids.Add(id);
+        }
+
+        return [.. ids];
+    }
+
+    private static string Excerpt(ReadOnlySpan<char> word) => word.Length <= 32 ? word.ToString() : string.Concat(word[..32], "…");
+
+    private static string Value(ArgumentResult result) => result.Tokens.Count > 0 ? result.Tokens[^1].Value : "";
+
+    private static T? Refuse<T>(ArgumentResult result, string name, string expected) where T : struct
+    {
+        result.AddError($"{name}: expected {expected}, found '{Excerpt(Value(result))}'");
+        return null;
+    }
+}

@@ -1,0 +1,64 @@
+using System.CommandLine;
+using System.Text.Json;
+using Hadal.Checkpoints;
+using Hadal.Checkpoints.Text;
+
+namespace Hadal.Cli;
+
+/// <summary><c>hadal render [MODEL] --messages F.json [--no-generation-prompt] [--json]</c>.</summary>
+internal static class RenderCommand
+{
+    public static Command Create(Shell shell)
+    {
+        var model = ModelLocator.Argument();
+        var messages = new Option<string>("--messages")
+        {
+            Description = "File with a JSON array of messages in the OpenAI form, or an object with messages and, if there are any, tools.",
+            HelpName = "F.json",
+            Required = true,
+        };
+        var noPrompt = new Option<bool>("--no-generation-prompt") { Description = "Do not end the text so that the assistant answers." };
+        var json = JsonOutput.Option();
+        var command = new Command("render", "Applies the model's chat template to messages.") { model, messages, noPrompt, json };
+        command.SetAction(parsed =>
+        {
+            var location = new ModelLocator(shell).Find(parsed.GetValue(model));
+            using var checkpoint = Checkpoint.Open(location.Path);
+            var chat = ChatFormat.Of(checkpoint, checkpoint.LoadTokenizer())
+                ?? throw CommandException.Failed($"{location.Name} has no chat template; it continues text, for which hadal run needs none");
+            var segments = chat.Render(ReadConversation(shell, parsed.GetValue(messages)!), !parsed.GetValue(noPrompt));
+            var text = string.Concat(segments.Select(segment => segment.Text));
+            if (parsed.GetValue(json)) JsonOutput.Write(shell, new RenderResult(text, chat.Tokenizer.Encode(segments, addSpecial: false)), CommandJson.Default.RenderResult);
+            else if (shell.IsOutputTerminal) shell.Text.WriteLine(TerminalText.Visible(text));
+            else shell.Text.Write(text);
+            return ExitCode.Done;
+        });
+        return command;
+    }
+
+    private static ChatConversation ReadConversation(Shell shell, string file)
+    {
+        try
+        {
+            var reader = new Utf8JsonReader(StandardInput.ReadFileBytes(shell, file));
+            var root = JsonElement.ParseValue(ref reader);
+            if (reader.Read()) throw new JsonException("there is more behind the value");
+            if (root.ValueKind != JsonValueKind.Object) return new ChatConversation { Messages = ChatMessage.ReadMessages(root) };
+            root.TryGetProperty("messages", out var messages);
+            return new ChatConversation
+            {
+                Messages = ChatMessage.ReadMessages(messages),
+                Tools = root.TryGetProperty("tools", out var tools) ? tools : null,
+            };
+        }
+        catch (Exception fault) when (fault is JsonException or ArgumentException)
+        {
+            throw CommandException.Failed($"{file}: expected messages in JSON: {fault.Message}", fault);
+        }
+    }
+}
+
+/// <summary>What <c>render --json</c> prints.</summary>
+/// <param name="Text">The rendered text.</param>
+/// <param name="TokenIds">Its token ids; control tokens are recognised where the template wrote them.</param>
+internal sealed record RenderResult(string Text, IReadOnlyList<int> TokenIds);

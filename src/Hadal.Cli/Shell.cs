@@ -1,0 +1,102 @@
+using System.Text;
+using Microsoft.Win32.SafeHandles;
+
+namespace Hadal.Cli;
+
+/// <summary>What surrounds a command: streams and whether people see them, keys, variables and folders.</summary>
+internal sealed class Shell
+{
+    private const string ShowCursor = "\e[?25h";
+    private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false);
+    private TextWriter? _text;
+
+    public required Stream Input { get; init; }
+
+    /// <summary>Standard output as bytes; see <see cref="Text"/>.</summary>
+    public required Stream Output { get; init; }
+
+    public required TextWriter Error { get; init; }
+
+    public bool IsInputTerminal { get; init; }
+
+    public bool IsOutputTerminal { get; init; }
+
+    public bool IsErrorTerminal { get; init; }
+
+    /// <summary>Columns of the terminal.</summary>
+    public Func<int> Width { get; init; } = () => 80;
+
+    /// <summary>The next key pressed, without echo.</summary>
+    public Func<ConsoleKeyInfo> ReadKey { get; init; } = () => throw new InvalidOperationException("no terminal, no keys");
+
+    /// <summary>Whether Ctrl+C is a key for <see cref="ReadKey"/> or a signal.</summary>
+    public Action<bool> TakeCtrlC { get; init; } = _ => { };
+
+    /// <summary>The value of an environment variable, or null where it is not set or empty.</summary>
+    public required Func<string, string?> Variable { get; init; }
+
+    public required string CurrentDirectory { get; init; }
+
+    /// <summary>Where the program and its built-in model are.</summary>
+    public required string ProgramDirectory { get; init; }
+
+    public required Interruption Interruption { get; init; }
+
+    /// <summary>Standard output as UTF-8 text; every write goes out at once.</summary>
+    public TextWriter Text => _text ??= new StreamWriter(Output, Utf8) { AutoFlush = true, NewLine = "\n" };
+
+    /// <summary>Whether a terminal may be coloured: nobody has said no (no-color.org).</summary>
+    public bool HasColour => Variable("NO_COLOR") is null && Variable("TERM") != "dumb";
+
+    /// <summary>Whether messages are coloured.</summary>
+    public bool UsesColour => IsErrorTerminal && HasColour;
+
+    /// <summary>The user's home directory, or null.</summary>
+    public string? Home => Variable(OperatingSystem.IsWindows() ? "USERPROFILE" : "HOME");
+
+    /// <summary>The shell of this process.</summary>
+    public static Shell OfProcess()
+    {
+        var isErrorTerminal = !Console.IsErrorRedirected;
+        var error = new StreamWriter(Console.OpenStandardError(), Utf8) { AutoFlush = true, NewLine = "\n" };
+        if (OperatingSystem.IsWindows()) Console.OutputEncoding = Utf8;
+        return new Shell
+        {
+            Input = Console.OpenStandardInput(),
+            Output = OpenOutput(),
+            Error = error,
+            IsInputTerminal = !Console.IsInputRedirected,
+            IsOutputTerminal = !Console.IsOutputRedirected,
+            IsErrorTerminal = isErrorTerminal,
+            Width = () => Math.Max(20, Console.WindowWidth),
+            ReadKey = () => Console.ReadKey(intercept: true),
+            TakeCtrlC = isKey => Console.TreatControlCAsInput = isKey,
+            Variable = name => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null,
+            CurrentDirectory = Environment.CurrentDirectory,
+            ProgramDirectory = AppContext.BaseDirectory,
+            Interruption = new Interruption(() =>
+            {
+                if (isErrorTerminal) error.Write(ShowCursor);
+                Environment.Exit(ExitCode.Interrupted);
+            }),
+        };
+    }
+
+    /// <summary>Whether a failed write means that nobody reads standard output any more.</summary>
+    public static bool IsBrokenPipe(IOException fault) =>
+        fault.HResult is BrokenPipeUnix or BrokenPipeWindows or NoDataWindows;
+
+    private const int BrokenPipeUnix = 32;
+    private const int BrokenPipeWindows = unchecked((int)0x8007006D);
+    private const int NoDataWindows = unchecked((int)0x800700E8);
+
+    /// <summary>The console's stream takes a reader who has gone for success, so pipes are written through a file stream. Files keep the console's
+    /// stream, which writes where the file stands, also when several programs share it.</summary>
+    private static Stream OpenOutput()
+    {
+        if (!Console.IsOutputRedirected || OperatingSystem.IsWindows()) return Console.OpenStandardOutput();
+        const int standardOutput = 1;
+        var stream = new FileStream(new SafeFileHandle(standardOutput, ownsHandle: false), FileAccess.Write, bufferSize: 0);
+        return stream.CanSeek ? Console.OpenStandardOutput() : stream;
+    }
+}

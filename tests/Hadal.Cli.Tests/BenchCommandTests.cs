@@ -1,0 +1,50 @@
+using Hadal.Inference.Kernels;
+using Hadal.Tests;
+
+namespace Hadal.Cli.Tests;
+
+public sealed class BenchCommandTests
+{
+    private static readonly string Model = GoldenData.PathOf("deepseek-v3/hf");
+
+    [Fact]
+    public void The_object_has_exactly_the_documented_fields()
+    {
+        var json = TestShell.Run("", "bench", Model, "--prompt", "20", "--generate", "5", "--depth", "10", "--threads", "1", "--repeat", "2", "--json").Done().Json;
+        Assert.Equal(
+            ["model", "quantization", "model_bytes", "threads", "vector_width", "prompt_tokens", "generated_tokens", "depth", "prefill_tokens_per_second", "decode_tokens_per_second", "load_ms", "peak_rss_bytes"],
+            json.EnumerateObject().Select(field => field.Name));
+        Assert.Equal("hf", json.GetProperty("model").GetString());
+        Assert.Equal("f32", json.GetProperty("quantization").GetString());
+        Assert.Equal(1, json.GetProperty("threads").GetInt32());
+        Assert.Equal(VectorWidth.Bits, json.GetProperty("vector_width").GetInt32());
+        Assert.Equal(20, json.GetProperty("prompt_tokens").GetInt32());
+        Assert.Equal(5, json.GetProperty("generated_tokens").GetInt32());
+        Assert.Equal(10, json.GetProperty("depth").GetInt32());
+        Assert.InRange(json.GetProperty("prefill_tokens_per_second").GetDouble(), double.Epsilon, double.MaxValue);
+        Assert.InRange(json.GetProperty("decode_tokens_per_second").GetDouble(), double.Epsilon, double.MaxValue);
+        Assert.InRange(json.GetProperty("load_ms").GetDouble(), double.Epsilon, double.MaxValue);
+        // The weights alone are a MiB, and nobody runs .NET in less than ten.
+        Assert.InRange(json.GetProperty("peak_rss_bytes").GetInt64(), 10 << 20, long.MaxValue);
+    }
+
+    [Fact]
+    public void What_is_not_measured_is_null()
+    {
+        var json = TestShell.Run("", "bench", Model, "--prompt", "0", "--generate", "3", "--repeat", "1", "--json").Done().Json;
+        Assert.Equal(System.Text.Json.JsonValueKind.Null, json.GetProperty("prefill_tokens_per_second").ValueKind);
+        Assert.Contains("reading   not measured", TestShell.Run("", "bench", Model, "--prompt", "0", "--generate", "3", "--repeat", "1").Done().Text, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("--prompt", "-1", "--prompt: expected a whole number from 0 to 2147483647, found '-1'")]
+    [InlineData("--repeat", "0", "--repeat: expected a whole number from 1 to 10000, found '0'")]
+    [InlineData("--threads", "many", "--threads: expected a whole number from 1 to 1024, found 'many'")]
+    [InlineData("--depth", "2147483647", "--depth with --prompt or --generate: expected at most 163840 tokens")]
+    public void Faulty_numbers_are_wrong_usage(string option, string value, string message) =>
+        Assert.StartsWith($"hadal: {message}", TestShell.Run("", "bench", Model, option, value).Fault(2), StringComparison.Ordinal);
+
+    [Fact]
+    public void Nothing_to_measure_is_wrong_usage() =>
+        Assert.Contains("expected one of them above 0", TestShell.Run("", "bench", Model, "--prompt", "0", "--generate", "0").Fault(2), StringComparison.Ordinal);
+}

@@ -1,0 +1,79 @@
+using System.Text;
+using Hadal.Tests;
+
+namespace Hadal.Cli.Tests;
+
+public sealed class TokenizeCommandTests
+{
+    private static readonly string Model = GoldenData.PathOf("deepseek-v3/hf");
+
+    private static IEnumerable<(string Text, string[] Flags, int[] Ids)> Cases =>
+        Golden.Of("deepseek-v3").GetProperty("tokenization").GetProperty("cases").EnumerateArray().Select(item => (
+            item.GetProperty("text").GetString()!,
+            new[] { ("add_special", "--add-special"), ("parse_special", "--parse-special") }.Where(flag => item.GetProperty(flag.Item1).GetBoolean()).Select(flag => flag.Item2).ToArray(),
+            Golden.Ints(item.GetProperty("ids"))));
+
+    [Fact]
+    public void Texts_give_the_ids_of_another_engine()
+    {
+        foreach (var (text, flags, ids) in Cases)
+        {
+            var json = TestShell.Run(text, ["tokenize", Model, "--json", .. flags]).Done().Json;
+            Assert.Equal(["token_ids", "pieces"], json.EnumerateObject().Select(field => field.Name));
+            Assert.Equal(ids, Golden.Ints(json.GetProperty("token_ids")));
+            Assert.Equal(ids.Length, json.GetProperty("pieces").GetArrayLength());
+        }
+    }
+
+    [Fact]
+    public void Ids_give_back_the_text_byte_for_byte()
+    {
+        foreach (var (text, flags, ids) in Cases.Where(item => !item.Flags.Contains("--add-special")))
+        {
+            var json = TestShell.Run($"[{string.Join(", ", ids)}]", ["tokenize", Model, "--decode", "--json", .. flags]).Done().Json;
+            Assert.Equal(["text"], json.EnumerateObject().Select(field => field.Name));
+            Assert.Equal(text, json.GetProperty("text").GetString());
+            Assert.Equal(Encoding.UTF8.GetBytes(text), TestShell.Run(string.Join(' ', ids), ["tokenize", Model, "--decode", .. flags]).Done().Output);
+        }
+    }
+
+    [Fact]
+    public void Control_tokens_are_text_unless_they_are_asked_for()
+    {
+        Assert.DoesNotContain(" 505 ", $" {TestShell.Run("<｜Assistant｜>", "tokenize", Model).Done().Text.TrimEnd()} ", StringComparison.Ordinal);
+        Assert.Equal("505\n", TestShell.Run("<｜Assistant｜>", "tokenize", Model, "--parse-special").Done().Text);
+        Assert.Equal("", TestShell.Run("505", "tokenize", Model, "--decode").Done().Text);
+        Assert.Equal("<｜Assistant｜>", TestShell.Run("505", "tokenize", Model, "--decode", "--parse-special").Done().Text);
+    }
+
+    [Fact]
+    public void Plain_output_is_one_line_that_decoding_takes_again()
+    {
+        var ids = TestShell.Run("Hello world", "tokenize", Model).Done().Text;
+        Assert.Equal("42 71 290 81 482 424\n", ids);
+        Assert.Equal("Hello world", TestShell.Run(ids, "tokenize", Model, "--decode").Done().Text);
+    }
+
+    [Fact]
+    public void Bytes_that_are_not_utf8_are_refused_with_their_place()
+    {
+        var fault = new TestShell { Input = [(byte)'a', 0xC3, (byte)'(', (byte)'b'] }.Run("tokenize", Model).Fault(1);
+        Assert.Equal("hadal: standard input: expected UTF-8, found other bytes at offset 1", fault);
+    }
+
+    [Theory]
+    [InlineData("1 x 3", "'x'")]
+    [InlineData("1,-2", "'-2'")]
+    [InlineData("99999999999", "'99999999999'")]
+    [InlineData("[1, 2", "'[1'")]
+    public void What_is_no_id_is_refused(string input, string found) =>
+        Assert.Equal($"hadal: standard input: expected token ids such as 1,2,3, found {found}", TestShell.Run(input, "tokenize", Model, "--decode").Fault(1));
+
+    [Fact]
+    public void A_terminal_never_gets_control_characters_of_a_text()
+    {
+        var ids = TestShell.Run("a\e[2Jb\u009Bc", "tokenize", Model).Done().Text;
+        var shell = new TestShell { IsTerminal = true, Input = Encoding.UTF8.GetBytes(ids) };
+        Assert.Equal("a␛[2Jb\uFFFDc\n", shell.Run("tokenize", Model, "--decode").Text);
+    }
+}
