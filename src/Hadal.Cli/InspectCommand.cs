@@ -11,6 +11,9 @@ namespace Hadal.Cli;
 /// <summary><c>hadal inspect [MODEL] [--json]</c>.</summary>
 internal static class InspectCommand
 {
+    /// <summary>Rotary factors that GGUF files store as a tensor; no part of the model's parameters.</summary>
+    private const string RotaryFactors = "rope_freqs.weight";
+
     public static Command Create(Shell shell)
     {
         var model = ModelLocator.Argument();
@@ -54,6 +57,7 @@ internal static class InspectCommand
         var options = new EngineOptions { MaxContext = context ?? Math.Min(config.MaxPositionEmbeddings, 4096) };
         var memory = MemoryEstimate.For(checkpoint, options);
         var tensors = checkpoint.Tensors.Values.ToList();
+        var parameters = tensors.Where(tensor => tensor.Name != RotaryFactors).Select(tensor => (tensor.Name, tensor.ElementCount)).ToList();
         return new InspectResult
         {
             Model = location.Name,
@@ -61,8 +65,8 @@ internal static class InspectCommand
             Format = checkpoint.Format,
             ModelType = config.ModelType,
             Quantization = ModelOpening.Quantization(checkpoint),
-            Parameters = tensors.Sum(tensor => tensor.ElementCount),
-            ParametersActive = ActiveParameters(config, tensors.Select(tensor => (tensor.Name, tensor.ElementCount))),
+            Parameters = parameters.Sum(tensor => tensor.ElementCount),
+            ParametersActive = ActiveParameters(config, parameters),
             Bytes = tensors.Sum(ModelOpening.BytesOf),
             ChatTemplate = checkpoint.ChatTemplate is not null,
             Memory = new InspectedMemory(options.MaxContext.Value, memory.WeightBytes, memory.CacheBytes, memory.ScratchBytes, memory.TotalBytes),

@@ -145,13 +145,12 @@ internal sealed class LineEditor(Shell shell, PromptHistory history)
         while (true)
         {
             var key = shell.ReadKey();
-            if (key.Key == ConsoleKey.Enter) pasted.Append('\n');
-            else if (key.KeyChar != '\0') pasted.Append(key.KeyChar);
+            if (key.KeyChar != '\0') pasted.Append(key.KeyChar);
             if (EndsWith(pasted, "\e" + PasteEnd)) break;
         }
 
         pasted.Length -= PasteEnd.Length + 1;
-        Insert(pasted.ToString());
+        Insert(pasted.ToString().ReplaceLineEndings("\n"));
     }
 
     private static bool EndsWith(System.Text.StringBuilder text, string end)

@@ -40,9 +40,7 @@ internal static class RenderCommand
     {
         try
         {
-            var reader = new Utf8JsonReader(StandardInput.ReadFileBytes(shell, file));
-            var root = JsonElement.ParseValue(ref reader);
-            if (reader.Read()) throw new JsonException("there is more behind the value");
+            var root = JsonElement.Parse(StandardInput.ReadFileBytes(shell, file));
             if (root.ValueKind != JsonValueKind.Object) return new ChatConversation { Messages = ChatMessage.ReadMessages(root) };
             root.TryGetProperty("messages", out var messages);
             return new ChatConversation

@@ -22,7 +22,7 @@ public sealed class InspectCommandTests
         var tensors = json.GetProperty("tensors").EnumerateArray().ToList();
         Assert.All(tensors, tensor => Assert.Equal(["name", "dtype", "shape", "bytes"], tensor.EnumerateObject().Select(field => field.Name)));
         Assert.Equal(Golden.Of(path.Split('/')[0]).GetProperty("parameters").GetInt64(), json.GetProperty("parameters").GetInt64());
-        Assert.Equal(json.GetProperty("parameters").GetInt64(), tensors.Sum(tensor => Golden.Ints(tensor.GetProperty("shape")).Aggregate(1L, (count, size) => count * size)));
+        Assert.Equal(json.GetProperty("parameters").GetInt64(), tensors.Where(tensor => tensor.GetProperty("name").GetString() != "rope_freqs.weight").Sum(tensor => Golden.Ints(tensor.GetProperty("shape")).Aggregate(1L, (count, size) => count * size)));
         Assert.Equal(json.GetProperty("bytes").GetInt64(), tensors.Sum(tensor => tensor.GetProperty("bytes").GetInt64()));
         Assert.Equal(json.GetProperty("bytes").GetInt64(), json.GetProperty("memory").GetProperty("weight_bytes").GetInt64());
         Assert.InRange(json.GetProperty("parameters_active").GetInt64(), 1, json.GetProperty("parameters").GetInt64());

@@ -40,7 +40,7 @@ public sealed class RenderCommandTests : IDisposable
 
     [Theory]
     [InlineData("{", "expected messages in JSON")]
-    [InlineData("[] []", "there is more behind the value")]
+    [InlineData("[] []", "invalid after a single JSON value")]
     [InlineData("{}", "messages: expected an array, found nothing")]
     [InlineData("""[{ "content": 1 }]""", "messages[0].content: expected text, found a number; messages[0].role: expected text, found nothing")]
     public void Faulty_messages_are_refused(string content, string expected) =>

@@ -1,0 +1,86 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace Hadal.Cli.Tests;
+
+/// <summary>The program as a process of its own.</summary>
+internal sealed partial class HadalProcess : IDisposable
+{
+    private const int Sigint = 2;
+
+    /// <summary>Ends a test whose process hangs; nothing is measured with it.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+
+    private readonly Process _process;
+    private readonly Task<string> _error;
+    private readonly Timer _guard;
+
+    private HadalProcess(ProcessStartInfo start)
+    {
+        start.RedirectStandardInput = start.RedirectStandardOutput = start.RedirectStandardError = true;
+        start.StandardOutputEncoding = start.StandardErrorEncoding = Encoding.UTF8;
+        _process = Process.Start(start)!;
+        _error = _process.StandardError.ReadToEndAsync();
+        _guard = new Timer(_ => _process.Kill(entireProcessTree: true), null, Patience, Timeout.InfiniteTimeSpan);
+    }
+
+    public StreamReader Output => _process.StandardOutput;
+
+    public StreamWriter Input => _process.StandardInput;
+
+    /// <summary>How the program is started from a shell.</summary>
+    public static string CommandLine => $"'{Environment.ProcessPath}' exec '{Path.Combine(AppContext.BaseDirectory, "hadal.dll")}'";
+
+    /// <summary>Starts the program.</summary>
+    public static HadalProcess Start(params string[] arguments) =>
+        new(new ProcessStartInfo(Environment.ProcessPath!, ["exec", Path.Combine(AppContext.BaseDirectory, "hadal.dll"), .. arguments]));
+
+    /// <summary>Starts a command line of the POSIX shell.</summary>
+    public static HadalProcess StartShell(string commandLine) => new(new ProcessStartInfo("/bin/sh", ["-c", commandLine]));
+
+    /// <summary>Starts a command line on a pseudo-terminal, whose screen is <see cref="Output"/> and whose keyboard is <see cref="Input"/>.</summary>
+    public static HadalProcess StartOnTerminal(string commandLine, string stateFolder)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux() && File.Exists("/usr/bin/script"), "needs the program script of util-linux for a pseudo-terminal");
+        var start = new ProcessStartInfo("/usr/bin/script", ["-q", "-e", "-c", commandLine, "/dev/null"]);
+        start.Environment["XDG_STATE_HOME"] = stateFolder;
+        start.Environment["TERM"] = "xterm";
+        start.Environment.Remove("NO_COLOR");
+        return new HadalProcess(start);
+    }
+
+    /// <summary>Sends SIGINT.</summary>
+    public void Interrupt() => Assert.Equal(0, Kill(_process.Id, Sigint));
+
+    /// <summary>Reads output until a text has come, and returns what was read.</summary>
+    public string ReadUntil(string text)
+    {
+        var read = new StringBuilder();
+        while (read.Length < text.Length || read.ToString(read.Length - text.Length, text.Length) != text)
+        {
+            var unit = Output.Read();
+            if (unit < 0) Assert.Fail($"expected '{text}' in the output, found its end after: {read}");
+            read.Append((char)unit);
+        }
+
+        return read.ToString();
+    }
+
+    /// <summary>Waits for the end.</summary>
+    public (int ExitCode, string Error) End()
+    {
+        _process.WaitForExit();
+        return (_process.ExitCode, _error.GetAwaiter().GetResult());
+    }
+
+    public void Dispose()
+    {
+        _guard.Dispose();
+        if (!_process.HasExited) _process.Kill(entireProcessTree: true);
+        _process.Dispose();
+    }
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int Kill(int processId, int signal);
+}
