@@ -35,14 +35,13 @@ internal static class BenchCommand
                 parsed.GetValue(repeat) ?? DefaultRepeat);
             ModelOpening.CheckContext(checkpoint.Config, plan.Context, "--depth with --prompt or --generate");
             if (plan.Prompt == 0 && plan.Generate == 0) throw CommandException.Usage("--prompt and --generate: expected one of them above 0, found 0 and 0");
-            var options = new EngineOptions { MaxContext = (int)plan.Context };
-            if (parsed.GetValue(threads) is { } count) options = options with { ThreadCount = count };
+            var options = ModelOpening.OptionsOf((int)plan.Context, parsed.GetValue(threads));
             ModelOpening.CheckMemory(checkpoint, options, MachineMemory.Read());
             using var decoder = DecoderModel.Open(checkpoint, options);
             var loadMs = watch.Elapsed.TotalMilliseconds;
             var (prefill, decode) = shell.IsErrorTerminal
-                ? Tables.WithBar(shell, "measuring", plan.Steps, step => Measure(decoder, plan, step))
-                : Measure(decoder, plan, () => { });
+                ? Tables.WithBar(shell, "measuring", plan.Steps, done => Measure(decoder, plan, done))
+                : Measure(decoder, plan, _ => { });
             var result = new BenchResult(
                 location.Name, ModelOpening.Quantization(checkpoint), checkpoint.Tensors.Values.Sum(ModelOpening.BytesOf), options.ThreadCount, VectorWidth.Bits,
                 plan.Prompt, plan.Generate, plan.Depth, prefill, decode, loadMs, PeakMemory());
@@ -53,7 +52,7 @@ internal static class BenchCommand
         return command;
     }
 
-    private static (double? Prefill, double? Decode) Measure(DecoderModel decoder, BenchPlan plan, Action step)
+    private static (double? Prefill, double? Decode) Measure(DecoderModel decoder, BenchPlan plan, Action<double> progress)
     {
         var random = new Random(1);
         var vocabSize = decoder.Config.VocabSize;
@@ -64,6 +63,7 @@ internal static class BenchCommand
         if (plan.Depth > 0) Forward(ids.AsMemory(0, plan.Depth), logitCount: 0);
         var prefill = new List<double>();
         var decode = new List<double>();
+        var steps = 0;
         // The first round lets the run time compile and the weights come into memory; it does not count.
         for (var round = 0; round <= plan.Repeat; round++)
         {
@@ -73,7 +73,7 @@ internal static class BenchCommand
                 var start = Stopwatch.GetTimestamp();
                 Forward(ids.AsMemory(plan.Depth, plan.Prompt), logitCount: 1);
                 prefill.Add(plan.Prompt / Stopwatch.GetElapsedTime(start).TotalSeconds);
-                step();
+                progress(++steps);
             }
 
             cache.Truncate(plan.Depth);
@@ -83,7 +83,7 @@ internal static class BenchCommand
                 var start = Stopwatch.GetTimestamp();
                 Forward(ids.AsMemory(plan.Depth + i, 1), logitCount: 1);
                 seconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
-                step();
+                progress(++steps);
             }
 
             if (plan.Generate > 0) decode.Add(plan.Generate / seconds);

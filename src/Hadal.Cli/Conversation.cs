@@ -4,7 +4,7 @@ using Hadal.Inference.Engine;
 namespace Hadal.Cli;
 
 /// <summary>A conversation on a terminal. A model without a chat template continues each text for itself.</summary>
-internal sealed class Conversation(Shell shell, TextGenerator generator, ChatFormat? chat, GenerationOptions options)
+internal sealed class Conversation(Shell shell, TextGenerator generator, ChatPrompt? chat, GenerationOptions options)
 {
     private const string Help =
         """
@@ -99,7 +99,7 @@ internal sealed class Conversation(Shell shell, TextGenerator generator, ChatFor
 
             _messages.Add(new ChatMessage("user", text));
             IReadOnlyList<ChatMessage> messages = System is null ? _messages : [new ChatMessage("system", System), .. _messages];
-            var promptIds = generator.Tokenizer.Encode(chat.Render(new ChatConversation { Messages = messages }), addSpecial: false);
+            var promptIds = chat.Encode(new ChatConversation { Messages = messages });
             var answer = await Answer.ReadAsync(generator, promptIds, options, shell, shell.Text).ConfigureAwait(false);
             _messages.Add(new ChatMessage("assistant", answer.Text));
         }

@@ -21,6 +21,7 @@ internal static class HadalCommand
         ("tokenize", TokenizeCommand.Create),
         ("render", RenderCommand.Create),
         ("logits", LogitsCommand.Create),
+        ("perplexity", PerplexityCommand.Create),
         ("doctor", DoctorCommand.Create),
         (TrainCommand.Name, TrainCommand.Create),
     ];

@@ -34,5 +34,6 @@ internal static class JsonOutput
 [JsonSerializable(typeof(RunResult))]
 [JsonSerializable(typeof(BenchResult))]
 [JsonSerializable(typeof(InspectResult))]
+[JsonSerializable(typeof(PerplexityJson))]
 [JsonSerializable(typeof(DoctorResult))]
 internal sealed partial class CommandJson : JsonSerializerContext;

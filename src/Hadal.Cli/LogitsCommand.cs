@@ -33,8 +33,7 @@ internal static class LogitsCommand
             var location = new ModelLocator(shell).Find(parsed.GetValue(model));
             using var checkpoint = Checkpoint.Open(location.Path);
             Check(ids, checkpoint.Config);
-            var options = new EngineOptions { MaxContext = ids.Length, MaxBatchTokens = Math.Min(ids.Length, 256) };
-            if (parsed.GetValue(threads) is { } count) options = options with { ThreadCount = count };
+            var options = ModelOpening.OptionsOf(ids.Length, parsed.GetValue(threads));
             ModelOpening.CheckMemory(checkpoint, options, MachineMemory.Read());
             using var decoder = DecoderModel.Open(checkpoint, options);
             var firstPosition = Math.Max(0, ids.Length - (parsed.GetValue(last) ?? ids.Length));

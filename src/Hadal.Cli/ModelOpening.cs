@@ -20,6 +20,13 @@ internal static class ModelOpening
     public static Option<int?> ContextOption() =>
         Numbers.Integer("--context", 1, int.MaxValue, "Tokens of prompt and answer together. Default: what the model was made for, but no more than 4096.");
 
+    /// <summary>The limits of a model for one sequence; null leaves the default.</summary>
+    public static EngineOptions OptionsOf(int? context, int? threads)
+    {
+        var options = new EngineOptions { MaxContext = context };
+        return threads is { } count ? options with { ThreadCount = count } : options;
+    }
+
     /// <summary>Refuses a context the model was not made for.</summary>
     /// <exception cref="CommandException">It is longer.</exception>
     public static void CheckContext(ModelConfig config, long tokens, string what)

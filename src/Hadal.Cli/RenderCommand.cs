@@ -24,11 +24,11 @@ internal static class RenderCommand
         {
             var location = new ModelLocator(shell).Find(parsed.GetValue(model));
             using var checkpoint = Checkpoint.Open(location.Path);
-            var chat = ChatFormat.Of(checkpoint, checkpoint.LoadTokenizer())
-                ?? throw CommandException.Failed($"{location.Name} has no chat template; it continues text, for which hadal run needs none");
-            var segments = chat.Render(ReadConversation(shell, parsed.GetValue(messages)!), !parsed.GetValue(noPrompt));
+            var template = checkpoint.ChatTemplate ?? throw CommandException.Failed($"{location.Name} has no chat template; it continues text, for which hadal run needs none");
+            var tokenizer = checkpoint.LoadTokenizer();
+            var segments = new ChatPrompt(template, tokenizer).Render(ReadConversation(shell, parsed.GetValue(messages)!), !parsed.GetValue(noPrompt));
             var text = string.Concat(segments.Select(segment => segment.Text));
-            if (parsed.GetValue(json)) JsonOutput.Write(shell, new RenderResult(text, chat.Tokenizer.Encode(segments, addSpecial: false)), CommandJson.Default.RenderResult);
+            if (parsed.GetValue(json)) JsonOutput.Write(shell, new RenderResult(text, tokenizer.Encode(segments, addSpecial: false)), CommandJson.Default.RenderResult);
             else if (shell.IsOutputTerminal) shell.Text.WriteLine(TerminalText.Visible(text));
             else shell.Text.Write(text);
             return ExitCode.Done;

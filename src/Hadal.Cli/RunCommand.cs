@@ -3,7 +3,6 @@ using Hadal.Checkpoints;
 using Hadal.Checkpoints.Config;
 using Hadal.Checkpoints.Text;
 using Hadal.Inference.Engine;
-using Hadal.Inference.Models;
 
 namespace Hadal.Cli;
 
@@ -58,13 +57,14 @@ internal sealed class RunCommand
         foreach (var sense in _senses)
             if (parsed.GetValue(sense) is { Length: > 0 }) throw CommandException.Usage($"{sense.Name}: {location.Name} ({checkpoint.Config.ModelType}) reads text only");
         var options = OptionsOf(parsed, checkpoint);
-        var engineOptions = EngineOptionsOf(parsed, checkpoint.Config);
+        if (parsed.GetValue(_context) is { } tokens) ModelOpening.CheckContext(checkpoint.Config, tokens, "--context");
+        var engineOptions = ModelOpening.OptionsOf(parsed.GetValue(_context), parsed.GetValue(_threads));
         ModelOpening.CheckMemory(checkpoint, engineOptions, MachineMemory.Read());
 
         var generator = TextGenerator.Open(checkpoint, new TextGeneratorOptions { MaxConcurrent = 1, MaxQueued = 0 }, engineOptions);
         await using (generator.ConfigureAwait(false))
         {
-            var chat = ChatFormat.Of(checkpoint, generator.Tokenizer);
+            var chat = checkpoint.ChatTemplate is { } template ? new ChatPrompt(template, generator.Tokenizer) : null;
             if (chat is null && parsed.GetValue(_system) is not null) throw CommandException.Usage($"--system: {location.Name} has no chat template and only continues text");
             if (prompt is null)
             {
@@ -84,13 +84,13 @@ internal sealed class RunCommand
     }
 
     /// <summary>The ids of one prompt: rendered as a message where the model talks, else as text to continue.</summary>
-    internal static IReadOnlyList<int> PromptIds(ChatFormat? chat, Tokenizer tokenizer, string? system, string prompt)
+    internal static IReadOnlyList<int> PromptIds(ChatPrompt? chat, Tokenizer tokenizer, string? system, string prompt)
     {
         if (chat is null) return ContinuationIds(tokenizer, prompt);
         var messages = new List<ChatMessage>();
         if (system is not null) messages.Add(new ChatMessage("system", system));
         messages.Add(new ChatMessage("user", prompt));
-        return tokenizer.Encode(chat.Render(new ChatConversation { Messages = messages }), addSpecial: false);
+        return chat.Encode(new ChatConversation { Messages = messages });
     }
 
     /// <summary>The ids of a text to continue. An end token, which some families add, would end it before it began.</summary>
@@ -145,14 +145,6 @@ internal sealed class RunCommand
         config is { DoSample: null, Temperature: null, TopP: null, TopK: null, MinP: null }
             ? SamplingOptions.From(config) with { Temperature = 0.8, TopP = 0.95 }
             : SamplingOptions.From(config);
-
-    private EngineOptions EngineOptionsOf(ParseResult parsed, ModelConfig config)
-    {
-        var context = parsed.GetValue(_context);
-        if (context is { } tokens) ModelOpening.CheckContext(config, tokens, "--context");
-        var options = new EngineOptions { MaxContext = context };
-        return parsed.GetValue(_threads) is { } threads ? options with { ThreadCount = threads } : options;
-    }
 
     private static Option<string[]> Sense(string name) => new(name) { Hidden = true };
 }

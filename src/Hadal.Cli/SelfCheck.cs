@@ -1,6 +1,7 @@
 using System.Globalization;
-using System.Text;
 using Hadal.Checkpoints;
+using Hadal.Checkpoints.Text;
+using Hadal.Inference.Engine;
 using Hadal.Inference.Kernels;
 using Hadal.Inference.Models;
 
@@ -23,11 +24,10 @@ internal static class SelfCheck
             var tokenizer = checkpoint.LoadTokenizer();
             if (tokenizer.Decode(tokenizer.Encode(Sample, addSpecial: false)) != Sample) return Wrong(null, "the tokenizer does not give back the text it took");
             int[] ids = [.. tokenizer.Encode(Sample)];
-            var together = Logits(checkpoint, ids, ThreadCrew.DefaultThreadCount, ids.Length);
-            var bits = Bits(together, ids, checkpoint.Config.VocabSize) / Encoding.UTF8.GetByteCount(Sample);
+            var bits = BitsPerByte(checkpoint, tokenizer);
             if (!(bits <= MaxBitsPerByte))
                 return Wrong(bits, string.Create(CultureInfo.InvariantCulture, $"expected at most {MaxBitsPerByte} bits per byte on a plain sentence, found {bits:F2}; weights or kernels are wrong"));
-            if (!Logits(checkpoint, ids, threads: 1, sliceLength: 1).AsSpan().SequenceEqual(together))
+            if (!Logits(checkpoint, ids, threads: 1, sliceLength: 1).AsSpan().SequenceEqual(Logits(checkpoint, ids, ThreadCrew.DefaultThreadCount, ids.Length)))
                 return Wrong(bits, "one thread and single tokens give other logits than all threads and the whole text");
             return new SelfCheckResult(true, bits, string.Create(CultureInfo.InvariantCulture, $"{ModelLocator.BuiltInName} reads a plain sentence at {bits:F2} bits per byte, to the bit the same with one thread and with {ThreadCrew.DefaultThreadCount}"));
         }
@@ -38,6 +38,12 @@ internal static class SelfCheck
     }
 
     private static SelfCheckResult Wrong(double? bits, string detail) => new(false, bits, detail);
+
+    private static double BitsPerByte(Checkpoint checkpoint, Tokenizer tokenizer)
+    {
+        using var decoder = DecoderModel.Open(checkpoint);
+        return Perplexity.Measure(decoder, tokenizer, new StringReader(Sample), decoder.MaxContext).BitsPerByte;
+    }
 
     private static float[] Logits(Checkpoint checkpoint, int[] ids, int threads, int sliceLength)
     {
@@ -55,22 +61,5 @@ internal static class SelfCheck
         }
 
         return [.. logits];
-    }
-
-    /// <summary>Code length of every token after the first, in bits.</summary>
-    private static double Bits(float[] logits, int[] ids, int vocabSize)
-    {
-        var bits = 0.0;
-        for (var position = 0; position + 1 < ids.Length; position++)
-        {
-            var row = logits.AsSpan(position * vocabSize, vocabSize);
-            var max = float.NegativeInfinity;
-            foreach (var logit in row) max = Math.Max(max, logit);
-            var sum = 0.0;
-            foreach (var logit in row) sum += Math.Exp(logit - max);
-            bits += (max + Math.Log(sum) - row[ids[position + 1]]) / Math.Log(2);
-        }
-
-        return bits;
     }
 }

@@ -8,7 +8,8 @@ internal static class StandardInput
     /// <summary>Bytes of text that a command takes at most.</summary>
     public const int MaxBytes = 256 << 20;
 
-    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+    /// <summary>UTF-8 that refuses other bytes, and takes a byte order mark for a character.</summary>
+    public static UTF8Encoding Strict { get; } = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <summary>All of standard input as text, unchanged.</summary>
     /// <exception cref="CommandException">It is not UTF-8, or too long.</exception>
@@ -21,25 +22,27 @@ internal static class StandardInput
         return ToText(bytes.GetBuffer().AsSpan(0, (int)bytes.Length), "standard input");
     }
 
-    /// <summary>The text of a file, unchanged but for a byte order mark.</summary>
-    /// <exception cref="CommandException">It cannot be read, is not UTF-8, or is too long.</exception>
-    public static string ReadFile(Shell shell, string name) => ToText(ReadFileBytes(shell, name), name);
-
     /// <summary>The bytes of a file without a byte order mark.</summary>
     /// <exception cref="CommandException">It cannot be read, or is too long.</exception>
     public static ReadOnlySpan<byte> ReadFileBytes(Shell shell, string name)
     {
+        using var stream = OpenFile(shell, name);
+        if (stream.Length > MaxBytes) throw CommandException.Failed($"{stream.Name}: expected at most {MaxBytes} bytes, found {stream.Length}");
+        var bytes = new byte[stream.Length];
+        stream.ReadExactly(bytes);
+        return bytes.AsSpan().StartsWith("\uFEFF"u8) ? bytes.AsSpan(3) : bytes;
+    }
+
+    /// <summary>Opens a file for reading.</summary>
+    /// <exception cref="CommandException">It cannot be read.</exception>
+    public static FileStream OpenFile(Shell shell, string name)
+    {
         if (string.IsNullOrWhiteSpace(name) || name.Contains('\0')) throw CommandException.Usage("the name of the file is empty");
         var path = Path.GetFullPath(name, shell.CurrentDirectory);
+        if (Directory.Exists(path)) throw CommandException.Failed($"{path} is a directory, expected a file");
         try
         {
-            if (Directory.Exists(path)) throw CommandException.Failed($"{path} is a directory, expected a file");
-            using var stream = File.OpenRead(path);
-            if (stream.Length > MaxBytes) throw CommandException.Failed($"{path}: expected at most {MaxBytes} bytes, found {stream.Length}");
-            using var bytes = new MemoryStream();
-            stream.CopyTo(bytes);
-            var span = bytes.GetBuffer().AsSpan(0, (int)bytes.Length);
-            return span.StartsWith("\uFEFF"u8) ? span[3..] : span;
+            return File.OpenRead(path);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {

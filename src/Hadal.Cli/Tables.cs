@@ -43,9 +43,9 @@ internal static class Tables
     /// <summary>Runs work under a progress bar on standard error.</summary>
     /// <param name="shell">Has a terminal there.</param>
     /// <param name="title">What is done.</param>
-    /// <param name="steps">How often the work calls the action it is given.</param>
-    /// <param name="work">The work.</param>
-    public static T WithBar<T>(Shell shell, string title, double steps, Func<Action, T> work)
+    /// <param name="total">What is to be done, in any unit.</param>
+    /// <param name="work">The work; it says how much is done by now.</param>
+    public static T WithBar<T>(Shell shell, string title, double total, Func<Action<double>, T> work)
     {
         var console = AnsiConsole.Create(new AnsiConsoleSettings
         {
@@ -59,8 +59,8 @@ internal static class Tables
             .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
             .Start(context =>
             {
-                var task = context.AddTask(title, maxValue: steps);
-                return work(() => task.Increment(1));
+                var task = context.AddTask(title, maxValue: total);
+                return work(done => task.Value = done);
             });
     }
 

@@ -13,6 +13,7 @@ public sealed class HelpTests
     [InlineData("tokenize", "tokenize", "--help")]
     [InlineData("render", "render", "--help")]
     [InlineData("logits", "logits", "--help")]
+    [InlineData("perplexity", "perplexity", "--help")]
     [InlineData("doctor", "doctor", "--help")]
     public void Help_is_as_it_was_reviewed(string name, params string[] arguments)
     {
