@@ -51,8 +51,7 @@ internal sealed class MappingExpression(int position, IReadOnlyList<(JinjaExpres
         var mapping = MappingValue.Empty(items.Count);
         foreach (var (key, value) in items)
         {
-            var name = key.Evaluate(run);
-            if (!JinjaKeys.IsHashable(name)) throw run.Fail($"unhashable type: '{name.TypeName}'");
+            var name = run.Key(key.Evaluate(run));
             mapping[name] = value.Evaluate(run);
         }
 
@@ -168,21 +167,38 @@ internal sealed record CallArguments(IReadOnlyList<JinjaExpression> Positional, 
         foreach (var argument in Positional)
         {
             var value = argument.Evaluate(run);
-            if (argument is SpreadExpression) positional.AddRange(JinjaSequences.Items(run, value));
+            if (argument is SpreadExpression) Spread(run, JinjaSequences.Items(run, value), positional);
             else positional.Add(value);
         }
 
-        run.Charge(positional.Count);
         var named = new Dictionary<string, JinjaValue>(StringComparer.Ordinal);
+        HashSet<string>? untrustedNames = null;
         foreach (var (name, argument) in Named)
         {
             var value = argument.Evaluate(run);
             if (name.Length > 0) named[name] = value;
             else if (value is not MappingValue mapping) throw run.Fail($"argument after ** must be a mapping, not {value.TypeName}");
-            else foreach (var (key, item) in mapping.Items) named[PythonText.Of(run, key).Text] = item;
+            else SpreadNamed(run, mapping, named, untrustedNames ??= new HashSet<string>(StringComparer.Ordinal));
         }
 
-        return new JinjaArguments(positional, named);
+        return new JinjaArguments(positional, named, untrustedNames);
+    }
+
+    private static void Spread(JinjaRun run, IReadOnlyList<JinjaValue> items, List<JinjaValue> positional)
+    {
+        run.Charge(items.Count);
+        positional.AddRange(items);
+    }
+
+    private static void SpreadNamed(JinjaRun run, MappingValue mapping, Dictionary<string, JinjaValue> named, HashSet<string> untrustedNames)
+    {
+        run.Charge(mapping.Items.Count);
+        foreach (var (key, item) in mapping.Items)
+        {
+            var name = PythonText.Of(run, run.Key(key));
+            named[name.Text] = item;
+            if (!name.IsTrusted) untrustedNames.Add(name.Text);
+        }
     }
 }
 
@@ -199,7 +215,7 @@ internal sealed class CallExpression(int position, JinjaExpression target, CallA
         if (function is UndefinedValue missing) throw run.Fail(missing.What);
         if (function is not CallableValue callable) throw run.Fail($"'{function.TypeName}' object is not callable");
         if (caller is not null)
-            values = new JinjaArguments(values.Positional, new Dictionary<string, JinjaValue>(values.Named, StringComparer.Ordinal) { ["caller"] = caller });
+            values = values.With("caller", caller);
         return callable.Call(run, values);
     }
 }

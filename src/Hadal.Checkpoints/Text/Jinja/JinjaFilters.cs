@@ -146,19 +146,19 @@ internal static class JinjaFilters
         var indent = arguments.Get(0, "indent") switch
         {
             null or NoneValue => null,
-            TextValue text => text.Text,
-            var width when JinjaOperators.Integer(width) is { } count => new string(' ', (int)Math.Clamp(count, 0, 64)),
+            TextValue text => text,
+            var width when JinjaOperators.Integer(width) is { } count => TextValue.Trusted(new string(' ', (int)Math.Clamp(count, 0, 64))),
             var other => throw run.Fail($"indent must be int, not {other.TypeName}"),
         };
         var style = new JsonStyle
         {
             Indent = indent,
-            ItemSeparator = indent is null ? ", " : ",",
+            ItemSeparator = TextValue.Trusted(indent is null ? ", " : ","),
             EnsureAscii = arguments.Named.GetValueOrDefault("ensure_ascii")?.IsTrue ?? false,
             SortKeys = arguments.Named.GetValueOrDefault("sort_keys")?.IsTrue ?? false,
         };
         if (arguments.Named.GetValueOrDefault("separators") is ListValue { Items: [TextValue item, TextValue key] })
-            style = style with { ItemSeparator = item.Text, KeySeparator = key.Text };
+            style = style with { ItemSeparator = item, KeySeparator = key };
         return PythonText.Json(run, value, style);
     }
 
@@ -170,12 +170,13 @@ internal static class JinjaFilters
         if (arguments.Named.TryGetValue("attribute", out var attribute))
         {
             var missing = arguments.Named.GetValueOrDefault("default");
-            return run.List([.. items.Select(item => Attribute(run, item, attribute) is UndefinedValue undefined ? missing ?? undefined : Attribute(run, item, attribute))]);
+            return run.List([.. items.Select(item => Attribute(run, item, attribute)).Select(found => found is UndefinedValue ? missing ?? found : found)]);
         }
 
         var name = JinjaMembers.RequiredText(run, arguments, 0, "filter").Text;
         var filter = Find(name) ?? throw run.Fail($"no filter named '{name}'");
-        return run.List([.. items.Select(item => filter(run, item, arguments.Skip(1)))]);
+        var rest = arguments.Skip(1);
+        return run.List([.. items.Select(item => filter(run, item, rest))]);
     }
 
     private static ListValue Select(JinjaRun run, JinjaValue value, JinjaArguments arguments, bool byAttribute, bool keep)
@@ -247,8 +248,7 @@ internal static class JinjaFilters
         var kept = new List<JinjaValue>();
         foreach (var (key, item) in Keyed(run, value, arguments))
         {
-            if (!JinjaKeys.IsHashable(key)) throw run.Fail($"unhashable type: '{key.TypeName}'");
-            if (seen.Add(key)) kept.Add(item);
+            if (seen.Add(run.Key(key))) kept.Add(item);
         }
 
         return run.List(kept);
@@ -260,12 +260,13 @@ internal static class JinjaFilters
     private static JinjaValue Attribute(JinjaRun run, JinjaValue item, JinjaValue path)
     {
         if (path is not TextValue text) return JinjaSequences.Subscript(run, item, path);
-        foreach (var part in text.Text.Split('.'))
+        foreach (var range in text.Text.AsSpan().Split('.'))
         {
-            run.Charge(1);
+            var part = text.Text.AsSpan(range);
+            run.ChargeText(part.Length);
             item = int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var index)
                 ? JinjaSequences.Subscript(run, item, new IntegerValue(index))
-                : JinjaMembers.Find(run, item, part, preferKey: true);
+                : JinjaMembers.Find(run, item, part.ToString(), preferKey: true);
         }
 
         return item;

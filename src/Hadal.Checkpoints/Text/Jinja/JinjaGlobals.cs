@@ -7,6 +7,8 @@ namespace Hadal.Checkpoints.Text.Jinja;
 /// <summary>Functions every template can call, and the caller's JSON as values.</summary>
 internal static class JinjaGlobals
 {
+    private const int MaxTimeFormat = 1000;
+
     public static void AddTo(JinjaScope scope)
     {
         foreach (var function in (CallableValue[])
@@ -18,6 +20,7 @@ internal static class JinjaGlobals
     public static JinjaValue FromJson(JinjaRun run, JsonElement element)
     {
         run.Charge(1);
+        run.EnsureStack();
         switch (element.ValueKind)
         {
             case JsonValueKind.String: return Text(run, element);
@@ -81,16 +84,23 @@ internal static class JinjaGlobals
     private static NamespaceValue Namespace(JinjaRun run, JinjaArguments arguments)
     {
         var space = new NamespaceValue();
+        run.Charge(arguments.Named.Count);
         if (arguments.Positional is [MappingValue mapping])
-            foreach (var (key, value) in mapping.Items) space.Attributes[PythonText.Of(run, key).Text] = value;
+        {
+            run.Charge(mapping.Items.Count);
+            foreach (var (key, value) in mapping.Items) space.Attributes[PythonText.Of(run, run.Key(key)).Text] = value;
+        }
+
         foreach (var (name, value) in arguments.Named) space.Attributes[name] = value;
         return space;
     }
 
     private static MappingValue Dict(JinjaRun run, JinjaArguments arguments)
     {
-        var mapping = arguments.Positional is [MappingValue source] ? new OrderedDictionary<JinjaValue, JinjaValue>(source.Items, JinjaKeys.Instance) : MappingValue.Empty();
-        foreach (var (name, value) in arguments.Named) mapping[TextValue.Trusted(name)] = value;
+        var mapping = MappingValue.Empty();
+        if (arguments.Positional is [MappingValue source])
+            foreach (var (key, value) in source.Items) mapping[run.Key(key)] = value;
+        foreach (var (name, value) in arguments.Named) mapping[run.Key(arguments.NameText(name))] = value;
         return run.Mapping(mapping);
     }
 
@@ -99,7 +109,9 @@ internal static class JinjaGlobals
 
     private static TextValue StrftimeNow(JinjaRun run, JinjaArguments arguments)
     {
-        var format = JinjaMembers.RequiredText(run, arguments, 0, "format").Text;
+        var given = JinjaMembers.RequiredText(run, arguments, 0, "format");
+        var format = given.Text;
+        if (format.Length > MaxTimeFormat) throw run.Fail($"strftime_now: the format has more than {MaxTimeFormat} characters");
         var now = run.Clock.GetLocalNow();
         var text = new StringBuilder();
         for (var i = 0; i < format.Length; i++)
@@ -116,7 +128,7 @@ internal static class JinjaGlobals
             text.Append(plain ? part.TrimStart('0').PadLeft(1, '0') : part);
         }
 
-        return TextValue.Trusted(text.ToString());
+        return given.IsTrusted ? TextValue.Trusted(text.ToString()) : TextValue.Untrusted(text.ToString());
     }
 
     private static string? Part(DateTimeOffset now, char code)

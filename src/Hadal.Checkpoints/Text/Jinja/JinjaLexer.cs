@@ -24,6 +24,8 @@ internal readonly record struct JinjaToken(TokenKind Kind, string Value, int Pos
 /// <summary>Splits a template into tokens with <c>trim_blocks</c> and <c>lstrip_blocks</c> on, as Jinja 3 does (pallets/jinja <c>lexer.py</c>).</summary>
 internal sealed class JinjaLexer
 {
+    private const int MaxNameLength = 256;
+
     private static readonly string[] Operators =
     [
         "**", "//", "==", "!=", ">=", "<=", "+", "-", "*", "/", "%", "~", "[", "]", "(", ")", "{", "}", ">", "<", "=", ".", ":", "|", ",",
@@ -204,6 +206,7 @@ internal sealed class JinjaLexer
     {
         var begin = _at;
         while (_at < _source.Length && (char.IsLetterOrDigit(_source[_at]) || _source[_at] == '_')) _at++;
+        if (_at - begin > MaxNameLength) throw Fail($"a name has more than {MaxNameLength} characters", begin);
         Add(TokenKind.Name, _source[begin.._at], begin);
     }
 

@@ -24,7 +24,7 @@ internal static class JinjaMembers
 
     private static CallableValue? MappingMethod(MappingValue mapping, string name) => name switch
     {
-        "get" => Method(name, (run, arguments) => mapping.Items.TryGetValue(Required(run, arguments, 0, "key"), out var value)
+        "get" => Method(name, (run, arguments) => mapping.Items.TryGetValue(run.Key(Required(run, arguments, 0, "key")), out var value)
             ? value : arguments.Get(1, "default") ?? NoneValue.Instance),
         "items" => Method(name, (run, _) => Pairs(run, mapping)),
         "keys" => Method(name, (run, _) => run.List([.. mapping.Items.Keys])),
@@ -69,12 +69,10 @@ internal static class JinjaMembers
         "splitlines" => Method(name, (run, arguments) => TextMethods.SplitLines(run, text, arguments.Get(0, "keepends")?.IsTrue ?? false)),
         "replace" => Method(name, (run, arguments) => TextMethods.Replace(
             run, text, RequiredText(run, arguments, 0, "old"), RequiredText(run, arguments, 1, "new"), OptionalInteger(run, arguments, 2, "count") ?? -1)),
-        "startswith" => Method(name, (run, arguments) => Affix(run, arguments, affix => text.Text.StartsWith(affix, StringComparison.Ordinal))),
-        "endswith" => Method(name, (run, arguments) => Affix(run, arguments, affix => text.Text.EndsWith(affix, StringComparison.Ordinal))),
-        "removeprefix" => Method(name, (run, arguments) => RequiredText(run, arguments, 0, "prefix").Text is var prefix
-            && text.Text.StartsWith(prefix, StringComparison.Ordinal) ? text.Slice(prefix.Length, text.Text.Length) : text),
-        "removesuffix" => Method(name, (run, arguments) => RequiredText(run, arguments, 0, "suffix").Text is { Length: > 0 } suffix
-            && text.Text.EndsWith(suffix, StringComparison.Ordinal) ? text.Slice(0, text.Text.Length - suffix.Length) : text),
+        "startswith" => Method(name, (run, arguments) => Affix(run, arguments, affix => TextMethods.StartsWith(run, text, affix))),
+        "endswith" => Method(name, (run, arguments) => Affix(run, arguments, affix => TextMethods.EndsWith(run, text, affix))),
+        "removeprefix" => Method(name, (run, arguments) => TextMethods.RemovePrefix(run, text, RequiredText(run, arguments, 0, "prefix"))),
+        "removesuffix" => Method(name, (run, arguments) => TextMethods.RemoveSuffix(run, text, RequiredText(run, arguments, 0, "suffix"))),
         "find" => Method(name, (run, arguments) => TextMethods.Find(run, text, RequiredText(run, arguments, 0, "sub"), false)),
         "rfind" => Method(name, (run, arguments) => TextMethods.Find(run, text, RequiredText(run, arguments, 0, "sub"), true)),
         "count" => Method(name, (run, arguments) => TextMethods.Count(run, text, RequiredText(run, arguments, 0, "sub"))),
@@ -83,8 +81,8 @@ internal static class JinjaMembers
         "isalpha" => Check(name, text, char.IsLetter),
         "isalnum" => Check(name, text, char.IsLetterOrDigit),
         "isspace" => Check(name, text, JinjaLexer.IsSpace),
-        "isupper" => Method(name, (run, _) => BooleanValue.Of(text.Text.Any(char.IsUpper) && !text.Text.Any(char.IsLower))),
-        "islower" => Method(name, (run, _) => BooleanValue.Of(text.Text.Any(char.IsLower) && !text.Text.Any(char.IsUpper))),
+        "isupper" => Method(name, (run, _) => BooleanValue.Of(TextMethods.IsUpper(run, text))),
+        "islower" => Method(name, (run, _) => BooleanValue.Of(TextMethods.IsLower(run, text))),
         _ => null,
     };
 
@@ -121,15 +119,20 @@ internal static class JinjaMembers
     private static CallableValue Map(string name, TextValue text, Func<JinjaRun, TextValue, TextValue> map) => new(name, (run, _) => map(run, text));
 
     private static CallableValue Check(string name, TextValue text, Func<char, bool> isIn) =>
-        new(name, (run, _) => BooleanValue.Of(text.Text.Length > 0 && text.Text.All(isIn)));
+        new(name, (run, _) => BooleanValue.Of(TextMethods.IsAll(run, text, isIn)));
 
     private static CallableValue Refused(string name, string type) =>
         new(name, (run, _) => throw run.Fail($"{type}.{name}() would change its value, which templates cannot"));
 
-    private static BooleanValue Affix(JinjaRun run, JinjaArguments arguments, Func<string, bool> matches)
+    private static BooleanValue Affix(JinjaRun run, JinjaArguments arguments, Func<TextValue, bool> matches)
     {
         var affix = Required(run, arguments, 0, "prefix");
-        if (affix is ListValue { IsTuple: true } several) return BooleanValue.Of(several.Items.OfType<TextValue>().Any(one => matches(one.Text)));
-        return affix is TextValue text ? BooleanValue.Of(matches(text.Text)) : throw run.Fail($"expected str or a tuple of str, not {affix.TypeName}");
+        if (affix is ListValue { IsTuple: true } several)
+        {
+            run.Charge(several.Items.Count);
+            return BooleanValue.Of(several.Items.OfType<TextValue>().Any(matches));
+        }
+
+        return affix is TextValue text ? BooleanValue.Of(matches(text)) : throw run.Fail($"expected str or a tuple of str, not {affix.TypeName}");
     }
 }

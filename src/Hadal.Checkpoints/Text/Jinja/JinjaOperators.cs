@@ -92,7 +92,9 @@ internal static class JinjaOperators
         {
             case (UndefinedValue missing, _): throw run.Fail(missing.What);
             case (_, UndefinedValue missing): throw run.Fail(missing.What);
-            case (TextValue a, TextValue b): return OrderOfText(a.Text, b.Text);
+            case (TextValue a, TextValue b):
+                run.Charge(Math.Min(a.Text.Length, b.Text.Length) / 64);
+                return OrderOfText(a.Text, b.Text);
             case (ListValue a, ListValue b) when a.IsTuple == b.IsTuple:
                 for (var i = 0; i < Math.Min(a.Items.Count, b.Items.Count); i++)
                     if (!AreEqual(run, a.Items[i], b.Items[i])) return Order(run, a.Items[i], b.Items[i]);
@@ -110,9 +112,9 @@ internal static class JinjaOperators
         {
             case TextValue text:
                 if (item is not TextValue part) throw run.Fail($"'in <string>' requires string as left operand, not {item.TypeName}");
-                run.Charge(text.Text.Length / 16);
+                run.ChargeSearch(text.Text.Length, part.Text.Length);
                 return text.Text.Contains(part.Text, StringComparison.Ordinal);
-            case MappingValue mapping: return mapping.Items.ContainsKey(item);
+            case MappingValue mapping: return mapping.Items.ContainsKey(run.Key(item));
             case UndefinedValue: return false;
             default:
                 foreach (var candidate in JinjaSequences.Items(run, container))
@@ -207,7 +209,8 @@ internal static class JinjaOperators
     private static JinjaFault Overflow(JinjaRun run) => run.Fail("the number does not fit 64 bits");
 }
 
-/// <summary>Equality and hash of mapping keys: texts by content, numbers by value, as in Python.</summary>
+/// <summary>Equality and hash of mapping keys: texts by content, numbers by value, as in Python. A tuple is a key if it holds no other list:
+/// tuples within tuples could take time without end.</summary>
 internal sealed class JinjaKeys : IEqualityComparer<JinjaValue>
 {
     public static JinjaKeys Instance { get; } = new();
@@ -228,6 +231,7 @@ internal sealed class JinjaKeys : IEqualityComparer<JinjaValue>
     };
 
     /// <summary>Whether a value can be a key.</summary>
-    public static bool IsHashable(JinjaValue value) =>
-        value is TextValue or NoneValue or BooleanValue or IntegerValue or FloatValue || (value is ListValue { IsTuple: true } tuple && tuple.Items.All(IsHashable));
+    public static bool IsHashable(JinjaValue value) => IsScalar(value) || (value is ListValue { IsTuple: true } tuple && tuple.Items.All(IsScalar));
+
+    private static bool IsScalar(JinjaValue value) => value is TextValue or NoneValue or BooleanValue or IntegerValue or FloatValue;
 }

@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Hadal.Checkpoints.Text.Jinja;
 
 internal sealed partial class JinjaParser
@@ -125,9 +127,7 @@ internal sealed partial class JinjaParser
                 Next();
                 return JinjaConstants.Named(token.Value) is { } constant ? new ConstantExpression(token.Position, constant) : new NameExpression(token.Position, token.Value);
             case TokenKind.String:
-                var text = Next().Value;
-                while (Current.Kind == TokenKind.String) text += Next().Value;
-                return new ConstantExpression(token.Position, TextValue.Trusted(text));
+                return new ConstantExpression(token.Position, TextValue.Trusted(ParseTexts()));
             case TokenKind.Integer or TokenKind.Float:
                 return new ConstantExpression(token.Position, JinjaConstants.Number(Next()));
         }
@@ -141,6 +141,14 @@ internal sealed partial class JinjaParser
 
         if (SkipOperator("[")) return ParseList(token.Position);
         return SkipOperator("{") ? ParseMapping(token.Position) : throw Unexpected("an expression");
+    }
+
+    /// <summary>Neighbouring texts are one.</summary>
+    private string ParseTexts()
+    {
+        var text = new StringBuilder();
+        while (Current.Kind == TokenKind.String) text.Append(Next().Value);
+        return text.ToString();
     }
 
     private ListExpression ParseList(int position)

@@ -31,7 +31,7 @@ internal sealed class JinjaScope(JinjaScope? parent)
 /// <summary>The state of one rendering: variables, output, and what is left of the limits.</summary>
 internal sealed class JinjaRun(ChatTemplateLimits limits, TimeProvider clock)
 {
-    private const int UnitsPerStep = 16;
+    private const int UnitsPerStep = 16, UnitsPerSearchStep = 4096;
     private long _steps;
     private int _macroDepth;
 
@@ -51,6 +51,13 @@ internal sealed class JinjaRun(ChatTemplateLimits limits, TimeProvider clock)
     {
         Position = position;
         Charge(1);
+        EnsureStack();
+    }
+
+    /// <summary>Ends the rendering before the stack does.</summary>
+    [SuppressMessage("Performance", "CA1822:Mark members as static", Justification = "Read as a part of the run, like Charge.")]
+    public void EnsureStack()
+    {
         if (!RuntimeHelpers.TryEnsureSufficientExecutionStack()) throw new JinjaFault(ChatTemplateFault.Limit, "the template is nested too deeply");
     }
 
@@ -67,6 +74,17 @@ internal sealed class JinjaRun(ChatTemplateLimits limits, TimeProvider clock)
         if (length > Limits.MaxOutputLength)
             throw new JinjaFault(ChatTemplateFault.Limit, FormattableString.Invariant($"the template makes a text of more than {Limits.MaxOutputLength} characters"));
         Charge(length / UnitsPerStep + 1);
+    }
+
+    /// <summary>Counts a search for one text in another before it is done; its time may be the product of both lengths.</summary>
+    public void ChargeSearch(int length, int soughtLength) =>
+        Charge(soughtLength > length ? 1 : (length / UnitsPerStep) + ((long)length * soughtLength / UnitsPerSearchStep) + 1);
+
+    /// <summary>A value as the key of a mapping: checked, and counted, since its hash takes time by its size.</summary>
+    public JinjaValue Key(JinjaValue value)
+    {
+        Charge(value switch { TextValue text => (text.Text.Length / UnitsPerStep) + 1, ListValue list => list.Items.Count + 1, _ => 1 });
+        return JinjaKeys.IsHashable(value) ? value : throw Fail($"unhashable type: '{value.TypeName}'");
     }
 
     /// <summary>Makes a list, within the limits.</summary>

@@ -41,6 +41,8 @@ internal static class JinjaSequences
     /// <summary><c>value[index]</c>; what is not there is undefined.</summary>
     public static JinjaValue Subscript(JinjaRun run, JinjaValue value, JinjaValue index)
     {
+        if (index is TextValue) run.Key(index);
+        else if (value is MappingValue && !JinjaKeys.IsHashable(index)) return Missing(run, value, index.TypeName);
         switch (value)
         {
             case MappingValue mapping when mapping.Items.TryGetValue(index, out var item): return item;

@@ -160,6 +160,8 @@ internal sealed class WithStatement(int position, IReadOnlyList<(JinjaExpression
 /// <summary>Parameters and body of a macro or of a call block.</summary>
 internal sealed class MacroDefinition(string name, IReadOnlyList<(string Name, JinjaExpression? Default)> parameters, JinjaStatement body)
 {
+    private readonly HashSet<string> _notForKwargs = [.. parameters.Select(parameter => parameter.Name), "caller"];
+
     public string Name { get; } = name;
 
     /// <summary>The function, closed over the scope in which it is defined.</summary>
@@ -175,16 +177,16 @@ internal sealed class MacroDefinition(string name, IReadOnlyList<(string Name, J
 
     private void Bind(JinjaRun run, JinjaScope scope, JinjaArguments arguments)
     {
+        run.Charge(parameters.Count + arguments.Positional.Count + arguments.Named.Count);
         for (var i = 0; i < parameters.Count; i++)
         {
             var (name, defaultValue) = parameters[i];
             scope.Set(name, arguments.Get(i, name) ?? defaultValue?.Evaluate(run) ?? new UndefinedValue($"parameter '{name}' was not provided"));
         }
 
-        var names = parameters.Select(parameter => parameter.Name);
-        var others = arguments.Named.Where(pair => !names.Contains(pair.Key) && pair.Key != "caller").ToList();
-        var mapping = MappingValue.Empty(others.Count);
-        foreach (var (name, value) in others) mapping[TextValue.Trusted(name)] = value;
+        var mapping = MappingValue.Empty();
+        foreach (var (name, value) in arguments.Named)
+            if (!_notForKwargs.Contains(name)) mapping[arguments.NameText(name)] = value;
         scope.Set("varargs", run.List([.. arguments.Positional.Skip(parameters.Count)], isTuple: true));
         scope.Set("kwargs", run.Mapping(mapping));
         if (arguments.Named.TryGetValue("caller", out var caller)) scope.Set("caller", caller);

@@ -24,8 +24,8 @@ internal static class JinjaTests
         ["odd"] = (run, value, _) => IsRemainder(run, value, new IntegerValue(2), 1),
         ["even"] = (run, value, _) => IsRemainder(run, value, new IntegerValue(2), 0),
         ["divisibleby"] = (run, value, arguments) => IsRemainder(run, value, JinjaMembers.Required(run, arguments, 0, "num"), 0),
-        ["upper"] = (run, value, _) => PythonText.Of(run, value).Text is var text && text.Any(char.IsUpper) && !text.Any(char.IsLower),
-        ["lower"] = (run, value, _) => PythonText.Of(run, value).Text is var text && text.Any(char.IsLower) && !text.Any(char.IsUpper),
+        ["upper"] = (run, value, _) => TextMethods.IsUpper(run, PythonText.Of(run, value)),
+        ["lower"] = (run, value, _) => TextMethods.IsLower(run, PythonText.Of(run, value)),
         ["sameas"] = (run, value, arguments) => JinjaMembers.Required(run, arguments, 0, "other") is var other && (ReferenceEquals(value, other)
             || (value.GetType() == other.GetType() && value is not (ListValue or MappingValue) && JinjaOperators.AreEqual(run, value, other))),
         ["equalto"] = Comparison("=="),

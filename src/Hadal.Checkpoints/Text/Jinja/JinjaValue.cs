@@ -177,7 +177,11 @@ internal sealed class LoopMemory
 }
 
 /// <summary>Arguments of a call.</summary>
-internal sealed class JinjaArguments(IReadOnlyList<JinjaValue> positional, IReadOnlyDictionary<string, JinjaValue> named)
+/// <param name="positional">By position.</param>
+/// <param name="named">By name.</param>
+/// <param name="untrustedNames">Names that come from the keys of a mapping which the template did not write.</param>
+internal sealed class JinjaArguments(
+    IReadOnlyList<JinjaValue> positional, IReadOnlyDictionary<string, JinjaValue> named, IReadOnlySet<string>? untrustedNames = null)
 {
     private static readonly Dictionary<string, JinjaValue> NoNames = [];
 
@@ -191,6 +195,13 @@ internal sealed class JinjaArguments(IReadOnlyList<JinjaValue> positional, IRead
     public JinjaValue? Get(int index, string name) =>
         index < Positional.Count ? Positional[index] : Named.GetValueOrDefault(name);
 
+    /// <summary>The name of an argument as a text.</summary>
+    public TextValue NameText(string name) => untrustedNames?.Contains(name) == true ? TextValue.Untrusted(name) : TextValue.Trusted(name);
+
     /// <summary>The arguments without the first <paramref name="count"/> positional ones.</summary>
-    public JinjaArguments Skip(int count) => new([.. Positional.Skip(count)], Named);
+    public JinjaArguments Skip(int count) => new([.. Positional.Skip(count)], Named, untrustedNames);
+
+    /// <summary>The arguments and one more.</summary>
+    public JinjaArguments With(string name, JinjaValue value) =>
+        new(Positional, new Dictionary<string, JinjaValue>(Named, StringComparer.Ordinal) { [name] = value }, untrustedNames);
 }

@@ -164,7 +164,7 @@ internal static class PythonText
                 WriteJsonItems(run, '{', '}', mapping.Items.Count, style, level, to, pairs, (pair, inner) =>
                 {
                     WriteJsonText(run, JsonKey(run, pair.Key), style, to);
-                    to.Append(style.KeySeparator, true);
+                    to.Append(style.KeySeparator);
                     WriteJson(run, pair.Value, style, inner, to);
                 });
                 break;
@@ -179,7 +179,7 @@ internal static class PythonText
         var isFirst = true;
         foreach (var item in items)
         {
-            if (!isFirst) to.Append(style.ItemSeparator, true);
+            if (!isFirst) to.Append(style.ItemSeparator);
             isFirst = false;
             NewLine(run, style, level + 1, to);
             write(item, level + 1);
@@ -192,9 +192,9 @@ internal static class PythonText
     private static void NewLine(JinjaRun run, JsonStyle style, int level, TextBuilder to)
     {
         if (style.Indent is not { } indent) return;
-        run.ChargeText((long)indent.Length * level);
+        run.ChargeText((long)indent.Text.Length * level);
         to.Append('\n', true);
-        for (var i = 0; i < level; i++) to.Append(indent, true);
+        for (var i = 0; i < level; i++) to.Append(indent);
     }
 
     private static TextValue JsonKey(JinjaRun run, JinjaValue key) => key switch
@@ -247,11 +247,11 @@ internal static class PythonText
 /// <summary>How JSON is laid out; the defaults are those of Hugging Face's <c>tojson</c>.</summary>
 internal sealed record JsonStyle
 {
-    public string? Indent { get; init; }
+    public TextValue? Indent { get; init; }
 
-    public string ItemSeparator { get; init; } = ", ";
+    public TextValue ItemSeparator { get; init; } = TextValue.Trusted(", ");
 
-    public string KeySeparator { get; init; } = ": ";
+    public TextValue KeySeparator { get; init; } = TextValue.Trusted(": ");
 
     public bool EnsureAscii { get; init; }
 

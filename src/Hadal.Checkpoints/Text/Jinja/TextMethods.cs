@@ -22,13 +22,72 @@ internal static class TextMethods
 
     public static TextValue Strip(JinjaRun run, TextValue text, TextValue? characters, bool atBegin, bool atEnd)
     {
-        run.Charge(text.Text.Length / 16);
+        run.ChargeText(text.Text.Length);
+        run.ChargeText(characters?.Text.Length ?? 0);
+        HashSet<Rune>? set = characters is null ? null : [.. characters.Text.EnumerateRunes()];
         var (begin, end) = (0, text.Text.Length);
-        while (atBegin && begin < end && IsStripped(text.Text[begin])) begin++;
-        while (atEnd && end > begin && IsStripped(text.Text[end - 1])) end--;
+        while (atBegin && begin < end)
+        {
+            Rune.DecodeFromUtf16(text.Text.AsSpan(begin, end - begin), out var rune, out var length);
+            if (!IsStripped(rune)) break;
+            begin += length;
+        }
+
+        while (atEnd && begin < end)
+        {
+            Rune.DecodeLastFromUtf16(text.Text.AsSpan(begin, end - begin), out var rune, out var length);
+            if (!IsStripped(rune)) break;
+            end -= length;
+        }
+
         return text.Slice(begin, end);
 
-        bool IsStripped(char c) => characters is null ? JinjaLexer.IsSpace(c) : characters.Text.Contains(c, StringComparison.Ordinal);
+        bool IsStripped(Rune rune) => set?.Contains(rune) ?? (rune.IsBmp && JinjaLexer.IsSpace((char)rune.Value));
+    }
+
+    public static bool StartsWith(JinjaRun run, TextValue text, TextValue affix)
+    {
+        run.Charge(affix.Text.Length / 64 + 1);
+        return text.Text.StartsWith(affix.Text, StringComparison.Ordinal);
+    }
+
+    public static bool EndsWith(JinjaRun run, TextValue text, TextValue affix)
+    {
+        run.Charge(affix.Text.Length / 64 + 1);
+        return text.Text.EndsWith(affix.Text, StringComparison.Ordinal);
+    }
+
+    public static TextValue RemovePrefix(JinjaRun run, TextValue text, TextValue prefix)
+    {
+        if (!StartsWith(run, text, prefix)) return text;
+        run.ChargeText(text.Text.Length - prefix.Text.Length);
+        return text.Slice(prefix.Text.Length, text.Text.Length);
+    }
+
+    public static TextValue RemoveSuffix(JinjaRun run, TextValue text, TextValue suffix)
+    {
+        if (!EndsWith(run, text, suffix)) return text;
+        run.ChargeText(text.Text.Length - suffix.Text.Length);
+        return text.Slice(0, text.Text.Length - suffix.Text.Length);
+    }
+
+    /// <summary>True if there is a character and all of them belong to a kind.</summary>
+    public static bool IsAll(JinjaRun run, TextValue text, Func<char, bool> isIn)
+    {
+        run.ChargeText(text.Text.Length);
+        return text.Text.Length > 0 && text.Text.All(isIn);
+    }
+
+    public static bool IsUpper(JinjaRun run, TextValue text)
+    {
+        run.ChargeText(text.Text.Length);
+        return text.Text.Any(char.IsUpper) && !text.Text.Any(char.IsLower);
+    }
+
+    public static bool IsLower(JinjaRun run, TextValue text)
+    {
+        run.ChargeText(text.Text.Length);
+        return text.Text.Any(char.IsLower) && !text.Text.Any(char.IsUpper);
     }
 
     public static ListValue Split(JinjaRun run, TextValue text, TextValue? separator, long maxSplit)
@@ -36,6 +95,7 @@ internal static class TextMethods
         if (separator is null) return SplitAtSpace(run, text, maxSplit);
         if (separator.Text.Length == 0) throw run.Fail("empty separator");
         run.ChargeText(text.Text.Length);
+        run.ChargeSearch(text.Text.Length, separator.Text.Length);
         var parts = new List<JinjaValue>();
         var begin = 0;
         while (maxSplit < 0 || parts.Count < maxSplit)
@@ -54,7 +114,7 @@ internal static class TextMethods
     public static ListValue SplitFromEnd(JinjaRun run, TextValue text, TextValue? separator, long maxSplit)
     {
         var whole = Split(run, text, separator, -1);
-        if (maxSplit < 0 || whole.Items.Count <= maxSplit + 1) return whole;
+        if (maxSplit < 0 || whole.Items.Count - 1 <= maxSplit) return whole;
         if (separator is null) throw run.Fail("rsplit with maxsplit needs a separator");
         var tail = whole.Items.Skip(whole.Items.Count - (int)maxSplit).ToList();
         var head = text.Text.Length - tail.Sum(part => ((TextValue)part).Text.Length + separator.Text.Length);
@@ -83,6 +143,7 @@ internal static class TextMethods
     public static TextValue Replace(JinjaRun run, TextValue text, TextValue old, TextValue with, long count)
     {
         run.ChargeText(text.Text.Length);
+        run.ChargeSearch(text.Text.Length, old.Text.Length);
         var builder = new TextBuilder();
         var begin = 0;
         for (var replaced = 0L; count < 0 || replaced < count; replaced++)
@@ -103,14 +164,16 @@ internal static class TextMethods
 
     public static IntegerValue Find(JinjaRun run, TextValue text, TextValue sought, bool last)
     {
-        run.Charge(text.Text.Length / 16);
+        run.ChargeSearch(text.Text.Length, sought.Text.Length);
         var at = last ? text.Text.LastIndexOf(sought.Text, StringComparison.Ordinal) : text.Text.IndexOf(sought.Text, StringComparison.Ordinal);
-        return new IntegerValue(at <= 0 ? at : JinjaSequences.Length(run, text.Slice(0, at)));
+        if (at <= 0) return new IntegerValue(at);
+        run.ChargeText(at);
+        return new IntegerValue(JinjaSequences.Length(run, text.Slice(0, at)));
     }
 
     public static IntegerValue Count(JinjaRun run, TextValue text, TextValue sought)
     {
-        run.Charge(text.Text.Length / 16);
+        run.ChargeSearch(text.Text.Length, sought.Text.Length);
         return new IntegerValue(sought.Text.Length == 0 ? JinjaSequences.Length(run, text) + 1 : text.Text.AsSpan().Count(sought.Text));
     }
 

@@ -32,6 +32,9 @@ internal class TextValue : JinjaValue
 
     public static TextValue Untrusted(string text) => text.Length == 0 ? Empty : new TextValue(text, false, []);
 
+    /// <summary>True if the template wrote all of it.</summary>
+    public bool IsTrusted => IsUniform && _startsTrusted;
+
     /// <summary>True if one side wrote all of it.</summary>
     public bool IsUniform => _borders.Length == 0;
 
