@@ -25,6 +25,9 @@ internal sealed record AddedToken(
 /// alone and does not is passed over as a whole: no other token is looked for in it.</summary>
 internal sealed class AddedTokens
 {
+    // Edges of the tree of all tokens.
+    private const int MaxEdges = 1 << 22;
+
     private readonly Dictionary<long, int> _edges = [];
     private readonly List<AddedToken?> _ends = [null];
     private readonly SearchValues<char> _firstUnits;
@@ -40,6 +43,7 @@ internal sealed class AddedTokens
                 if (!_edges.TryGetValue(Edge(node, unit), out var next))
                 {
                     next = _ends.Count;
+                    if (next > MaxEdges) throw new CheckpointException($"the added tokens have more than {MaxEdges} characters together");
                     _edges.Add(Edge(node, unit), next);
                     _ends.Add(null);
                 }

@@ -4,11 +4,11 @@ namespace Hadal.Checkpoints.Text;
 /// repeated character classes with bounded lookahead.</summary>
 /// <remarks>The framework's expressions work on UTF-16 units: <c>\p{L}</c> misses letters above U+FFFF and a class cannot hold a range up
 /// there. Here what is written is what is matched, with the semantics of the Oniguruma engine (first alternative wins, repetition is
-/// greedy and gives back). A failed unbounded repetition is remembered, so that matching takes time linear in the text.</remarks>
+/// greedy and gives back). The end and the failure of an unbounded repetition are remembered, so that matching takes time linear in the text.</remarks>
 internal sealed class RunePattern
 {
-    /// <summary>The most ways through a pattern's bounded parts; published ones have below a hundred.</summary>
-    public const int MaxPaths = 4096;
+    /// <summary>The most steps that a pattern's bounded parts may take from one position; published ones take about a hundred, one a thousand.</summary>
+    public const int MaxSteps = 4096;
 
     private RunePattern(string source, Node[] nodes, int start)
     {

@@ -96,7 +96,7 @@ internal sealed class RunePatternMatcher
     /// <summary>Takes as many repetitions as there are and leaves the lower counts as choices.</summary>
     private bool EnterRepeat(int node, Node n, ref int position)
     {
-        var isRun = n.Max == Unbounded && !n.IsPossessive;
+        var isRun = n.Max == Unbounded;
         var end = isRun ? RunEnd(ref _runs[node], n.Class!, position) : Scan(n.Class!, position, n.Max);
         var lowest = n.Min == 0 ? position : Advance(position, n.Min, end);
         if (lowest < 0) return false;

@@ -12,9 +12,10 @@ internal sealed class RunePatternParser(string source)
     private const int MaxLength = 16_384, MaxNodes = 4096, MaxDepth = 32, MaxRepeat = 1024, Unbounded = int.MaxValue;
 
     private readonly List<Node> _nodes = [];
-    private readonly List<int> _paths = [];
+    private readonly List<int> _steps = [];
     private int _position;
     private int _depth;
+    private int _emitted;
     private bool _ignoresCase;
 
     /// <summary>What one group, class or escape parsed to; emitted later, once per repetition, with its successor known.</summary>
@@ -47,7 +48,7 @@ internal sealed class RunePatternParser(string source)
         return next =>
         {
             int[] starts = [.. branches.Select(branch => branch(next))];
-            return Add(new Node(NodeKind.Fork) { Branches = starts }, starts.Sum(start => _paths[start]));
+            return Add(new Node(NodeKind.Fork) { Branches = starts }, starts.Sum(start => _steps[start]));
         };
     }
 
@@ -62,6 +63,8 @@ internal sealed class RunePatternParser(string source)
 
         return next =>
         {
+            // Empty groups make no nodes, but repeating them takes time all the same.
+            if (++_emitted > MaxNodes) throw Refused("it takes too many steps");
             for (var i = items.Count - 1; i >= 0; i--) next = items[i](next);
             return next;
         };
@@ -84,10 +87,10 @@ internal sealed class RunePatternParser(string source)
                 return Group();
             case '$':
                 _position++;
-                return next => Add(new Node(NodeKind.LineEnd) { Next = next }, _paths[next]);
+                return next => Add(new Node(NodeKind.LineEnd) { Next = next }, _steps[next]);
             case '^':
                 _position++;
-                return next => Add(new Node(NodeKind.TextBegin) { Next = next }, _paths[next]);
+                return next => Add(new Node(NodeKind.TextBegin) { Next = next }, _steps[next]);
             case '[':
                 return Repeated(CharacterClass());
             case '*' or '+' or '?':
@@ -132,7 +135,7 @@ internal sealed class RunePatternParser(string source)
             {
                 var start = body(Add(new Node(NodeKind.Accept), 1));
                 if (!IsBounded(start)) throw Refused("unbounded repetition inside a lookahead");
-                return Add(new Node(NodeKind.Look) { Look = start, IsNegated = look == '!', Next = next }, checked(_paths[start] + _paths[next]));
+                return Add(new Node(NodeKind.Look) { Look = start, IsNegated = look == '!', Next = next }, checked(_steps[start] + _steps[next]));
             };
         }
 
@@ -143,7 +146,7 @@ internal sealed class RunePatternParser(string source)
             for (var i = max; i > 0; i--)
             {
                 var once = body(next);
-                next = i > min ? Add(new Node(NodeKind.Fork) { Branches = [once, next] }, _paths[once] + _paths[next]) : once;
+                next = i > min ? Add(new Node(NodeKind.Fork) { Branches = [once, next] }, _steps[once] + _steps[next]) : once;
             }
 
             return next;
@@ -155,7 +158,7 @@ internal sealed class RunePatternParser(string source)
         var (min, max, isPossessive) = Quantifier();
         return next => Add(
             new Node(NodeKind.Repeat) { Class = set, Min = min, Max = max, IsPossessive = isPossessive, Next = next },
-            max == Unbounded || isPossessive ? _paths[next] : (long)_paths[next] * (max - min + 1));
+            (max == Unbounded ? 1 : max) + (max == Unbounded || isPossessive ? _steps[next] : (long)_steps[next] * (max - min + 1)));
     }
 
     private (int Min, int Max, bool IsPossessive) Quantifier()
@@ -311,11 +314,11 @@ internal sealed class RunePatternParser(string source)
         };
     }
 
-    private int Add(Node node, long paths)
+    private int Add(Node node, long steps)
     {
-        if (_nodes.Count >= MaxNodes || paths > RunePattern.MaxPaths) throw Refused("it has too many ways to match");
+        if (_nodes.Count >= MaxNodes || steps > RunePattern.MaxSteps) throw Refused("it takes too many steps");
         _nodes.Add(node);
-        _paths.Add((int)paths);
+        _steps.Add((int)steps);
         return _nodes.Count - 1;
     }
 

@@ -5,6 +5,9 @@ namespace Hadal.Checkpoints.Text;
 /// <summary>Byte strings by token id, and ids by byte string. Compact and immutable: one block of bytes, offsets, a hash table.</summary>
 internal sealed class TokenTable
 {
+    // Differs from process to process, so that no file can be made in which all tokens collide.
+    private static readonly uint _seed = (uint)HashCode.Combine(2166136261u);
+
     private readonly byte[] _bytes;
     private readonly int[] _offsets;
     private readonly int[] _slots;
@@ -42,10 +45,10 @@ internal sealed class TokenTable
     /// <summary>The id of a byte string, or -1.</summary>
     public int IdOf(ReadOnlySpan<byte> entry) => entry.Length == 0 || entry.Length > MaxLength ? -1 : _slots[SlotOf(entry)] - 1;
 
-    /// <summary>A hash of bytes that spreads over the high bits.</summary>
+    /// <summary>A hash of bytes that spreads over the high bits: FNV-1a from a start that differs from process to process.</summary>
     public static uint Hash(ReadOnlySpan<byte> bytes)
     {
-        var hash = 2166136261u;
+        var hash = _seed;
         foreach (var value in bytes) hash = (hash ^ value) * 16777619u;
         return (hash ^ (hash >> 15)) * 2654435769u;
     }

@@ -17,8 +17,8 @@ internal static class TokenizerJson
     /// <summary>Merges allowed; the largest published vocabularies have about 520 000.</summary>
     public const int MaxMerges = 1 << 21;
 
-    /// <summary>UTF-16 units allowed in an added token.</summary>
-    public const int MaxAddedLength = 1024;
+    /// <summary>UTF-16 units allowed in an added token: finding them takes time by the longest one. Published ones have below a hundred.</summary>
+    public const int MaxAddedLength = 256;
 
     /// <summary>Builds the tokenizer.</summary>
     /// <param name="tokenizer">Contents of <c>tokenizer.json</c>.</param>

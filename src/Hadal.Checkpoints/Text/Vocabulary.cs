@@ -47,6 +47,9 @@ internal enum VocabularySpelling
 /// <summary>The tokens of a model: text, bytes and kind by id, id by text. Immutable.</summary>
 internal sealed class Vocabulary
 {
+    /// <summary>Bytes allowed in a token: looking one up takes time by its length. The longest published ones have about a thousand.</summary>
+    private const int TokenByteLimit = 4096;
+
     /// <summary>Stands for a space in <see cref="VocabularySpelling.SpaceSign"/>.</summary>
     public const char SpaceSign = '\u2581';
 
@@ -70,6 +73,7 @@ internal sealed class Vocabulary
             var (text, kind, isInModel) = entries[id];
             if (kind == TokenKind.None) continue;
             var key = spelling == VocabularySpelling.ByteLevel ? ByteAlphabet.Unspell(text) : Encoding.UTF8.GetBytes(text);
+            if (key.Length > TokenByteLimit) throw new CheckpointException($"token {id} has {key.Length} bytes, allowed are {TokenByteLimit}");
             if (isInModel && kind is TokenKind.Normal or TokenKind.UserDefined or TokenKind.Byte) keys[id] = key;
             bytes[id] = kind switch
             {

@@ -61,6 +61,9 @@ public sealed class RunePatternTests
         { @"[ab]*a[ab]*b[ab]*c", Repeat("ab", 10_000) },
         { @"\s?\p{L}+\d", Repeat("a", 20_000) },
         { @"(a|aa)(a|aa)(a|aa)[ab]*c", Repeat("a", 20_000) },
+        { @"a++b", Repeat("a", 20_000) },
+        { @"[ab]*+c|a*+b++d", Repeat("ab", 10_000) },
+        { @" ?[^\s\p{L}\p{N}]++[\r\n]*|\s++$|\s+(?!\S)|\s+", Repeat("- ", 10_000) + Repeat(" ", 10_000) + "a" },
     };
 
     [Theory]
@@ -88,7 +91,9 @@ public sealed class RunePatternTests
     [InlineData(@"a{2000}", "the repetition {2000}")]
     [InlineData(@"*a", "nothing to repeat")]
     [InlineData(@"a\", "a '\\' at the end")]
-    [InlineData("(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)b", "too many ways")]
+    [InlineData("(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)b", "too many steps")]
+    [InlineData("(((((){1000}){1000}){1000}){1000}){1000}", "too many steps")]
+    [InlineData("[ab]{0,1000}[ab]{0,1000}c", "too many steps")]
     [InlineData("", "it is empty")]
     public void What_is_not_supported_is_refused_by_name(string source, string reason)
     {

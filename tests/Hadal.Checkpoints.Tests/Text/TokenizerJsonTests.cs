@@ -157,7 +157,12 @@ public sealed class TokenizerJsonTests
         Assert.Throws<CheckpointException>(() => Read(ByteLevel("", normalizer: nested)));
         var many = "{\"type\":\"Sequence\",\"normalizers\":[" + string.Join(',', Enumerable.Repeat("{\"type\":\"NFC\"}", 40)) + "]}";
         Assert.Contains("more than 32 steps", Assert.Throws<CheckpointException>(() => Read(ByteLevel("", normalizer: many))).Message, StringComparison.Ordinal);
-        Assert.Contains("1025 characters", Assert.Throws<CheckpointException>(() => Read(ByteLevel($$"""{"id":300,"content":"{{new string('x', 1025)}}"}"""))).Message, StringComparison.Ordinal);
+        Assert.Contains("257 characters", Assert.Throws<CheckpointException>(() => Read(ByteLevel($$"""{"id":300,"content":"{{new string('x', 257)}}"}"""))).Message, StringComparison.Ordinal);
+        var added = string.Join(',', Enumerable.Range(0, 20_000).Select(i => $$"""{"id":{{300 + i}},"content":"{{i:00000}}{{new string('x', 250)}}"}"""));
+        Assert.Contains("added tokens have more than", Assert.Throws<CheckpointException>(() => Read(ByteLevel(added))).Message, StringComparison.Ordinal);
+        Assert.Contains("4097 bytes", Assert.Throws<CheckpointException>(() => Read(ByteLevel("", extra: $",\"{new string('x', 4097)}\":300"))).Message, StringComparison.Ordinal);
+        foreach (var step in (string[])["""{"type":"Replace","pattern":{"String":"a"},"content":"aaaaa"}""", """{"type":"Prepend","prepend":"aaaa"}"""])
+            Assert.Contains("16 times as long", Assert.Throws<CheckpointException>(() => Read(ByteLevel("", normalizer: $$"""{"type":"Sequence","normalizers":[{{step}},{{step}}]}"""))).Message, StringComparison.Ordinal);
         Assert.Contains("the limit is", Assert.Throws<CheckpointException>(() => TokenizerJson.Read(new byte[TokenizerJson.MaxBytes + 1], default, "x")).Message, StringComparison.Ordinal);
         var merges = "[" + string.Join(',', Enumerable.Repeat("0", TokenizerJson.MaxMerges + 1)) + "]";
         Assert.Contains("merges, the limit is", Assert.Throws<CheckpointException>(() => Read(ByteLevel("", merges: merges))).Message, StringComparison.Ordinal);
