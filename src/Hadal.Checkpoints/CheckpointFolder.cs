@@ -20,7 +20,8 @@ internal sealed class CheckpointFolder(string path)
         if (Directory.Exists(path)) throw new CheckpointException($"{path}: is a directory, expected a file");
         var file = new FileInfo(path);
         if (file.LinkTarget is not { } target) return file.Exists ? path : null;
-        if (!LeadsInside(path)) throw new CheckpointException($"{path}: is a link to {target}, outside the directory; copy the file into the directory");
+        if (!LeadsInside(path))
+            throw new CheckpointException($"{path}: is a link to {target}, outside the directory; copy the file into the directory");
         return File.Exists(RealPath(path)) ? path : throw new CheckpointException($"{path}: is a link to {target}, which does not exist");
     }
 

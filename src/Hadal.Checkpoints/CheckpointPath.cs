@@ -21,7 +21,8 @@ internal static class CheckpointPath
         if (hasWeights && folder.Find("config.json") is not null) return CheckpointDirectory.Open(folder);
         var models = folder.Names("*.gguf").Where(name => !Weights.GgufParts.IsLaterPart(name)).ToList();
         if (models.Count == 1 && !hasWeights) return GgufCheckpoint.Open(folder.Find(models[0])!);
-        if (models.Count > 1 && !hasWeights) throw new CheckpointException($"{folder.Path}: has {models.Count} .gguf files; name one of them: {string.Join(", ", models.Take(8))}");
+        if (models.Count > 1 && !hasWeights)
+            throw new CheckpointException($"{folder.Path}: has {models.Count} .gguf files; name one of them: {string.Join(", ", models.Take(8))}");
         if (hasWeights) throw new CheckpointException($"{folder.Path}: has safetensors files, but no config.json; {Supported}");
         var other = folder.Names("*").Select(name => (Name: name, Kind: KindOf(name))).FirstOrDefault(file => file.Kind is not null);
         var found = other.Kind is null ? "found no weights" : $"found {other.Name}, {other.Kind}";

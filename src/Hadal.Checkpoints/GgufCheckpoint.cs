@@ -19,7 +19,7 @@ internal static class GgufCheckpoint
             ConfigCheck.Check(config, path);
             var faults = new FaultList(path);
             var stored = GgufTensors.Read(files, (config as DeepSeekConfig)?.NRoutedExperts ?? 0, faults);
-            faults.ThrowIfAny($"unknown to {config.ModelType}");
+            faults.ThrowIfAny("the file is damaged, or made for a newer form of its architecture");
             var tensors = TensorBinder.Bind(path, config, () => Specs(config, stored), stored, warnings);
             var metadata = files[0].Metadata;
             return new Checkpoint(path, "gguf", config, tensors, [.. files.Select(file => file.Map)], () => TokenizerLoader.FromGguf(metadata))

@@ -52,9 +52,7 @@ internal sealed class ConfigCheck
         Token("bos_token_id", config.BosTokenId);
         foreach (var id in config.EosTokenId) Token("eos_token_id", id);
 
-        // Some files write -1 for "no padding token".
-        if (config.PadTokenId != -1) Token("pad_token_id", config.PadTokenId);
-
+        // pad_token_id is free: nothing here pads, and files write -1 or the number behind the vocabulary for "none".
         void Token(string key, int? id)
         {
             if (id is { } value && (value < 0 || value >= config.VocabSize)) _faults.Add($"{key} is {value}, vocab_size is {config.VocabSize}");
@@ -87,10 +85,12 @@ internal sealed class ConfigCheck
 
         Number("rope_scaling.factor", scaling.Factor, 0, 1e6);
         Size("rope_scaling.original_max_position_embeddings", scaling.OriginalMaxPositionEmbeddings, int.MaxValue);
-        if (scaling.RopeType is not null && scaling.Type is not null && scaling.RopeType != scaling.Type) _faults.Add($"rope_scaling.rope_type is '{scaling.RopeType}' and type is '{scaling.Type}'; expected the same");
+        if (scaling.RopeType is not null && scaling.Type is not null && scaling.RopeType != scaling.Type)
+            _faults.Add($"rope_scaling.rope_type is '{scaling.RopeType}' and type is '{scaling.Type}'; expected the same");
         foreach (var (key, value) in scaling.OtherKeys ?? new Dictionary<string, JsonElement>())
         {
-            if ((key is "attention_factor" or "short_factor" or "long_factor" or "mrope_section") && value.ValueKind != JsonValueKind.Null) Unsupported($"rope_scaling.{key}", Text(value), "absent");
+            if ((key is "attention_factor" or "short_factor" or "long_factor" or "mrope_section") && value.ValueKind != JsonValueKind.Null)
+                Unsupported($"rope_scaling.{key}", Text(value), "absent");
             if (key == "truncate" && value.ValueKind == JsonValueKind.False) Unsupported("rope_scaling.truncate", "false", "true");
         }
     }
@@ -101,15 +101,18 @@ internal sealed class ConfigCheck
         {
             case "fp8":
                 if (quantization.Fmt is not (null or "e4m3")) Unsupported("quantization_config.fmt", quantization.Fmt, "e4m3");
-                if (quantization.ActivationScheme is not (null or "dynamic")) Unsupported("quantization_config.activation_scheme", quantization.ActivationScheme, "dynamic");
+                if (quantization.ActivationScheme is not (null or "dynamic"))
+                    Unsupported("quantization_config.activation_scheme", quantization.ActivationScheme, "dynamic");
                 if (quantization.WeightBlockSize is not [128, 128])
                     Unsupported("quantization_config.weight_block_size", quantization.WeightBlockSize is { } block ? $"[{string.Join(", ", block)}]" : "missing", "[128, 128]");
                 break;
             case "awq":
                 if (quantization.Bits != 4) Unsupported("quantization_config.bits", Text(quantization.Bits), "4");
-                if (quantization.GroupSize is not (32 or 64 or 128)) Unsupported("quantization_config.group_size", Text(quantization.GroupSize), "32, 64, 128");
+                if (quantization.GroupSize is not (32 or 64 or 128))
+                    Unsupported("quantization_config.group_size", Text(quantization.GroupSize), "32, 64, 128");
                 if (quantization.ZeroPoint == false) Unsupported("quantization_config.zero_point", "false", "true");
-                if (quantization.Version is { } version && !version.Equals("gemm", StringComparison.OrdinalIgnoreCase)) Unsupported("quantization_config.version", version, "gemm");
+                if (quantization.Version is { } version && !version.Equals("gemm", StringComparison.OrdinalIgnoreCase))
+                    Unsupported("quantization_config.version", version, "gemm");
                 break;
             default:
                 Unsupported("quantization_config.quant_method", quantization.QuantMethod, "fp8, awq");
@@ -148,12 +151,15 @@ internal sealed class ConfigCheck
     private void CheckGroupedQuery(GroupedQueryConfig config)
     {
         var heads = Math.Max(1, config.NumAttentionHeads);
-        if (config.ModelType is "qwen2" or "qwen3" && config.NumKeyValueHeads is null) _faults.Add($"num_key_value_heads is missing; {config.ModelType} has no common default");
+        if (config.ModelType is "qwen2" or "qwen3" && config.NumKeyValueHeads is null)
+            _faults.Add($"num_key_value_heads is missing; {config.ModelType} has no common default");
         if (config.ModelType == "qwen3" && config.HeadDim is null) _faults.Add("head_dim is missing; qwen3 has no common default");
         if (config.ModelType == "qwen2" && config.AttentionBias == false) Unsupported("attention_bias", "false", "true for qwen2");
         if (config.ModelType != "llama" && config.MlpBias) Unsupported("mlp_bias", "true", $"false for {config.ModelType}");
-        if (config.HeadDim is null && config.HiddenSize % heads != 0) _faults.Add($"hidden_size {config.HiddenSize} is no multiple of num_attention_heads {heads}");
-        if (config.NumKeyValueHeads is > 0 and var keyValueHeads && heads % keyValueHeads != 0) _faults.Add($"num_attention_heads {heads} is no multiple of num_key_value_heads {keyValueHeads}");
+        if (config.HeadDim is null && config.HiddenSize % heads != 0)
+            _faults.Add($"hidden_size {config.HiddenSize} is no multiple of num_attention_heads {heads}");
+        if (config.NumKeyValueHeads is > 0 and var keyValueHeads && heads % keyValueHeads != 0)
+            _faults.Add($"num_attention_heads {heads} is no multiple of num_key_value_heads {keyValueHeads}");
         Size("head_dim", config.HeadDim);
         var width = config.HeadDim ?? config.HiddenSize / heads;
         if (width % 2 != 0) _faults.Add($"head_dim {width} is odd; rotary pairs need an even width");
@@ -185,13 +191,15 @@ internal sealed class ConfigCheck
     {
         var count = new[] { config.IndexNHeads, config.IndexHeadDim, config.IndexTopk }.Count(value => value is not null);
         if (count == 0 && config.ModelType != "deepseek_v32") return;
-        if (count > 0 && config.ModelType is "deepseek_v2" or "deepseek_v3") _faults.Add($"index_n_heads, index_head_dim, index_topk: are computed for deepseek_v32 and hadal, not for {config.ModelType}");
+        if (count > 0 && config.ModelType is "deepseek_v2" or "deepseek_v3")
+            _faults.Add($"index_n_heads, index_head_dim, index_topk: are computed for deepseek_v32 and hadal, not for {config.ModelType}");
         if (count < 3) _faults.Add("index_n_heads, index_head_dim and index_topk belong together; one of them is missing");
         Size("index_n_heads", config.IndexNHeads);
         Size("index_head_dim", config.IndexHeadDim);
         Size("index_topk", config.IndexTopk);
         Product("index_n_heads × index_head_dim", config.IndexNHeads ?? 1, config.IndexHeadDim ?? 1);
-        if (config.IndexHeadDim < config.QkRopeHeadDim) _faults.Add($"index_head_dim {config.IndexHeadDim} is below qk_rope_head_dim {config.QkRopeHeadDim}, which is rotated in it");
+        if (config.IndexHeadDim < config.QkRopeHeadDim)
+            _faults.Add($"index_head_dim {config.IndexHeadDim} is below qk_rope_head_dim {config.QkRopeHeadDim}, which is rotated in it");
     }
 
     private void CheckExperts(DeepSeekConfig config, int experts)
@@ -201,8 +209,10 @@ internal sealed class ConfigCheck
         Size("num_experts_per_tok", config.NumExpertsPerTok ?? 0);
         if (config.NSharedExperts is < 0 or > MaxExperts) _faults.Add($"n_shared_experts is {config.NSharedExperts}, expected 0 to {MaxExperts}");
         Product("n_shared_experts × moe_intermediate_size", config.NSharedExperts ?? 0, config.MoeIntermediateSize ?? 0);
-        if (config.FirstKDenseReplace < 0 || config.FirstKDenseReplace > config.NumHiddenLayers) _faults.Add($"first_k_dense_replace is {config.FirstKDenseReplace}, expected 0 to num_hidden_layers, {config.NumHiddenLayers}");
-        if (config.TopkMethod is not ("greedy" or "group_limited_greedy" or "noaux_tc")) Unsupported("topk_method", config.TopkMethod, "greedy, group_limited_greedy, noaux_tc");
+        if (config.FirstKDenseReplace < 0 || config.FirstKDenseReplace > config.NumHiddenLayers)
+            _faults.Add($"first_k_dense_replace is {config.FirstKDenseReplace}, expected 0 to num_hidden_layers, {config.NumHiddenLayers}");
+        if (config.TopkMethod is not ("greedy" or "group_limited_greedy" or "noaux_tc"))
+            Unsupported("topk_method", config.TopkMethod, "greedy, group_limited_greedy, noaux_tc");
         if (config.ScoringFunc is not ("softmax" or "sigmoid")) Unsupported("scoring_func", config.ScoringFunc, "softmax, sigmoid");
         Number("routed_scaling_factor", config.RoutedScalingFactor, 0, 1e6);
 
@@ -210,7 +220,8 @@ internal sealed class ConfigCheck
         var isGrouped = config.TopkMethod is "group_limited_greedy" or "noaux_tc";
         if (groups < 1 || experts % groups != 0) _faults.Add($"n_group is {groups}, expected a divisor of n_routed_experts, {experts}");
         else if (kept < 1 || kept > groups) _faults.Add($"topk_group is {kept}, expected 1 to n_group, {groups}");
-        else if (config.NumExpertsPerTok > (isGrouped ? (long)experts / groups * kept : experts)) _faults.Add($"num_experts_per_tok is {config.NumExpertsPerTok}, more than the experts to choose from");
+        else if (config.NumExpertsPerTok > (isGrouped ? (long)experts / groups * kept : experts))
+            _faults.Add($"num_experts_per_tok is {config.NumExpertsPerTok}, more than the experts to choose from");
     }
 
     private void Size(string key, int? value, int largest = MaxSize)
@@ -227,7 +238,8 @@ internal sealed class ConfigCheck
     private void Number(string key, double? value, double least, double largest, bool orZero = false)
     {
         if (value is null) _faults.Add($"{key} is missing");
-        else if (!(value > least || (orZero && value == least)) || !(value <= largest)) _faults.Add($"{key} is {Text(value.Value)}, expected {Text(least)} to {Text(largest)}");
+        else if (!(value > least || (orZero && value == least)) || !(value <= largest))
+            _faults.Add($"{key} is {Text(value.Value)}, expected {Text(least)} to {Text(largest)}");
     }
 
     private void Unsupported(string key, string found, string supported) => _faults.Add($"{key} is {found}, which is not computed; supported: {supported}");

@@ -47,7 +47,8 @@ internal static class GenerationConfigReader
 
         void Range(string key, double? value, double least, double largest)
         {
-            if (value is { } number && !(number >= least && number <= largest)) faults.Add(FormattableString.Invariant($"{key} is {number}, expected {least} to {largest}"));
+            if (value is { } number && !(number >= least && number <= largest))
+                faults.Add(FormattableString.Invariant($"{key} is {number}, expected {least} to {largest}"));
         }
     }
 }

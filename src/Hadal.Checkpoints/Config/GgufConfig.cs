@@ -30,7 +30,8 @@ internal sealed class GgufConfig
     {
         var (where, metadata) = (files[0].Map.Path, files[0].Metadata);
         var faults = new FaultList(where);
-        if (metadata.GetString("general.type") is { } type and not "model") throw new CheckpointException($"{where}: general.type is '{type}', expected a model");
+        if (metadata.GetString("general.type") is { } type and not "model")
+            throw new CheckpointException($"{where}: general.type is '{type}', expected a model");
         var architecture = metadata.GetString("general.architecture") ?? throw new CheckpointException($"{where}: has no general.architecture; the file is no model");
         var reader = new GgufConfig(files, architecture, faults);
         ModelConfig config = architecture switch
@@ -50,7 +51,8 @@ internal sealed class GgufConfig
         var head = OptionalSize("attention.key_length");
         Expect("attention.value_length", head);
         Expect("rope.dimension_count", head ?? hidden / heads);
-        if (Whole("expert_count") is > 0) _faults.Add($"{_architecture}.expert_count: a mixture of experts is computed for deepseek2 and deepseek32 only");
+        if (Whole("expert_count") is > 0)
+            _faults.Add($"{_architecture}.expert_count: a mixture of experts is computed for deepseek2 and deepseek32 only");
         return new GroupedQueryConfig
         {
             ModelType = _architecture,
@@ -183,12 +185,14 @@ internal sealed class GgufConfig
 
     private void RefuseUnless(string name, double computed)
     {
-        if (Number(name) is { } value && value != 0 && value != computed) _faults.Add($"{Key(name)} is {value}, which is not computed; supported: {computed}");
+        if (Number(name) is { } value && value != 0 && value != computed)
+            _faults.Add($"{Key(name)} is {value}, which is not computed; supported: {computed}");
     }
 
     private void Expect(string name, int? expected)
     {
-        if (expected is not null && OptionalSize(name) is { } found && found != expected) _faults.Add($"{Key(name)} is {found}, supported is the width of a head, {expected}");
+        if (expected is not null && OptionalSize(name) is { } found && found != expected)
+            _faults.Add($"{Key(name)} is {found}, supported is the width of a head, {expected}");
     }
 
     private int VocabSize()

@@ -104,7 +104,8 @@ internal sealed class GgufHeader
         for (var index = 0L; index < count; index++)
         {
             var length = ReadU64(key);
-            if (length > (ulong)(_map.Length - _position)) throw Fault($"{key}: states a string of {length} bytes, {_map.Length - _position} are left");
+            if (length > (ulong)(_map.Length - _position))
+                throw Fault($"{key}: states a string of {length} bytes, {_map.Length - _position} are left");
             Advance((long)length, key);
         }
     }
@@ -145,13 +146,16 @@ internal sealed class GgufHeader
             return;
         }
 
-        if (offset % alignment != 0 || offset > long.MaxValue) throw Fault($"{name}: begins at {offset}, which is not a multiple of the alignment {alignment}");
-        if (!Tensors.TryAdd(name, new GgufTensor(name, dtype, shape, (long)offset, ByteLength(name, dtype, shape)))) throw Fault($"tensor '{name}' appears twice");
+        if (offset % alignment != 0 || offset > long.MaxValue)
+            throw Fault($"{name}: begins at {offset}, which is not a multiple of the alignment {alignment}");
+        if (!Tensors.TryAdd(name, new GgufTensor(name, dtype, shape, (long)offset, ByteLength(name, dtype, shape))))
+            throw Fault($"tensor '{name}' appears twice");
     }
 
     private long ByteLength(string name, DType dtype, int[] shape)
     {
-        if (shape[^1] % dtype.BlockSize() != 0) throw Fault($"{name}: rows of {dtype} need a multiple of {dtype.BlockSize()} elements, found {shape[^1]}");
+        if (shape[^1] % dtype.BlockSize() != 0)
+            throw Fault($"{name}: rows of {dtype} need a multiple of {dtype.BlockSize()} elements, found {shape[^1]}");
         UInt128 bytes = (UInt128)(shape[^1] / dtype.BlockSize()) * (uint)dtype.BlockBytes();
         foreach (var size in shape.AsSpan()[..^1]) bytes *= (uint)size;
         return bytes <= (UInt128)_map.Length ? (long)bytes : throw Fault($"{name}: {dtype} {TensorBinder.Text(shape)} needs {bytes} bytes, the file has {_map.Length}");
@@ -206,7 +210,8 @@ internal sealed class GgufHeader
 
     private void CheckCount(ulong count, int leastBytes, string what)
     {
-        if (count > (ulong)((_map.Length - _position) / leastBytes)) throw Fault($"states {count} {what}, the {_map.Length - _position} bytes left cannot hold them");
+        if (count > (ulong)((_map.Length - _position) / leastBytes))
+            throw Fault($"states {count} {what}, the {_map.Length - _position} bytes left cannot hold them");
     }
 
     private CheckpointException Fault(string fault) => new($"{_map.Path}: {fault}; the file is damaged or not GGUF");

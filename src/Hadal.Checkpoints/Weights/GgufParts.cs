@@ -44,7 +44,7 @@ internal static class GgufParts
         {
             var (number, total) = (file.Metadata.GetInteger("split.no"), file.Metadata.GetInteger("split.count"));
             if (number != index || total != count)
-                throw new CheckpointException($"{path}: expected part {index} of {count} (split.no, split.count), found {number?.ToString(CultureInfo.InvariantCulture) ?? "none"} of {total?.ToString(CultureInfo.InvariantCulture) ?? "none"}");
+                throw new CheckpointException($"{path}: expected part {index} of {count} (split.no, split.count), found {Text(number)} of {Text(total)}");
             return file;
         }
         catch
@@ -60,6 +60,8 @@ internal static class GgufParts
         if (files[0].Metadata.GetInteger("split.tensors.count") is { } stated && stated != found)
             throw new CheckpointException($"{files[0].Map.Path}: split.tensors.count is {stated}, the {files.Count} parts have {found} tensors");
     }
+
+    private static string Text(long? value) => value?.ToString(CultureInfo.InvariantCulture) ?? "none";
 
     private static Part? PartOf(string path)
     {

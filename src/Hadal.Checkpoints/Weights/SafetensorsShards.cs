@@ -27,7 +27,11 @@ internal static class SafetensorsShards
         var names = weightMap.Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToList();
         if (names.Count > MaxShards) throw new CheckpointException($"{indexPath}: names {names.Count} files, the limit is {MaxShards}");
         var missing = names.Where(name => folder.Find(name) is null).ToList();
-        if (missing.Count > 0) throw new CheckpointException($"{folder.Path}: {missing.Count} of {names.Count} files that {IndexName} names do not exist: {string.Join(", ", missing.Take(4))}; complete the download");
+        if (missing.Count > 0)
+        {
+            throw new CheckpointException(
+                $"{folder.Path}: {missing.Count} of {names.Count} files that {IndexName} names do not exist: {string.Join(", ", missing.Take(4))}; complete the download");
+        }
 
         var shards = new List<SafetensorsFile>();
         try
@@ -53,8 +57,10 @@ internal static class SafetensorsShards
             var weightMap = new Dictionary<string, string>(StringComparer.Ordinal);
             foreach (var entry in map.EnumerateObject())
             {
-                if (entry.Value.ValueKind != JsonValueKind.String) throw new CheckpointException($"{where}: weight_map '{entry.Name}' is no file name");
-                if (!weightMap.TryAdd(entry.Name, entry.Value.GetString()!)) throw new CheckpointException($"{where}: weight_map has '{entry.Name}' twice");
+                if (entry.Value.ValueKind != JsonValueKind.String)
+                    throw new CheckpointException($"{where}: weight_map '{entry.Name}' is no file name");
+                if (!weightMap.TryAdd(entry.Name, entry.Value.GetString()!))
+                    throw new CheckpointException($"{where}: weight_map has '{entry.Name}' twice");
             }
 
             return weightMap.Count > 0 ? weightMap : throw new CheckpointException($"{where}: weight_map is empty");

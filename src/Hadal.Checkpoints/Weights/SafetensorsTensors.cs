@@ -68,7 +68,8 @@ internal static unsafe class SafetensorsTensors
             }
 
             if (AwqFault(codes, zeros, scales, group) is { } fault) faults.Add(fault);
-            else if (!tensors.TryAdd(module + ".weight", Joined(module + ".weight", codes, zeros, scales))) faults.Add($"{module}: has both weight and qweight");
+            else if (!tensors.TryAdd(module + ".weight", Joined(module + ".weight", codes, zeros, scales)))
+                faults.Add($"{module}: has both weight and qweight");
         }
     }
 

@@ -53,7 +53,9 @@ internal static class TensorBinder
         if (config is DeepSeekConfig { NRoutedExperts: { } experts } deepSeek) least += (config.NumHiddenLayers - deepSeek.FirstKDenseReplace) * 3L * experts;
         if (storedCount >= least || least < 1000) return;
         var expertCount = config is DeepSeekConfig { NRoutedExperts: { } count } ? string.Create(CultureInfo.InvariantCulture, $", n_routed_experts = {count}") : "";
-        throw new CheckpointException($"{where}: the config calls for more than {least} tensors (num_hidden_layers = {config.NumHiddenLayers}{expertCount}), there are {storedCount}; the weights do not belong to this config, or the download is incomplete");
+        throw new CheckpointException(
+            $"{where}: the config calls for more than {least} tensors (num_hidden_layers = {config.NumHiddenLayers}{expertCount}), there are {storedCount}; "
+            + "the weights do not belong to this config, or the download is incomplete");
     }
 
     /// <summary>Tensors that published files carry and no forward pass reads.</summary>

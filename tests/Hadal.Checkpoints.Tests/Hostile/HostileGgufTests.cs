@@ -1,7 +1,7 @@
 namespace Hadal.Checkpoints.Tests.Hostile;
 
 /// <summary>GGUF files that lie, each refused in one line with memory in proportion to the file.</summary>
-public sealed class HostileGgufTests : IDisposable
+public sealed class HostileGgufTests(ITestOutputHelper output) : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
@@ -49,7 +49,7 @@ public sealed class HostileGgufTests : IDisposable
         ["repeated key"] = (file => file.Twice("llama.block_count"), "metadata key 'llama.block_count' appears twice"),
         ["repeated tensor"] = (file => file.TensorTwice("output.weight"), "tensor 'output.weight' appears twice"),
         ["tensor name of 257 bytes"] = (file => file.Tensor(new string('x', 257), [32]), "has 257 bytes, allowed are 256"),
-        ["unknown tensor"] = (file => file.Tensor("blk.0.attn_sinks.weight", [32]), "blk.0.attn_sinks.weight: unknown tensor; unknown to llama"),
+        ["unknown tensor"] = (file => file.Tensor("blk.0.attn_sinks.weight", [32]), "blk.0.attn_sinks.weight: unknown tensor; the file is damaged, or made for a newer form"),
         ["layer 2^31"] = (file => file.Tensor("blk.2147483648.attn_q.weight", [32]), "unknown tensor"),
         ["layer behind the last"] = (file => file.Tensor("blk.7.attn_q.weight", [32, 32]), "model.layers.7.self_attn.q_proj.weight: unknown to llama"),
         ["tensor missing"] = (file => file.Without("blk.0.attn_q.weight"), "model.layers.0.self_attn.q_proj.weight: missing, expected [32, 32]"),
@@ -130,6 +130,7 @@ public sealed class HostileGgufTests : IDisposable
     [Fact]
     public void A_file_cut_anywhere_is_refused()
     {
+        var cuts = 0;
         foreach (var builder in new[] { GgufBuilder.Llama(), GgufBuilder.DeepSeek() })
         {
             var bytes = builder.Build();
@@ -140,8 +141,11 @@ public sealed class HostileGgufTests : IDisposable
                 stream.SetLength(length);
                 stream.Flush();
                 Assert.True(Refusals.Open(path) is not null, $"opened with {length} of {bytes.Length} bytes");
+                cuts++;
             }
         }
+
+        output.WriteLine($"GGUF: cut at {cuts} places");
     }
 
     [Fact]
@@ -159,6 +163,7 @@ public sealed class HostileGgufTests : IDisposable
             Put(stream, bit / 8, bytes[bit / 8]);
         }
 
+        output.WriteLine($"GGUF: {builder.HeaderLength * 8} flipped bits, {refused} refused");
         Assert.InRange(refused, builder.HeaderLength * 8 / 2, builder.HeaderLength * 8);
     }
 
