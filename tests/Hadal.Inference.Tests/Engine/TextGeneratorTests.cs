@@ -135,4 +135,49 @@ public sealed class TextGeneratorTests
             Assert.Equal(GenerationFault.Closed, (await Assert.ThrowsAsync<GenerationException>(() => request)).Fault);
         Assert.Equal(GenerationFault.Closed, (await Assert.ThrowsAsync<GenerationException>(() => engine.CompleteAsync([1], TinyEngine.Greedy(1)))).Fault);
     }
+
+    [Fact]
+    public async Task A_reader_that_stops_reading_pauses_only_its_own_sequence()
+    {
+        var passes = 0;
+        await using var engine = new TinyEngine(TinyEngine.Weights(), new TextGeneratorOptions { MaxUnreadChunks = 3 }, beforeForward: () => Interlocked.Increment(ref passes));
+        var prompt = TinyEngine.Prompt(10, 5);
+        await using var slow = engine.Generator.GenerateAsync(prompt, TinyEngine.Greedy(50)).GetAsyncEnumerator();
+        Assert.True(await slow.MoveNextAsync());
+        var ids = new List<int> { slow.Current.TokenId!.Value };
+
+        // The other answer is whole although nobody reads the first, of which one chunk was read and three lie unread.
+        Assert.Equal(100, (await engine.CompleteAsync([7], TinyEngine.Greedy(100))).TokenIds.Count);
+        Assert.InRange(Volatile.Read(ref passes), 100, 104);
+        while (await slow.MoveNextAsync()) ids.Add(slow.Current.TokenId!.Value);
+        Assert.Equal((await engine.CompleteAsync(prompt, TinyEngine.Greedy(50))).TokenIds, ids);
+    }
+
+    [Fact]
+    public async Task A_running_answer_gains_a_token_in_every_pass_while_a_long_prompt_is_read()
+    {
+        using var gate = new Gate();
+        await using var engine = new TinyEngine(TinyEngine.Weights(), new TextGeneratorOptions { MaxBatchTokens = 16 }, beforeForward: gate.Pass);
+        await using var running = engine.Generator.GenerateAsync([1], TinyEngine.Greedy(100)).GetAsyncEnumerator();
+        await PassAsync();
+
+        // 14 passes of 15 rows beside the one of the running answer; the engine may already stand before a pass that does not know of it.
+        var late = engine.CompleteAsync(TinyEngine.Prompt(200, 6), TinyEngine.Greedy(1));
+        for (var pass = 0; pass < 14; pass++)
+        {
+            Assert.False(late.IsCompleted);
+            await PassAsync();
+        }
+
+        await PassAsync();
+        gate.Open();
+        Assert.Single((await late).TokenIds);
+
+        async Task PassAsync()
+        {
+            await gate.ArrivedAsync();
+            gate.Open(1);
+            Assert.True(await running.MoveNextAsync());
+        }
+    }
 }
