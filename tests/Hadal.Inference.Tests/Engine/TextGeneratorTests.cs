@@ -75,7 +75,7 @@ public sealed class TextGeneratorTests
     public async Task A_full_queue_says_so_at_once_and_room_comes_back()
     {
         using var gate = new Gate();
-        await using var engine = new TinyEngine(TinyEngine.Weights(), new TextGeneratorOptions { MaxConcurrent = 1, MaxQueued = 1 }, beforeForward: gate.Pass);
+        await using var engine = new TinyEngine(TinyEngine.Weights(), new TextGeneratorOptions { MaxConcurrent = 1, MaxQueued = 1 }, gate: gate);
         var first = engine.CompleteAsync([1], TinyEngine.Greedy(3));
         var second = engine.CompleteAsync([2], TinyEngine.Greedy(3));
         await gate.ArrivedAsync();
@@ -125,12 +125,10 @@ public sealed class TextGeneratorTests
     public async Task Closing_ends_running_and_waiting_requests_and_refuses_new_ones()
     {
         using var gate = new Gate();
-        var engine = new TinyEngine(TinyEngine.Weights(), new TextGeneratorOptions { MaxConcurrent = 1 }, beforeForward: gate.Pass);
+        var engine = new TinyEngine(TinyEngine.Weights(), new TextGeneratorOptions { MaxConcurrent = 1 }, gate: gate);
         Task[] requests = [engine.CompleteAsync([1], TinyEngine.Greedy(200)), engine.CompleteAsync([2], TinyEngine.Greedy(200))];
         await gate.ArrivedAsync();
-        var closing = engine.DisposeAsync();
-        gate.Open();
-        await closing;
+        await engine.DisposeAsync();
         foreach (var request in requests)
             Assert.Equal(GenerationFault.Closed, (await Assert.ThrowsAsync<GenerationException>(() => request)).Fault);
         Assert.Equal(GenerationFault.Closed, (await Assert.ThrowsAsync<GenerationException>(() => engine.CompleteAsync([1], TinyEngine.Greedy(1)))).Fault);
@@ -157,7 +155,7 @@ public sealed class TextGeneratorTests
     public async Task A_running_answer_gains_a_token_in_every_pass_while_a_long_prompt_is_read()
     {
         using var gate = new Gate();
-        await using var engine = new TinyEngine(TinyEngine.Weights(), new TextGeneratorOptions { MaxBatchTokens = 16 }, beforeForward: gate.Pass);
+        await using var engine = new TinyEngine(TinyEngine.Weights(), new TextGeneratorOptions { MaxBatchTokens = 16 }, gate: gate);
         await using var running = engine.Generator.GenerateAsync([1], TinyEngine.Greedy(100)).GetAsyncEnumerator();
         await PassAsync();
 
@@ -175,9 +173,10 @@ public sealed class TextGeneratorTests
 
         async Task PassAsync()
         {
+            var next = running.MoveNextAsync();
             await gate.ArrivedAsync();
             gate.Open(1);
-            Assert.True(await running.MoveNextAsync());
+            Assert.True(await next);
         }
     }
 }

@@ -17,14 +17,16 @@ internal sealed class TinyEngine : IAsyncDisposable
 
     private readonly PagedDecoder _model;
     private readonly int _blockCount;
+    private readonly Gate? _gate;
 
-    public TinyEngine(TinyModel weights, TextGeneratorOptions? options = null, EngineOptions? engineOptions = null, Action? beforeForward = null, int[]? endTokenIds = null)
+    public TinyEngine(TinyModel weights, TextGeneratorOptions? options = null, EngineOptions? engineOptions = null, Action? beforeForward = null, int[]? endTokenIds = null, Gate? gate = null)
     {
         options ??= new TextGeneratorOptions();
         engineOptions ??= new EngineOptions { ThreadCount = 2, MaxContext = 256, MaxSequences = options.MaxConcurrent };
         _model = (PagedDecoder)weights.Open(engineOptions with { MaxBatchTokens = options.MaxBatchTokens });
         _blockCount = _model.FreeBlockCount;
-        Generator = new TextGenerator(_model, Tokenizer, endTokenIds ?? [], options, beforeForward);
+        _gate = gate;
+        Generator = new TextGenerator(_model, Tokenizer, endTokenIds ?? [], options, gate is null ? beforeForward : gate.Pass);
     }
 
     public static Tokenizer Tokenizer { get; } = TokenizerLoader.FromDirectory(GoldenData.PathOf("deepseek-v3/hf"));
@@ -42,10 +44,12 @@ internal sealed class TinyEngine : IAsyncDisposable
 
     public Task<GenerationResult> CompleteAsync(int[] prompt, GenerationOptions options) => Generator.CompleteAsync(prompt, options);
 
-    /// <summary>Closes the generator and checks that every block of the cache came back.</summary>
+    /// <summary>Closes the generator, then opens the gate, so that a failed test ends too, and checks that every block of the cache came back.</summary>
     public async ValueTask DisposeAsync()
     {
-        await Generator.DisposeAsync();
+        var closing = Generator.DisposeAsync();
+        _gate?.Open();
+        await closing;
         Assert.Equal(_blockCount, _model.FreeBlockCount);
     }
 }
