@@ -1,6 +1,7 @@
 // Bits per byte of an interpolated modified Kneser-Ney n-gram model, and of xz, on a held-out text: what hadal-mini is measured against.
+//   dotnet run bench/ngram.cs -- --run artifacts/hadal-mini [--bytes] [--order 5] [--xz]           the texts and the tokenizer of a pretraining run
 //   dotnet run bench/ngram.cs -- --train train.txt --heldout heldout-en.txt heldout-zh.txt [--tokenizer DIR] [--order 5] [--xz]
-// Symbols are bytes, or the tokens of --tokenizer; both are scored per byte of the held-out text.
+// Symbols are bytes, or the tokens of --tokenizer or of the run; both are scored per byte of the held-out text.
 // Chen and Goodman 1999, "An empirical study of smoothing techniques for language modeling", section 3 (modified Kneser-Ney).
 #:property TargetFramework=net10.0
 #:property PublishAot=false
@@ -12,10 +13,11 @@ using System.Globalization;
 using System.Text;
 using Hadal.Checkpoints.Text;
 
-string? trainPath = null, tokenizerPath = null;
+string? trainPath = null, tokenizerPath = null, runPath = null;
 List<string> heldOutPaths = [];
 var order = 5;
 var withXz = false;
+var overBytes = false;
 for (var i = 0; i < args.Length; i++)
 {
     switch (args[i])
@@ -24,18 +26,27 @@ for (var i = 0; i < args.Length; i++)
         case "--tokenizer": tokenizerPath = args[++i]; break;
         case "--order": order = int.Parse(args[++i], CultureInfo.InvariantCulture); break;
         case "--xz": withXz = true; break;
+        case "--run": runPath = args[++i]; break;
+        case "--bytes": overBytes = true; break;
         case "--heldout": while (i + 1 < args.Length && !args[i + 1].StartsWith('-')) heldOutPaths.Add(args[++i]); break;
         default: Console.Error.WriteLine($"ngram.cs: unknown option '{args[i]}'"); return 2;
     }
 }
 
+if (runPath is not null)
+{
+    tokenizerPath = Path.Combine(runPath, "tokenizer");
+    heldOutPaths.AddRange(Directory.GetFiles(Path.Combine(runPath, "data"), "heldout-*.txt").Order());
+    trainPath = WriteTrainingText(runPath, TokenizerLoader.FromDirectory(tokenizerPath));
+}
+
 if (trainPath is null || heldOutPaths.Count == 0)
 {
-    Console.Error.WriteLine("ngram.cs: needs --train FILE and --heldout FILE…");
+    Console.Error.WriteLine("ngram.cs: needs --run DIR, or --train FILE and --heldout FILE…");
     return 2;
 }
 
-var tokenizer = tokenizerPath is null ? null : TokenizerLoader.FromDirectory(tokenizerPath);
+var tokenizer = tokenizerPath is null || overBytes ? null : TokenizerLoader.FromDirectory(tokenizerPath);
 var symbolCount = tokenizer?.VocabSize ?? 256;
 var watch = Stopwatch.StartNew();
 var model = new KneserNey(Symbols(trainPath), symbolCount, order);
@@ -81,6 +92,22 @@ int[] Symbols(string path)
 
     symbols.AddRange(tokenizer.Encode(buffer.ToString(), addSpecial: false));
     return [.. symbols];
+}
+
+// The text of a run's token files, whose ids are 16 bits wide; control tokens between documents are left out.
+static string WriteTrainingText(string runPath, Tokenizer tokenizer)
+{
+    var path = Path.Combine(runPath, "data", "train.txt");
+    using var text = File.Create(path);
+    foreach (var file in Directory.GetFiles(Path.Combine(runPath, "data"), "train-*.bin").Order())
+    {
+        foreach (var id in System.Runtime.InteropServices.MemoryMarshal.Cast<byte, ushort>(File.ReadAllBytes(file)))
+        {
+            if (!tokenizer.IsControl(id)) text.Write(tokenizer.TokenBytes(id));
+        }
+    }
+
+    return path;
 }
 
 static long XzSize(params string[] paths)
