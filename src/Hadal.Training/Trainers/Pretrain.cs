@@ -46,7 +46,7 @@ public static class Pretrain
         var data = TokenData.Open(Path.Combine(output, "data"), options.Sources, options.Folder, tokenizerDirectory, options.Seed);
 
         random.manual_seed(options.Seed);
-        using var model = new DeepSeekModel(config, options.ComputeType == "bfloat16" ? ScalarType.BFloat16 : ScalarType.Float32);
+        using var model = new DeepSeekModel(config, ComputeTypeOf(options));
         var parameters = TrainedParameter.Of(model);
         var step = 0L;
         if (latest is not null)
@@ -95,6 +95,8 @@ public static class Pretrain
 
         return Finish(options, model, tokenizerDirectory);
     }
+
+    private static ScalarType ComputeTypeOf(PretrainOptions options) => options.ComputeType == "bfloat16" ? ScalarType.BFloat16 : ScalarType.Float32;
 
     /// <summary>Creates the run's folders and keeps other processes out of them until it is disposed of or the process ends, however it ends.</summary>
     private static FileStream Claim(string checkpoints)
@@ -199,7 +201,7 @@ public static class Pretrain
     {
         using var noGradient = no_grad();
         var adam = new AdamW(options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay);
-        var muon = new Muon(options.Momentum, options.WeightDecay);
+        var muon = new Muon(options.Momentum, options.WeightDecay, ComputeTypeOf(options));
         foreach (var parameter in parameters)
         {
             using var scope = NewDisposeScope();

@@ -41,21 +41,24 @@ public sealed class OptimizerTests
         var frozen = Parameter("layer.weight", 3, 3);
         var before = frozen.Parameter.clone();
         adam.Step(frozen, 0.1, 1);
-        new Muon(0.95, 0.5).Step(frozen, 0.1);
+        new Muon(0.95, 0.5, ScalarType.Float32).Step(frozen, 0.1);
         ModelFixture.Near(before, frozen.Parameter, 0);
         Assert.Empty(frozen.State);
     }
 
     [Theory]
-    [InlineData(6, 6)]
-    [InlineData(4, 11)]
-    [InlineData(11, 4)]
-    public void Muon_makes_a_matrix_nearly_orthogonal_and_keeps_its_singular_vectors(int rows, int columns)
+    [InlineData(6, 6, "float32", 1e-4)]
+    [InlineData(4, 11, "float32", 1e-4)]
+    [InlineData(11, 4, "float32", 1e-4)]
+    [InlineData(4, 11, "bfloat16", 0.05)]
+    [InlineData(11, 4, "bfloat16", 0.05)]
+    public void Muon_makes_a_matrix_nearly_orthogonal_and_keeps_its_singular_vectors(int rows, int columns, string computeType, double tolerance)
     {
         using var scope = NewDisposeScope();
         random.manual_seed(2);
         var matrix = randn(2, rows, columns);
-        var result = Muon.Orthogonal(matrix);
+        var result = Muon.Orthogonal(matrix, computeType == "float32" ? ScalarType.Float32 : ScalarType.BFloat16);
+        Assert.Equal(ScalarType.Float32, result.dtype);
         for (var index = 0; index < 2; index++)
         {
             // The published coefficients bring singular values to about 0.7 … 1.2, not to one.
@@ -64,7 +67,7 @@ public sealed class OptimizerTests
             Assert.InRange(values.max().item<float>(), 0.65, 1.25);
             var (u, _, vh) = linalg.svd(matrix[index], fullMatrices: false);
             var inner = matmul(matmul(u.t(), result[index]), vh.t());
-            Assert.True((inner - inner.diag().diag()).abs().max().item<float>() < 1e-4);
+            Assert.True((inner - inner.diag().diag()).abs().max().item<float>() < tolerance);
         }
     }
 
@@ -78,16 +81,16 @@ public sealed class OptimizerTests
         var before = parameter.Parameter.clone();
         var gradient = randn(16, 8);
         parameter.Parameter.grad = gradient;
-        new Muon(0.95, 0.1).Step(parameter, 0.02);
-        ModelFixture.Near((before * (1 - (0.02 * 0.1))) - (Muon.Orthogonal(gradient) * (0.02 * 0.2 * 4)), parameter.Parameter, 1e-6);
+        new Muon(0.95, 0.1, ScalarType.Float32).Step(parameter, 0.02);
+        ModelFixture.Near((before * (1 - (0.02 * 0.1))) - (Muon.Orthogonal(gradient, ScalarType.Float32) * (0.02 * 0.2 * 4)), parameter.Parameter, 1e-6);
 
         // Second step: Nesterov momentum.
         var second = randn(16, 8);
         before = parameter.Parameter.clone();
         parameter.Parameter.grad = second;
-        new Muon(0.95, 0).Step(parameter, 0.02);
+        new Muon(0.95, 0, ScalarType.Float32).Step(parameter, 0.02);
         var momentum = (gradient * 0.95) + second;
-        ModelFixture.Near(before - (Muon.Orthogonal(second + (momentum * 0.95)) * (0.02 * 0.2 * 4)), parameter.Parameter, 1e-5);
+        ModelFixture.Near(before - (Muon.Orthogonal(second + (momentum * 0.95), ScalarType.Float32) * (0.02 * 0.2 * 4)), parameter.Parameter, 1e-5);
     }
 
     [Fact]

@@ -8,6 +8,9 @@ namespace Hadal.Training.Models.DeepSeek;
 /// per-expert tensors are their slices. Tokens are sorted by expert, so each expert is one product.</remarks>
 public sealed class MixtureOfExperts : NamedModule
 {
+    /// <summary>Numbers of rows repeat when they are multiples of this. oneDNN makes machine code for every shape it meets and keeps a thousand of them.</summary>
+    private const long RowMultiple = 64;
+
     private readonly StackedExperts _experts;
     private readonly FeedForward? _shared;
 
@@ -46,32 +49,37 @@ public sealed class MixtureOfExperts : NamedModule
     internal Tensor Routed(Tensor x, Tensor indices, Tensor weights)
     {
         var choiceCount = indices.shape[1];
-        var (order, place, counts) = SortByExpert(indices);
+        var (order, place, padding, counts) = SortByExpert(indices);
 
         var sorted = GatherSorted.Apply(x, order, place, choiceCount);
         var gateUp = PerExpert(sorted, _experts.GateUp.to(x.dtype), counts).chunk(2, -1);
         var down = PerExpert(nn.functional.silu(gateUp[0]) * gateUp[1], _experts.Down.to(x.dtype), counts);
-        var unsorted = GatherSorted.Apply(down, place, order, 1).view(-1, choiceCount, x.shape[1]);
+        var unsorted = GatherSorted.Apply(down, place, order, 1, padding).view(-1, choiceCount, x.shape[1]);
         return (unsorted * weights.to(x.dtype).unsqueeze(-1)).sum(1);
     }
 
-    /// <summary>A stable counting sort of all choices by expert: the choice at each sorted place, the place of each choice, and how many each expert got.</summary>
-    private (Tensor Order, Tensor Place, long[] Counts) SortByExpert(Tensor indices)
+    /// <summary>A stable counting sort of all choices by expert. Each expert's rows are filled up to a multiple of <see cref="RowMultiple"/> with rows nobody reads.</summary>
+    /// <returns>The choice at each sorted place (any, where it is padding), the place of each choice, the places that are padding, and how many rows each expert has.</returns>
+    private (Tensor Order, Tensor Place, Tensor Padding, long[] Counts) SortByExpert(Tensor indices)
     {
         var chosen = indices.flatten().cpu().data<long>().ToArray();
-        var counts = new long[Router.Load.Count];
-        foreach (var expert in chosen) counts[expert]++;
+        var loads = new long[Router.Load.Count];
+        foreach (var expert in chosen) loads[expert]++;
+        var counts = Array.ConvertAll(loads, load => (load + RowMultiple - 1) / RowMultiple * RowMultiple);
         var next = new long[counts.Length];
         for (var expert = 1; expert < next.Length; expert++) next[expert] = next[expert - 1] + counts[expert - 1];
-        long[] order = new long[chosen.Length], place = new long[chosen.Length];
+        var padding = new List<long>();
+        for (var expert = 0; expert < counts.Length; expert++)
+            for (var row = loads[expert]; row < counts[expert]; row++) padding.Add(next[expert] + row);
+        long[] order = new long[counts.Sum()], place = new long[chosen.Length];
         for (var choice = 0; choice < chosen.Length; choice++)
         {
             place[choice] = next[chosen[choice]]++;
             order[place[choice]] = choice;
         }
 
-        for (var expert = 0; expert < counts.Length; expert++) Router.Load[expert] += counts[expert];
-        return (tensor(order, device: indices.device), tensor(place, device: indices.device), counts);
+        for (var expert = 0; expert < loads.Length; expert++) Router.Load[expert] += loads[expert];
+        return (tensor(order, device: indices.device), tensor(place, device: indices.device), tensor(padding.ToArray(), device: indices.device), counts);
     }
 
     /// <summary>Rows of <paramref name="sorted"/> times the matrix of their expert.</summary>
