@@ -3,6 +3,7 @@ using System.Text.Json;
 namespace Hadal.Checkpoints.Text;
 
 /// <summary>What a chat template renders.</summary>
+/// <remarks>JSON in it, and in its messages, is read when it is rendered: its <see cref="JsonDocument"/> must not be disposed before.</remarks>
 public sealed record ChatConversation
 {
     /// <summary>The messages in order.</summary>

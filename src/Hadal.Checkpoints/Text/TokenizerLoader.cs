@@ -18,12 +18,21 @@ public static class TokenizerLoader
             folder.Read("tokenizer.json", TokenizerJson.MaxBytes), folder.TryRead("tokenizer_config.json", MaxConfigBytes) ?? default, Path.Combine(folder.Path, "tokenizer.json"));
     }
 
-    /// <summary>Reads the vocabulary inside a GGUF file.</summary>
-    /// <param name="metadata">The file's metadata; need not stay open afterwards.</param>
-    /// <exception cref="CheckpointException">The vocabulary is missing, malformed, too large, or of a kind that is not supported.</exception>
-    public static Tokenizer FromGguf(GgufMetadata metadata)
+    /// <summary>Reads the vocabulary inside a GGUF file, which need not have tensors.</summary>
+    /// <param name="path">The <c>.gguf</c> file.</param>
+    /// <exception cref="CheckpointException">The file is missing or malformed, or its vocabulary is missing, malformed, too large, or of a kind that is
+    /// not supported.</exception>
+    public static Tokenizer FromGguf(string path)
     {
-        ArgumentNullException.ThrowIfNull(metadata);
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        using var file = GgufFile.Open(path);
+        return FromGguf(file.Metadata);
+    }
+
+    /// <summary>Reads the vocabulary of an open GGUF file, which need not stay open afterwards.</summary>
+    /// <exception cref="CheckpointException">As for a path.</exception>
+    internal static Tokenizer FromGguf(GgufMetadata metadata)
+    {
         try
         {
             return GgufVocabulary.Read(metadata).Build();

@@ -5,7 +5,7 @@ namespace Hadal.Checkpoints.Weights;
 
 /// <summary>The metadata of a GGUF file by key, with typed access. Valid while the file is open.</summary>
 /// <remarks>Every getter returns null for an absent key and throws for a value of another type. Arrays stay in the map and are decoded when asked for.</remarks>
-public sealed class GgufMetadata
+internal sealed class GgufMetadata
 {
     private readonly string _where;
     private readonly MappedFile _map;

@@ -2,7 +2,6 @@ using System.IO.Compression;
 using System.Text;
 using System.Text.Json;
 using Hadal.Checkpoints.Text;
-using Hadal.Checkpoints.Weights;
 using Hadal.Tests;
 
 namespace Hadal.Checkpoints.Tests.Text;
@@ -128,7 +127,6 @@ public sealed class VocabularyCasesTests
         var path = folder.PathOf("vocabulary.gguf");
         using (var packed = new GZipStream(File.OpenRead(SharedData.PathOrSkip($"{Folder}ggml-vocab-{name}.gguf.gz")), CompressionMode.Decompress))
         using (var file = File.Create(path)) packed.CopyTo(file);
-        using var gguf = GgufFile.Open(path);
-        return TokenizerLoader.FromGguf(gguf.Metadata);
+        return TokenizerLoader.FromGguf(path);
     }
 }
