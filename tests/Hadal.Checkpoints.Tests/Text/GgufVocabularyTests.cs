@@ -63,6 +63,21 @@ public sealed class GgufVocabularyTests
         Assert.Equal([1, 0, 0, 0, 2], tokenizer.Encode("[CLS]"));
     }
 
+    [Theory]
+    [InlineData("a", 300_000)]
+    [InlineData("ab", 200_000)]
+    [InlineData(" ", 300_000)]
+    [InlineData("ab ", 100_000)]
+    [InlineData("\u0301", 200_000)]
+    [InlineData("中", 200_000)]
+    [InlineData("!", 200_000)]
+    public void Long_runs_are_encoded_whatever_the_model(string unit, int count)
+    {
+        var text = string.Concat(Enumerable.Repeat(unit, count));
+        Assert.InRange(SentencePiece.Build().Encode(text).Count, 1, 3 * text.Length + 2);
+        Assert.InRange(WordPiece.Build().Encode(text).Count, 2, text.Length + 2);
+    }
+
     [Fact]
     public void Control_and_unused_tokens_are_told_apart()
     {

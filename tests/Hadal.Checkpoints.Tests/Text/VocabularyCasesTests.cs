@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.IO.Compression;
 using System.Text;
 using System.Text.Json;
@@ -88,6 +89,23 @@ public sealed class VocabularyCasesTests
 
         Assert.Equal(names.Count, names.Values.Distinct().Count());
         Assert.InRange(count - names.Count, 100, int.MaxValue);
+    }
+
+    [Fact]
+    public void The_bytes_of_gpt2_are_those_that_its_own_encoder_lists()
+    {
+        var tokenizer = Vocabulary("gpt-2");
+        var count = 0;
+        using var packed = new GZipStream(File.OpenRead(SharedData.PathOrSkip("data/tokenizer/tiktoken/gpt2.tiktoken.gz")), CompressionMode.Decompress);
+        using var lines = new StreamReader(packed);
+        while (lines.ReadLine() is { Length: > 0 } line)
+        {
+            var parts = line.Split(' ');
+            Assert.Equal(Convert.FromBase64String(parts[0]), tokenizer.TokenBytes(int.Parse(parts[1], CultureInfo.InvariantCulture)));
+            count++;
+        }
+
+        Assert.Equal(50_256, count);
     }
 
     private static void Learn(string[] pieces, int[] ids, Dictionary<string, int[]> known)
