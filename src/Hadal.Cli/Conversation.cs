@@ -7,14 +7,14 @@ namespace Hadal.Cli;
 internal sealed class Conversation(Shell shell, TextGenerator generator, ChatPrompt? chat, GenerationOptions options)
 {
     private const string Help =
-        """
+        """"
         /system TEXT   what the model is told before the conversation; without a text, nothing
         /clear         forget the conversation
         /exit          leave, as Ctrl+D does
         Ctrl+C stops an answer or clears the line; on an empty line it leaves.
-        A line that ends with \ goes on; text between lines of three quotes (three double quotes) may have several lines.
+        A line that ends with \ goes on; text that begins with """ goes on until the next """.
         Up and down bring back earlier prompts.
-        """;
+        """";
 
     private readonly List<ChatMessage> _messages = [];
 

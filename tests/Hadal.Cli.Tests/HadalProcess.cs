@@ -36,6 +36,9 @@ internal sealed partial class HadalProcess : IDisposable
     public static HadalProcess Start(params string[] arguments) =>
         new(new ProcessStartInfo(Environment.ProcessPath!, ["exec", Path.Combine(AppContext.BaseDirectory, "hadal.dll"), .. arguments]));
 
+    /// <summary>Starts another program.</summary>
+    public static HadalProcess StartProgram(string path, params string[] arguments) => new(new ProcessStartInfo(path, arguments));
+
     /// <summary>Starts a command line of the POSIX shell.</summary>
     public static HadalProcess StartShell(string commandLine) => new(new ProcessStartInfo("/bin/sh", ["-c", commandLine]));
 
