@@ -15,6 +15,9 @@ public sealed record TrainedParameter(string Name, Parameter Parameter, bool IsH
     /// <summary>Whether weight decay applies: matrices decay, norms and biases do not.</summary>
     public bool Decays => Parameter.dim() > 1;
 
+    /// <summary>Whether it belongs to a lightning indexer, which learns from a loss of its own.</summary>
+    public bool IsIndexer => Name.Contains(".indexer.", StringComparison.Ordinal);
+
     /// <summary>The trained parameters of a model.</summary>
     public static IReadOnlyList<TrainedParameter> Of(nn.Module model)
     {

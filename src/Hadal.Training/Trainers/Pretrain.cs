@@ -138,7 +138,7 @@ public static class Pretrain
             indexerLoss += (losses.Indexer?.item<float>() ?? 0) / options.AccumulationSteps / Math.Max(1, model.Layers.Count);
         }
 
-        var norm = Clip(parameters, options.GradientClip);
+        var norm = ClipEach(parameters, options.GradientClip);
         var isFinite = double.IsFinite(loss) && double.IsFinite(norm);
         if (isFinite) Update(options, parameters, stage, step + 1);
         var imbalance = model.Routers.Any() ? model.Routers.Average(router => router.Load.Max() * (double)router.Load.Count / Math.Max(1, router.Load.Sum())) : (double?)null;
@@ -181,10 +181,19 @@ public static class Pretrain
     private static void Unfreeze(IReadOnlyList<TrainedParameter> parameters, string stage)
     {
         foreach (var parameter in parameters)
-            parameter.Parameter.requires_grad = stage != "indexer_warmup" || parameter.Name.Contains(".indexer.", StringComparison.Ordinal);
+            parameter.Parameter.requires_grad = stage != "indexer_warmup" || parameter.IsIndexer;
     }
 
     internal static double MtpWeight(PretrainOptions options, long step) => step * 3 < options.Steps * 2 ? options.MtpWeight : options.MtpWeightLate;
+
+    /// <summary>Clips the model's gradient and that of its indexers, each by itself: they come from separate losses, and a long one must not shrink the other.</summary>
+    /// <returns>Length of the model's gradient; that of the indexers where only they learn, or where it is no finite number.</returns>
+    internal static double ClipEach(IReadOnlyList<TrainedParameter> parameters, double limit)
+    {
+        var model = Clip([.. parameters.Where(parameter => !parameter.IsIndexer)], limit);
+        var indexers = Clip([.. parameters.Where(parameter => parameter.IsIndexer)], limit);
+        return model == 0 || !double.IsFinite(indexers) ? indexers : model;
+    }
 
     /// <summary>Scales all gradients down together where they are longer than <paramref name="limit"/>.</summary>
     /// <returns>Their length before.</returns>
@@ -205,9 +214,8 @@ public static class Pretrain
         foreach (var parameter in parameters)
         {
             using var scope = NewDisposeScope();
-            var isIndexer = parameter.Name.Contains(".indexer.", StringComparison.Ordinal);
-            if (options.Optimizer == "muon" && parameter.IsHiddenMatrix && !isIndexer) muon.Step(parameter, stage.LearningRate);
-            else adam.Step(parameter, stage.LearningRate, isIndexer ? updateCount - options.Steps : updateCount);
+            if (options.Optimizer == "muon" && parameter.IsHiddenMatrix && !parameter.IsIndexer) muon.Step(parameter, stage.LearningRate);
+            else adam.Step(parameter, stage.LearningRate, parameter.IsIndexer ? updateCount - options.Steps : updateCount);
         }
     }
 

@@ -75,7 +75,7 @@ public sealed record PretrainOptions
     /// <summary>Weight decay on matrices.</summary>
     public double WeightDecay { get; init; } = 0.1;
 
-    /// <summary>Longest gradient; longer ones are scaled down.</summary>
+    /// <summary>Longest gradient; longer ones are scaled down, that of the indexers by itself.</summary>
     public double GradientClip { get; init; } = 1.0;
 
     /// <summary>Weight of the multi-token-prediction loss.</summary>

@@ -108,5 +108,22 @@ public sealed class OptimizerTests
         Assert.Equal(0, Pretrain.Clip([none], 1));
     }
 
+    [Fact]
+    public void Indexers_are_clipped_by_themselves()
+    {
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        var (model, indexer) = (Parameter("layers.0.a.weight", 2), Parameter("layers.0.self_attn.indexer.wk.weight", 2));
+        (model.Parameter.grad, indexer.Parameter.grad) = (tensor([0.3f, 0.4f]), tensor([30f, 40f]));
+        Assert.Equal(0.5, Pretrain.ClipEach([model, indexer], 1), 1e-6);
+        ModelFixture.Near(tensor([0.3f, 0.4f]), model.Parameter.grad!, 0);
+        ModelFixture.Near(tensor([0.6f, 0.8f]), indexer.Parameter.grad!, 1e-6);
+
+        model.Parameter.grad = null;
+        Assert.Equal(1, Pretrain.ClipEach([model, indexer], 5), 1e-6);
+        (model.Parameter.grad, indexer.Parameter.grad) = (tensor([0.3f, 0.4f]), tensor([float.NaN, 0f]));
+        Assert.Equal(double.NaN, Pretrain.ClipEach([model, indexer], 1));
+    }
+
     private static TrainedParameter Parameter(string name, params long[] shape) => new(name, nn.Parameter(randn(shape)), shape.Length > 1);
 }
