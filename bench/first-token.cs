@@ -98,7 +98,7 @@ static string FindRoot()
     return folder;
 }
 
-sealed record Form(string Name, string Program)
+internal sealed record Form(string Name, string Program)
 {
     public List<double> Milliseconds { get; } = [];
 

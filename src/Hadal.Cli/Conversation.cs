@@ -28,10 +28,10 @@ internal sealed class Conversation(Shell shell, TextGenerator generator, ChatPro
     {
         var mode = chat is null ? "; it continues text" : "";
         Messages.Dim(shell, $"{title}{mode}. /help shows what there is.");
-        var editor = new LineEditor(shell, PromptHistory.Open(shell));
+        var read = PromptReader();
         while (true)
         {
-            var (end, text) = editor.Read();
+            var (end, text) = read();
             if (end == LineEnd.Interrupted) return ExitCode.Interrupted;
             if (end == LineEnd.EndOfInput) return ExitCode.Done;
             if (string.IsNullOrWhiteSpace(text)) continue;
@@ -43,6 +43,14 @@ internal sealed class Conversation(Shell shell, TextGenerator generator, ChatPro
 
             await AnswerAsync(text).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>Reads prompts with the line editor, or plain lines where nobody would see it: messages go elsewhere, or the terminal cannot move its cursor.</summary>
+    private Func<(LineEnd End, string Text)> PromptReader()
+    {
+        if (shell.IsErrorTerminal && shell.Variable("TERM") != "dumb") return new LineEditor(shell, PromptHistory.Open(shell)).Read;
+        var lines = new StreamReader(shell.Input);
+        return () => lines.ReadLine() is { } line ? (LineEnd.Entered, line) : (LineEnd.EndOfInput, "");
     }
 
     /// <summary>Commands are a slash and letters; a path or a fraction is a prompt.</summary>

@@ -113,7 +113,15 @@ internal static class HadalCommand
 
     private static int Fail(Shell shell, int exitCode, string message)
     {
-        shell.Error.WriteLine($"hadal: {OneLine(message)}");
+        try
+        {
+            shell.Error.WriteLine($"hadal: {OneLine(message)}");
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            // Standard error is full or closed; the exit code is all that can be said.
+        }
+
         return exitCode;
     }
 

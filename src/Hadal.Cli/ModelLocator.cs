@@ -82,5 +82,6 @@ internal sealed class ModelLocator(Shell shell)
         };
     }
 
-    private static bool IsGguf(string path) => path.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase);
+    /// <summary>Whether a path names a GGUF file.</summary>
+    public static bool IsGguf(string path) => path.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase);
 }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Hadal.Checkpoints;
 using Hadal.Checkpoints.Config;
+using Hadal.Checkpoints.Text;
 using Hadal.Checkpoints.Weights;
 using Hadal.Inference.Models;
 
@@ -26,6 +27,10 @@ internal static class ModelOpening
         var options = new EngineOptions { MaxContext = context };
         return threads is { } count ? options with { ThreadCount = count } : options;
     }
+
+    /// <summary>Loads the tokenizer of a model, whose weights need not be there.</summary>
+    public static Tokenizer LoadTokenizer(ModelLocation location) =>
+        ModelLocator.IsGguf(location.Path) ? TokenizerLoader.FromGguf(location.Path) : TokenizerLoader.FromDirectory(location.Path);
 
     /// <summary>Refuses a context the model was not made for.</summary>
     /// <exception cref="CommandException">It is longer.</exception>

@@ -53,6 +53,8 @@ internal sealed class RunCommand
         if (prompt is null && isJson) throw CommandException.Usage("--json: expected a prompt, found none; give one with -p or through a pipe");
 
         var location = new ModelLocator(_shell).Find(parsed.GetValue(_model));
+        // Vocabularies take longer to read than weights, which are only mapped; on another processor they cost no time.
+        var tokenizer = Task.Run(() => ModelOpening.LoadTokenizer(location));
         using var checkpoint = Checkpoint.Open(location.Path);
         foreach (var sense in _senses)
             if (parsed.GetValue(sense) is { Length: > 0 }) throw CommandException.Usage($"{sense.Name}: {location.Name} ({checkpoint.Config.ModelType}) reads text only");
@@ -61,7 +63,7 @@ internal sealed class RunCommand
         var engineOptions = ModelOpening.OptionsOf(parsed.GetValue(_context), parsed.GetValue(_threads));
         ModelOpening.CheckMemory(checkpoint, engineOptions, MachineMemory.Read());
 
-        var generator = TextGenerator.Open(checkpoint, new TextGeneratorOptions { MaxConcurrent = 1, MaxQueued = 0 }, engineOptions);
+        var generator = TextGenerator.Open(checkpoint, new TextGeneratorOptions { MaxConcurrent = 1, MaxQueued = 0 }, engineOptions, await tokenizer.ConfigureAwait(false));
         await using (generator.ConfigureAwait(false))
         {
             var chat = checkpoint.ChatTemplate is { } template ? new ChatPrompt(template, generator.Tokenizer) : null;

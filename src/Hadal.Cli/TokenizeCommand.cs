@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
-using Hadal.Checkpoints;
 using Hadal.Checkpoints.Text;
 
 namespace Hadal.Cli;
@@ -19,8 +18,7 @@ internal static class TokenizeCommand
         var command = new Command("tokenize", "Turns text from standard input into token ids, or ids into text.") { model, addSpecial, parseSpecial, decode, json };
         command.SetAction(parsed =>
         {
-            using var checkpoint = Checkpoint.Open(new ModelLocator(shell).Find(parsed.GetValue(model)).Path);
-            var tokenizer = checkpoint.LoadTokenizer();
+            var tokenizer = ModelOpening.LoadTokenizer(new ModelLocator(shell).Find(parsed.GetValue(model)));
             var text = StandardInput.ReadText(shell);
             if (parsed.GetValue(decode)) Decode(shell, tokenizer, text, parsed.GetValue(parseSpecial), parsed.GetValue(json));
             else Encode(shell, tokenizer, text, parsed.GetValue(addSpecial), parsed.GetValue(parseSpecial), parsed.GetValue(json));

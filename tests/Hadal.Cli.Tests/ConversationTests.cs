@@ -56,6 +56,16 @@ public sealed class ConversationTests
         Assert.Equal(Answer("One"), outcome.Text);
     }
 
+    [Fact]
+    public void A_terminal_that_cannot_move_its_cursor_gives_plain_lines()
+    {
+        var shell = new TestShell { IsTerminal = true, Variables = { ["TERM"] = "dumb" }, Input = "One\n/exit\n"u8.ToArray() };
+        var outcome = shell.Run(Command);
+        Assert.Equal((0, Answer("One")), (outcome.ExitCode, outcome.Text));
+        Assert.DoesNotContain('\e', outcome.Error);
+        Assert.Equal(ExitCode.Done, new TestShell { IsTerminal = true, Variables = { ["TERM"] = "dumb" } }.Run(Command).ExitCode);
+    }
+
     private static Outcome Talk(IEnumerable<ConsoleKeyInfo> keys) => new TestShell { IsTerminal = true, Keys = keys }.Run(Command);
 
     /// <summary>The answer to one prompt, as a terminal shows it.</summary>

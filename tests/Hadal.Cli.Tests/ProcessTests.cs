@@ -75,6 +75,14 @@ public sealed class ProcessTests : IDisposable
     }
 
     [Fact]
+    public void A_fault_that_nobody_can_be_told_still_has_its_exit_code()
+    {
+        Assert.SkipUnless(File.Exists("/dev/full"), "needs /dev/full");
+        using var process = HadalProcess.StartShell($"{HadalProcess.CommandLine} run no/such -p x 2> /dev/full");
+        Assert.Equal(1, process.End().ExitCode);
+    }
+
+    [Fact]
     public void Two_commands_write_one_behind_the_other_into_a_file()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "needs a POSIX shell");

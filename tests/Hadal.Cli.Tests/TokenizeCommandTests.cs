@@ -37,6 +37,16 @@ public sealed class TokenizeCommandTests
         }
     }
 
+    /// <summary>The folder has a vocabulary and nothing else.</summary>
+    [Fact]
+    public void A_tokenizer_needs_no_weights()
+    {
+        foreach (var item in Golden.Of("qwen2").GetProperty("tokenization").GetProperty("cases").EnumerateArray().Where(item => !item.GetProperty("parse_special").GetBoolean()))
+            Assert.Equal(
+                string.Join(' ', Golden.Ints(item.GetProperty("ids"))) + "\n",
+                TestShell.Run(item.GetProperty("text").GetString()!, ["tokenize", GoldenData.PathOf("qwen2/hf"), .. item.GetProperty("add_special").GetBoolean() ? new[] { "--add-special" } : []]).Done().Text);
+    }
+
     [Fact]
     public void Control_tokens_are_text_unless_they_are_asked_for()
     {

@@ -47,16 +47,17 @@ public sealed class TextGenerator : IAsyncDisposable
     /// <param name="engineOptions">Limits of the model; if null, each of the concurrent sequences may fill its context. With fewer
     /// <see cref="EngineOptions.MaxSequences"/> than that, sequences take turns when the cache is full. <see cref="EngineOptions.MaxBatchTokens"/>
     /// is that of <paramref name="options"/>.</param>
+    /// <param name="tokenizer">The checkpoint's tokenizer, if the caller has loaded it; otherwise it is loaded here.</param>
     /// <exception cref="ArgumentException">An option is out of range; the message has all faults.</exception>
     /// <exception cref="CheckpointException">The tokenizer cannot be read, or a tensor has a format without kernels.</exception>
-    public static TextGenerator Open(Checkpoint checkpoint, TextGeneratorOptions? options = null, EngineOptions? engineOptions = null)
+    public static TextGenerator Open(Checkpoint checkpoint, TextGeneratorOptions? options = null, EngineOptions? engineOptions = null, Tokenizer? tokenizer = null)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         options ??= new TextGeneratorOptions();
         if (options.Faults() is { Count: > 0 } faults) throw new ArgumentException(string.Join("; ", faults), nameof(options));
         engineOptions = (engineOptions ?? new EngineOptions { MaxSequences = options.MaxConcurrent }) with { MaxBatchTokens = options.MaxBatchTokens };
 
-        var tokenizer = checkpoint.LoadTokenizer();
+        tokenizer ??= checkpoint.LoadTokenizer();
         IReadOnlyList<int> endTokenIds =
             [.. checkpoint.GenerationConfig.EosTokenId.Concat(checkpoint.Config.EosTokenId).Concat(tokenizer.EosTokenIds).Distinct()];
         return new TextGenerator(DecoderModel.Open(checkpoint, engineOptions), tokenizer, endTokenIds, options, checkpoint.EnsureUnchanged);
