@@ -19,11 +19,11 @@ public sealed class MachineMemoryTests : IDisposable
     [Fact]
     public void A_group_of_version_2_limits_it_and_its_file_cache_counts_as_available()
     {
-        Make("proc/self/cgroup", "0::/work/job\n");
-        Make("sys/fs/cgroup/work/job/memory.max", "max\n");
-        Make("sys/fs/cgroup/work/memory.max", $"{4 * GiB}\n");
-        Make("sys/fs/cgroup/work/memory.current", $"{3 * GiB}\n");
-        Make("sys/fs/cgroup/work/memory.stat", $"anon {GiB}\ninactive_file {GiB}\n");
+        Make("proc/self/cgroup", "0::/unit/job\n");
+        Make("sys/fs/cgroup/unit/job/memory.max", "max\n");
+        Make("sys/fs/cgroup/unit/memory.max", $"{4 * GiB}\n");
+        Make("sys/fs/cgroup/unit/memory.current", $"{3 * GiB}\n");
+        Make("sys/fs/cgroup/unit/memory.stat", $"anon {GiB}\ninactive_file {GiB}\n");
         Assert.Equal(new MachineMemory(4 * GiB, 2 * GiB, true), MachineMemory.Read(_root));
     }
 

@@ -11,11 +11,7 @@ public sealed class GoldenGenerationTests
 {
     [Theory]
     [Trait("Width", "all")]
-    [InlineData("deepseek-v3", "hf")]
-    [InlineData("deepseek-v3", "model-F16.gguf")]
-    [InlineData("deepseek-v32-dsa", "model-F16.gguf")]
-    [InlineData("llama3-rope", "model-F16.gguf")]
-    [InlineData("qwen2", "model-Q4_K.gguf")]
+    [MemberData(nameof(GoldenFolder.InRepository), MemberType = typeof(GoldenFolder))]
     public Task Golden_folders_in_the_repository_continue_as_expected(string folder, string file) => Compare(GoldenData.PathOf(folder), file);
 
     [Theory]

@@ -21,6 +21,16 @@ internal sealed class GoldenFolder
         _logitsHeader = JsonDocument.Parse(Encoding.UTF8.GetString(_logits, 8, HeaderLength)).RootElement;
     }
 
+    /// <summary>Folder and file of every golden checkpoint in the repository.</summary>
+    public static TheoryData<string, string> InRepository { get; } = new()
+    {
+        { "deepseek-v3", "hf" },
+        { "deepseek-v3", "model-F16.gguf" },
+        { "deepseek-v32-dsa", "model-F16.gguf" },
+        { "llama3-rope", "model-F16.gguf" },
+        { "qwen2", "model-Q4_K.gguf" },
+    };
+
     public double Tolerance => _golden.GetProperty("tolerance").GetProperty("exact_max_abs").GetDouble();
 
     public IEnumerable<(string Name, int[] TokenIds, int[] Positions)> Sequences =>

@@ -9,11 +9,7 @@ public sealed class GoldenLogitsTests
 {
     [Theory]
     [Trait("Width", "all")]
-    [InlineData("deepseek-v3", "hf")]
-    [InlineData("deepseek-v3", "model-F16.gguf")]
-    [InlineData("deepseek-v32-dsa", "model-F16.gguf")]
-    [InlineData("llama3-rope", "model-F16.gguf")]
-    [InlineData("qwen2", "model-Q4_K.gguf")]
+    [MemberData(nameof(GoldenFolder.InRepository), MemberType = typeof(GoldenFolder))]
     public void Golden_folders_in_the_repository_give_their_logits(string folder, string file) => Compare(GoldenData.PathOf(folder), file);
 
     [Theory]
