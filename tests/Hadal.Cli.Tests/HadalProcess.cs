@@ -46,7 +46,8 @@ internal sealed partial class HadalProcess : IDisposable
     public static HadalProcess StartOnTerminal(string commandLine, string stateFolder)
     {
         Assert.SkipUnless(OperatingSystem.IsLinux() && File.Exists("/usr/bin/script"), "needs the program script of util-linux for a pseudo-terminal");
-        var start = new ProcessStartInfo("/usr/bin/script", ["-q", "-e", "-c", commandLine, "/dev/null"]);
+        // The shell makes way: dash, interrupted beside its child, would answer 130 for a child that ended well.
+        var start = new ProcessStartInfo("/usr/bin/script", ["-q", "-e", "-c", "exec " + commandLine, "/dev/null"]);
         start.Environment["XDG_STATE_HOME"] = stateFolder;
         start.Environment["TERM"] = "xterm";
         start.Environment.Remove("NO_COLOR");
