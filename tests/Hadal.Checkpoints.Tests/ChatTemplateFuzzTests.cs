@@ -10,7 +10,7 @@ public sealed class ChatTemplateFuzzTests
 {
     private const int Rounds = 400;
 
-    private static readonly string[] _pieces =
+    private static readonly string[] Pieces =
     [
         "{%", "%}", "{{", "}}", "{#", "#}", "-%}", "{%-", "{%+", " if ", " else ", "{% endif %}", "{% endfor %}", "{% for m in messages %}", "{% set ns.x = 1 %}", "{% break %}", "{% macro f(a, b=1) %}",
         "{% endmacro %}", "{% call f() %}", "{% filter upper %}", "{% raw %}", "loop.index", "loop.", "namespace(a=[])", "messages", "message", "tools", "|tojson", "|tojson(indent=2)", "| trim", "|length", "|join(',')",
@@ -106,11 +106,11 @@ public sealed class ChatTemplateFuzzTests
                 case 0: text[at] = (char)random.Next(32, 127); break;
                 case 1: text.Remove(at, length); break;
                 case 2: text.Insert(random.Next(text.Length), text.ToString(at, length)); break;
-                case 3: text.Insert(at, _pieces[random.Next(_pieces.Length)]); break;
+                case 3: text.Insert(at, Pieces[random.Next(Pieces.Length)]); break;
                 default:
                     // At the border of a word, where more of the insertions are still a template.
                     while (at > 0 && char.IsLetterOrDigit(text[at - 1])) at--;
-                    text.Insert(at, _pieces[random.Next(_pieces.Length)]);
+                    text.Insert(at, Pieces[random.Next(Pieces.Length)]);
                     break;
             }
         }

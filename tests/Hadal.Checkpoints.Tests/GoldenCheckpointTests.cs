@@ -96,7 +96,12 @@ public sealed class GoldenCheckpointTests
         {
             config = config with
             {
-                Architectures = null, TorchDtype = null, OtherKeys = null, RopeInterleave = null, BosTokenId = null, PadTokenId = null,
+                Architectures = null,
+                TorchDtype = null,
+                OtherKeys = null,
+                RopeInterleave = null,
+                BosTokenId = null,
+                PadTokenId = null,
                 // llama3 scaling is a tensor of factors in GGUF.
                 RopeScaling = config.RopeScaling is { Kind: not "llama3" } scaling ? scaling with { RopeType = scaling.Kind, Type = null } : null,
             };

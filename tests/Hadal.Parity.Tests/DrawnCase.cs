@@ -96,8 +96,12 @@ internal sealed record DrawnCase(DeepSeekConfig Config, bool IsBFloat16, MlaForm
             let kept = Math.Min(keptGroups, groupCount)
             select sizes with
             {
-                NRoutedExperts = groupCount * groupSize * (groupCount == 1 ? 2 : 1), NGroup = groupCount, TopkGroup = kept,
-                NumExpertsPerTok = Math.Min(perToken, kept * groupSize), NormTopkProb = isNormalised, QLoraRank = hasLatent ? 12 : null,
+                NRoutedExperts = groupCount * groupSize * (groupCount == 1 ? 2 : 1),
+                NGroup = groupCount,
+                TopkGroup = kept,
+                NumExpertsPerTok = Math.Min(perToken, kept * groupSize),
+                NormTopkProb = isNormalised,
+                QLoraRank = hasLatent ? 12 : null,
             };
 
         public static readonly Gen<DeepSeekConfig> Config =

@@ -22,7 +22,7 @@ public sealed class ParityTests
 
     private const int CaseCount = 80;
 
-    private static double s_largest;
+    private static double _largest;
 
     [Fact]
     public void Whatever_config_torch_writes_the_engine_computes_the_same_in_every_block()
@@ -43,7 +43,7 @@ public sealed class ParityTests
             "greedy router", "group_limited_greedy router", "noaux_tc router", "0 shared experts", "1 shared experts", "2 shared experts", "normalised weights", "groups",
             "odd head count", "yarn", "tied embeddings", "prediction layer", "selection",
         ];
-        TestContext.Current.SendDiagnosticMessage($"largest difference as a share of its block: {s_largest:g3}");
+        TestContext.Current.SendDiagnosticMessage($"largest difference as a share of its block: {_largest:g3}");
         Assert.All(expected, feature => Assert.True(seen.ContainsKey(feature), $"no case with: {feature}"));
     }
 
@@ -101,7 +101,7 @@ public sealed class ParityTests
             Assert.Equal(values.Length, found.Length);
             var scale = Math.Max(1, values.Max(Math.Abs));
             var worst = Enumerable.Range(0, values.Length).MaxBy(index => float.IsNaN(found[index]) ? float.MaxValue : Math.Abs(values[index] - found[index]));
-            s_largest = Math.Max(s_largest, Math.Abs(values[worst] - found[worst]) / scale);
+            _largest = Math.Max(_largest, Math.Abs(values[worst] - found[worst]) / scale);
             Assert.True(
                 Math.Abs(values[worst] - found[worst]) <= Bound * scale,
                 $"{name} is the first block that differs: number {worst} of {values.Length} is {found[worst]}, expected {values[worst]} ± {Bound * scale:g2}; {what}");

@@ -8,29 +8,29 @@ internal static class ByteAlphabet
 {
     private const int CharCount = 256 + 68;
 
-    private static readonly char[] _charOf = new char[256];
-    private static readonly short[] _byteOf = new short[CharCount];
+    private static readonly char[] CharsByByte = new char[256];
+    private static readonly short[] BytesByChar = new short[CharCount];
 
     static ByteAlphabet()
     {
-        Array.Fill(_byteOf, (short)-1);
+        Array.Fill(BytesByChar, (short)-1);
         var next = (char)256;
         for (var value = 0; value < 256; value++)
         {
             var isPrintable = value is >= 33 and <= 126 or >= 161 and <= 172 or >= 174;
             var letter = isPrintable ? (char)value : next++;
-            _charOf[value] = letter;
-            _byteOf[letter] = (short)value;
+            CharsByByte[value] = letter;
+            BytesByChar[letter] = (short)value;
         }
     }
 
     /// <summary>The character of a byte.</summary>
-    public static char CharOf(byte value) => _charOf[value];
+    public static char CharOf(byte value) => CharsByByte[value];
 
     /// <summary>The byte of a character, or false for a character outside the alphabet.</summary>
     public static bool TryGetByte(char letter, out byte value)
     {
-        var found = letter < CharCount ? _byteOf[letter] : (short)-1;
+        var found = letter < CharCount ? BytesByChar[letter] : (short)-1;
         value = (byte)found;
         return found >= 0;
     }
@@ -38,7 +38,7 @@ internal static class ByteAlphabet
     /// <summary>Spells bytes in the alphabet.</summary>
     public static string Spell(ReadOnlySpan<byte> bytes) => string.Create(bytes.Length, bytes, static (chars, source) =>
     {
-        for (var i = 0; i < chars.Length; i++) chars[i] = _charOf[source[i]];
+        for (var i = 0; i < chars.Length; i++) chars[i] = CharsByByte[source[i]];
     });
 
     /// <summary>The bytes that a vocabulary entry stands for; an entry with any character outside the alphabet stands for its own UTF-8.</summary>

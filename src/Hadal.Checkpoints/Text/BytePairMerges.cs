@@ -11,7 +11,7 @@ internal sealed class BytePairMerges
     private const int NoRank = int.MaxValue;
 
     // Differs from process to process, so that no file can be made in which all pairs collide.
-    private static readonly ulong _multiplier = ((ulong)(uint)HashCode.Combine(1) << 32) | (uint)HashCode.Combine(2) | 1;
+    private static readonly ulong Multiplier = ((ulong)(uint)HashCode.Combine(1) << 32) | (uint)HashCode.Combine(2) | 1;
 
     private readonly ulong[] _pairs;
     private readonly (int Rank, int Id)[] _merged;
@@ -142,7 +142,7 @@ internal sealed class BytePairMerges
     private int SlotOf(int left, int right)
     {
         var key = Key(left, right);
-        var slot = (int)((key * _multiplier) >> _shift);
+        var slot = (int)((key * Multiplier) >> _shift);
         while (_pairs[slot] is var found && found != 0 && found != key) slot = (slot + 1) & (_pairs.Length - 1);
         return slot;
     }

@@ -15,12 +15,26 @@ internal static class GgufPreTokenizers
     private const string Qwen2 = Contractions + @"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|" + LinesAndSpaces;
     private const string Upper = @"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", Lower = @"[\p{Ll}\p{Lm}\p{Lo}\p{M}]", Lead = @"[^\r\n\p{L}\p{N}]?";
 
+    private const string Tekken = $@"{Lead}{Upper}*{Lower}+|{Lead}{Upper}+{Lower}*|\p{{N}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*|" + LinesAndSpaces;
+
     /// <summary>The three stages of DeepSeek-V3.</summary>
     internal static readonly string[] DeepSeekV3 =
     [
         @"\p{N}{1,3}",
         "[\u4E00-\u9FA5\u3040-\u309F\u30A0-\u30FF]+",
         @"[!""#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|" + LinesAndSpaces,
+    ];
+
+    private static readonly string[] Chameleon =
+        ["<sentinel:[0-9]+>", "IMGIMG[A-I]{1,4}Z", "[\\t\\n]|    |  ", @"\p{N}", @"[\p{P}!-/:-@\[-`{-~]", PreTokenizer.Gpt2Pattern];
+
+    private static readonly string[] MiniCpm5 =
+        [@"\p{N}{1,3}", Contractions + @"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+| ?[^\s\p{L}\p{N}]+[\r\n]*|" + LinesAndSpaces];
+
+    private static readonly string[] Youtu =
+    [
+        "[\uAC00-\uD7A3\u3131-\u318E]+|[！…“”‘’—：；，、-\u303F\uFE30-\uFE4F]+|[\u3105-\u312F]+|[\u4E00-\u9FA5\u3040-\u309F\u30A0-\u30FF]+",
+        $@"{Lead}{Upper}*{Lower}+{Contractions}?|{Lead}{Upper}+{Lower}*{Contractions}?|\p{{N}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*|" + LinesAndSpaces,
     ];
 
     /// <summary>Finds a family by name.</summary>
@@ -34,8 +48,7 @@ internal static class GgufPreTokenizers
         "starcoder" or "refact" or "command-r" or "smollm" or "codeshell" or "exaone" or "minerva-7b" or "mellum2"
             => Isolating(@"\p{N}", PreTokenizer.Gpt2Pattern),
         "falcon" => Isolating(@"[\p{P}\$\+<=>\^~\|`]+", PreTokenizer.Gpt2Pattern, "[0-9][0-9][0-9]"),
-        "chameleon" => Isolating(
-            "<sentinel:[0-9]+>", "IMGIMG[A-I]{1,4}Z", "[\\t\\n]|    |  ", @"\p{N}", @"[\p{P}!-/:-@\[-`{-~]", PreTokenizer.Gpt2Pattern) with { AddsBos = true },
+        "chameleon" => Isolating(Chameleon) with { AddsBos = true },
         "deepseek-llm" => Isolating(DeepSeekLlm()),
         "deepseek-coder" => Isolating(@"[\r\n]", @"\s?\p{L}+", @"\s?\p{P}+", Cjk, @"\p{N}"),
         "deepseek-v3" or "hunyuan-dense" or "joyai-llm" or "hy_v4" => Isolating(DeepSeekV3),
@@ -45,8 +58,7 @@ internal static class GgufPreTokenizers
         "llama3" or "llama-v3" or "llama-bpe" or "falcon3" or "falcon-h1" or "pixtral" or "midm-2.0" or "lfm2" or "jina-v5-nano"
             => Isolating(Llama3) with { IgnoresMerges = true, AddsBos = true },
         "dbrx" or "smaug-bpe" or "glm4" or "chatglm-bpe" => Isolating(Llama3),
-        "tekken" => Isolating($@"{Lead}{Upper}*{Lower}+|{Lead}{Upper}+{Lower}*|\p{{N}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*|" + LinesAndSpaces)
-            with { IgnoresMerges = true, AddsBos = true },
+        "tekken" => Isolating(Tekken) with { IgnoresMerges = true, AddsBos = true },
         "gpt-4o" or "llama4" or "kanana2" or "talkie" or "minimax-m2" => Isolating(
             $@"{Lead}{Upper}*{Lower}+{Contractions}?|{Lead}{Upper}+{Lower}*{Contractions}?|\p{{N}}{{1,3}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*|" + LinesAndSpaces),
         "poro-chat" or "bloom" or "gpt3-finnish" => Isolating(" ?[^(\\s|.,!?…。，、।۔،)]+"),
@@ -57,14 +69,10 @@ internal static class GgufPreTokenizers
         "jais-2" => Isolating(
             Contractions + @"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)"
             + @"|\s{64}(?!\S)|\s{32}(?!\S)|\s{16}(?!\S)|\s{8}(?!\S)|\s{4}(?!\S)|\s{1,2}(?!\S)|\s{1}"),
-        "minicpm5" => Isolating(@"\p{N}{1,3}", Contractions + @"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+| ?[^\s\p{L}\p{N}]+[\r\n]*|" + LinesAndSpaces)
-            with { IgnoresMerges = true },
+        "minicpm5" => Isolating(MiniCpm5) with { IgnoresMerges = true },
         "ufakzeka" => Isolating(@"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|" + LinesAndSpaces),
         "laguna" => Isolating(@"[^\n]+|[\n]+", Qwen2),
-        "youtu" => Isolating(
-            "[\uAC00-\uD7A3\u3131-\u318E]+|[！…“”‘’—：；，、-\u303F\uFE30-\uFE4F]+|[\u3105-\u312F]+|[\u4E00-\u9FA5\u3040-\u309F\u30A0-\u30FF]+",
-            $@"{Lead}{Upper}*{Lower}+{Contractions}?|{Lead}{Upper}+{Lower}*{Contractions}?|\p{{N}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*|" + LinesAndSpaces)
-            with { IgnoresMerges = true },
+        "youtu" => Isolating(Youtu) with { IgnoresMerges = true },
         _ => throw new CheckpointException($"tokenizer.ggml.pre '{name}' is not supported; convert the model again or use its tokenizer.json"),
     };
 

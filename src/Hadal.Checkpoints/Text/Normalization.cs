@@ -11,7 +11,7 @@ internal static class Normalization
     private const int HangulSyllables = 0xAC00, HangulLead = 0x1100, HangulVowel = 0x1161, HangulTail = 0x11A7;
     private const int LeadCount = 19, VowelCount = 21, TailCount = 28, SyllableCount = LeadCount * VowelCount * TailCount;
 
-    private static readonly Lazy<Tables> _tables = new(Tables.Load);
+    private static readonly Lazy<Tables> LoadedTables = new(Tables.Load);
 
     /// <summary>Normalises well-formed text.</summary>
     /// <param name="text">Well-formed UTF-16.</param>
@@ -21,7 +21,7 @@ internal static class Normalization
         // Nothing below U+00A0 decomposes, nothing below U+0300 composes with its neighbour.
         if (!text.AsSpan().ContainsAnyExceptInRange('\0', form == NormalizationForm.FormC ? '\u02FF' : '\u009F')) return text;
 
-        var tables = _tables.Value;
+        var tables = LoadedTables.Value;
         var isCompatible = form is NormalizationForm.FormKC or NormalizationForm.FormKD;
         var points = new List<int>(text.Length);
         foreach (var rune in text.EnumerateRunes()) Decompose(rune.Value, tables, isCompatible, points);

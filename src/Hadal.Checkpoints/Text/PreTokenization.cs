@@ -3,7 +3,7 @@ namespace Hadal.Checkpoints.Text;
 /// <summary>Splits text the way published tokenizers do before they merge, for those who learn a vocabulary.</summary>
 public static class PreTokenization
 {
-    private static readonly PreTokenizer _deepSeekV3 = PreTokenizer.Isolating(GgufPreTokenizers.DeepSeekV3);
+    private static readonly PreTokenizer DeepSeekV3Splitter = PreTokenizer.Isolating(GgufPreTokenizers.DeepSeekV3);
 
     /// <summary>Splits as DeepSeek-V3: numbers by three digits, Chinese and kana apart from other letters, words with the space before them.
     /// The pieces joined are the text.</summary>
@@ -12,7 +12,7 @@ public static class PreTokenization
     public static IEnumerable<string> DeepSeekV3(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        var split = _deepSeekV3.Split(TokenizerInput.Join([new TextSegment(text, IsTrusted: false)]).Text);
+        var split = DeepSeekV3Splitter.Split(TokenizerInput.Join([new TextSegment(text, IsTrusted: false)]).Text);
         return split.Pieces.Select(piece => split.Text[piece.Begin..piece.End]);
     }
 }

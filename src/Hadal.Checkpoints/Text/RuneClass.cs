@@ -85,10 +85,10 @@ internal sealed class RuneClass
         public bool TryAddCategory(string name, bool isNegated)
         {
             uint mask = 0;
-            for (var i = 0; i < _categoryNames.Length; i++)
-                if (_categoryNames[i].StartsWith(name, StringComparison.Ordinal)) mask |= 1u << i;
+            for (var i = 0; i < CategoryNames.Length; i++)
+                if (CategoryNames[i].StartsWith(name, StringComparison.Ordinal)) mask |= 1u << i;
             if (name.Length is < 1 or > 2 || mask == 0) return false;
-            Categories |= isNegated ? ~mask & ((1u << _categoryNames.Length) - 1) : mask;
+            Categories |= isNegated ? ~mask & ((1u << CategoryNames.Length) - 1) : mask;
             return true;
         }
 
@@ -122,7 +122,7 @@ internal sealed class RuneClass
         }
 
         // In the order of System.Globalization.UnicodeCategory.
-        private static readonly string[] _categoryNames =
+        private static readonly string[] CategoryNames =
         [
             "Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Pc", "Pd", "Ps", "Pe",
             "Pi", "Pf", "Po", "Sm", "Sc", "Sk", "So", "Cn",

@@ -6,7 +6,7 @@ namespace Hadal.Checkpoints.Text;
 internal sealed class TokenTable
 {
     // Differs from process to process, so that no file can be made in which all tokens collide.
-    private static readonly uint _seed = (uint)HashCode.Combine(2166136261u);
+    private static readonly uint Seed = (uint)HashCode.Combine(2166136261u);
 
     private readonly byte[] _bytes;
     private readonly int[] _offsets;
@@ -48,7 +48,7 @@ internal sealed class TokenTable
     /// <summary>A hash of bytes that spreads over the high bits: FNV-1a from a start that differs from process to process.</summary>
     public static uint Hash(ReadOnlySpan<byte> bytes)
     {
-        var hash = _seed;
+        var hash = Seed;
         foreach (var value in bytes) hash = (hash ^ value) * 16777619u;
         return (hash ^ (hash >> 15)) * 2654435769u;
     }

@@ -30,7 +30,7 @@ public sealed class BytePairTests
     }
 
     [Fact]
-    public void Fast_merging_gives_what_the_definition_gives() => _cases.Sample((merges, ids) =>
+    public void Fast_merging_gives_what_the_definition_gives() => Cases.Sample((merges, ids) =>
     {
         var table = new BytePairMerges(merges);
         int[] fast = [.. ids], naive = [.. ids];
@@ -106,7 +106,7 @@ public sealed class BytePairTests
 
     private int _mismatches;
 
-    private static readonly Gen<((int, int, int)[] Merges, int[] Ids)> _cases =
+    private static readonly Gen<((int, int, int)[] Merges, int[] Ids)> Cases =
         from pairs in Gen.Select(Gen.Int[0, 11], Gen.Int[0, 11]).Array[0, 24]
         from ids in Gen.OneOf(Gen.Int[0, 3].Array[0, 20], Gen.Int[0, 3].Array[60, 90])
         select (Distinct(pairs), ids);

@@ -12,7 +12,7 @@ public sealed partial class ForgeryTests
 {
     private const int Rounds = 200;
 
-    private static readonly string[] _words =
+    private static readonly string[] Words =
     [
         "hello", " ", "\n", "中文", "😀", "<", "|>", "<|", "im_end|>", "<|im_", "｜>", "<｜", "User｜>", "</think>", "<think>", "<tool_call>", "{\"a\": 1}", "'\"", "\\n", "{{ bos_token }}", "{% raw %}", "",
         "x", "12", "\u200D", "start_header_id", "<|im_start|", "|im_start|>", "\u2581",
@@ -109,7 +109,7 @@ public sealed partial class ForgeryTests
             {
                 var marker = markers[random.Next(markers.Length)];
                 if (random.Next(2) == 0) text.Append(isHostile ? marker : new string('x', marker.Length));
-                text.Append(_words[random.Next(_words.Length)]);
+                text.Append(Words[random.Next(Words.Length)]);
             }
 
             return text.ToString();

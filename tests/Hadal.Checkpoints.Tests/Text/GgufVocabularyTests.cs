@@ -5,7 +5,7 @@ namespace Hadal.Checkpoints.Tests.Text;
 
 public sealed class GgufVocabularyTests
 {
-    private static readonly string[] _byteTokens = [.. Enumerable.Range(0, 256).Select(value => ByteAlphabet.CharOf((byte)value).ToString())];
+    private static readonly string[] ByteTokens = [.. Enumerable.Range(0, 256).Select(value => ByteAlphabet.CharOf((byte)value).ToString())];
 
     private static GgufVocabulary SentencePiece { get; } = new()
     {
@@ -85,7 +85,7 @@ public sealed class GgufVocabularyTests
         {
             Model = "gpt2",
             Pre = "llama-bpe",
-            Tokens = [.. _byteTokens, "<end>", "[PAD257]", "<｜User｜>", "<think>"],
+            Tokens = [.. ByteTokens, "<end>", "[PAD257]", "<｜User｜>", "<think>"],
             TokenTypes = [.. Enumerable.Repeat(1, 256), 3, 5, 4, 4],
             BosTokenId = 256,
             EosTokenIds = [256],
@@ -108,14 +108,14 @@ public sealed class GgufVocabularyTests
     [Fact]
     public void What_contradicts_itself_is_refused()
     {
-        var bytePair = new GgufVocabulary { Model = "gpt2", Tokens = [.. _byteTokens] };
+        var bytePair = new GgufVocabulary { Model = "gpt2", Tokens = [.. ByteTokens] };
         Assert.Equal(['a'], bytePair.Build().Encode("a"));
         Refused(bytePair with { Model = "rwkv" }, "'rwkv', supported are gpt2, llama and bert");
         Refused(bytePair with { Pre = "kimi-k2" }, "'kimi-k2' is not supported");
         Refused(bytePair with { Tokens = [] }, "0 entries");
         Refused(bytePair with { TokenTypes = [1] }, "1 entries for 256 tokens");
         Refused(bytePair with { TokenTypes = [.. Enumerable.Repeat(9, 256)] }, "is 9");
-        Refused(bytePair with { Tokens = [.. _byteTokens, "a"] }, "'a' has the ids");
+        Refused(bytePair with { Tokens = [.. ByteTokens, "a"] }, "'a' has the ids");
         Refused(bytePair with { Merges = ["a bc"] }, "'bc' is not in the vocabulary");
         Refused(bytePair with { Merges = ["abc"] }, "not two tokens");
         Refused(bytePair with { BosTokenId = 256 }, "bos_token_id is 256");

@@ -7,7 +7,7 @@ namespace Hadal.Checkpoints.Tests.Text;
 
 public sealed class RunePatternTests
 {
-    private static readonly Gen<string> _texts = Gen.String[Gen.Char["aabB'sSlL11  \t\n\r.,!é中\u0301\u00A0"], 0, 24];
+    private static readonly Gen<string> Texts = Gen.String[Gen.Char["aabB'sSlL11  \t\n\r.,!é中\u0301\u00A0"], 0, 24];
 
     [Theory]
     [InlineData(PreTokenizer.Gpt2Pattern)]
@@ -19,7 +19,7 @@ public sealed class RunePatternTests
     {
         var framework = new Regex(source, RegexOptions.CultureInvariant);
         var pattern = RunePattern.Parse(source);
-        _texts.Sample(text => Assert.Equal(framework.Matches(text).Where(match => match.Length > 0).Select(match => match.Value), Matches(pattern, text)), iter: 2000);
+        Texts.Sample(text => Assert.Equal(framework.Matches(text).Where(match => match.Length > 0).Select(match => match.Value), Matches(pattern, text)), iter: 2000);
     }
 
     [Fact]

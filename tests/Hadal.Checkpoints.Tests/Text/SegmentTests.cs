@@ -6,7 +6,7 @@ namespace Hadal.Checkpoints.Tests.Text;
 /// <summary>Who may write control tokens.</summary>
 public sealed class SegmentTests
 {
-    private static readonly Tokenizer _tokenizer = TokenizerFixtures.Golden("deepseek-v3");
+    private static readonly Tokenizer Tokenizer = TokenizerFixtures.Golden("deepseek-v3");
 
     [Theory]
     [InlineData("<｜User｜>")]
@@ -14,13 +14,13 @@ public sealed class SegmentTests
     [InlineData("<｜end▁of▁sentence｜>")]
     public void Control_tokens_in_untrusted_text_are_plain_text(string marker)
     {
-        Assert.True(_tokenizer.TryGetTokenId(marker, out var id));
+        Assert.True(Tokenizer.TryGetTokenId(marker, out var id));
         var text = $"please {marker} say";
-        Assert.DoesNotContain(id, _tokenizer.Encode(text, addSpecial: false));
-        Assert.Contains(id, _tokenizer.Encode(text, addSpecial: false, parseSpecial: true));
-        Assert.Equal(text, _tokenizer.Decode(_tokenizer.Encode(text, addSpecial: false)));
+        Assert.DoesNotContain(id, Tokenizer.Encode(text, addSpecial: false));
+        Assert.Contains(id, Tokenizer.Encode(text, addSpecial: false, parseSpecial: true));
+        Assert.Equal(text, Tokenizer.Decode(Tokenizer.Encode(text, addSpecial: false)));
 
-        var ids = _tokenizer.Encode([new TextSegment(marker, true), new TextSegment(text, false), new TextSegment(marker, true)], addSpecial: false);
+        var ids = Tokenizer.Encode([new TextSegment(marker, true), new TextSegment(text, false), new TextSegment(marker, true)], addSpecial: false);
         Assert.Equal(2, ids.Count(found => found == id));
         Assert.Equal(id, ids[0]);
         Assert.Equal(id, ids[^1]);
@@ -30,12 +30,12 @@ public sealed class SegmentTests
     public void A_marker_that_is_only_partly_trusted_is_plain_text()
     {
         const string Marker = "<｜User｜>";
-        Assert.True(_tokenizer.TryGetTokenId(Marker, out var id));
+        Assert.True(Tokenizer.TryGetTokenId(Marker, out var id));
         for (var cut = 1; cut < Marker.Length; cut++)
         {
-            Assert.DoesNotContain(id, _tokenizer.Encode([new TextSegment(Marker[..cut], true), new TextSegment(Marker[cut..], false)], addSpecial: false));
-            Assert.DoesNotContain(id, _tokenizer.Encode([new TextSegment(Marker[..cut], false), new TextSegment(Marker[cut..], true)], addSpecial: false));
-            Assert.Equal([id], _tokenizer.Encode([new TextSegment(Marker[..cut], true), new TextSegment(Marker[cut..], true)], addSpecial: false));
+            Assert.DoesNotContain(id, Tokenizer.Encode([new TextSegment(Marker[..cut], true), new TextSegment(Marker[cut..], false)], addSpecial: false));
+            Assert.DoesNotContain(id, Tokenizer.Encode([new TextSegment(Marker[..cut], false), new TextSegment(Marker[cut..], true)], addSpecial: false));
+            Assert.Equal([id], Tokenizer.Encode([new TextSegment(Marker[..cut], true), new TextSegment(Marker[cut..], true)], addSpecial: false));
         }
     }
 
@@ -44,16 +44,16 @@ public sealed class SegmentTests
     {
         var text = string.Concat(parts);
         for (var trust = 0; trust < 2; trust++)
-            Assert.Equal(_tokenizer.Encode(text), _tokenizer.Encode([.. parts.Select((part, index) => new TextSegment(part, index % 2 == trust))], addSpecial: true));
+            Assert.Equal(Tokenizer.Encode(text), Tokenizer.Encode([.. parts.Select((part, index) => new TextSegment(part, index % 2 == trust))], addSpecial: true));
     }, iter: 2000);
 
     [Fact]
     public void Thinking_marks_are_recognised_in_any_text()
     {
-        Assert.True(_tokenizer.TryGetTokenId("<think>", out var id));
-        Assert.False(_tokenizer.IsControl(id));
-        Assert.Equal([id], _tokenizer.Encode("<think>", addSpecial: false));
-        Assert.Equal("<think>", _tokenizer.Decode([id]));
+        Assert.True(Tokenizer.TryGetTokenId("<think>", out var id));
+        Assert.False(Tokenizer.IsControl(id));
+        Assert.Equal([id], Tokenizer.Encode("<think>", addSpecial: false));
+        Assert.Equal("<think>", Tokenizer.Decode([id]));
     }
 
     [Fact]
@@ -67,32 +67,32 @@ public sealed class SegmentTests
         Check("\uFEFFx\u202Ey", "\uFEFFx\u202Ey");
         Check("葛\U000E0100👩‍👩‍👧‍👦", "葛\U000E0100👩‍👩‍👧‍👦");
 
-        static void Check(string text, string expected) => Assert.Equal(expected, _tokenizer.Decode(_tokenizer.Encode(text, addSpecial: false)));
+        static void Check(string text, string expected) => Assert.Equal(expected, Tokenizer.Decode(Tokenizer.Encode(text, addSpecial: false)));
     }
 
     [Fact]
     public void A_text_has_at_least_the_tokens_that_its_bytes_need()
     {
         Gen.String[Gen.Char["ab 12.\n中é\uD83D\uDE00<>"], 0, 40].Sample(text =>
-            Assert.InRange(_tokenizer.Encode(text, addSpecial: false).Count, _tokenizer.MinTokenCount(text), int.MaxValue), iter: 1000);
-        Assert.InRange(_tokenizer.MinTokenCount(new string('x', 100_000)), 1_000, 100_000);
-        Assert.Equal(0, _tokenizer.MinTokenCount(""));
+            Assert.InRange(Tokenizer.Encode(text, addSpecial: false).Count, Tokenizer.MinTokenCount(text), int.MaxValue), iter: 1000);
+        Assert.InRange(Tokenizer.MinTokenCount(new string('x', 100_000)), 1_000, 100_000);
+        Assert.Equal(0, Tokenizer.MinTokenCount(""));
         Assert.Equal(0, TokenizerFixtures.Golden("qwen2").MinTokenCount("abc"));
     }
 
     [Fact]
     public void Missing_text_is_refused()
     {
-        Assert.Throws<ArgumentNullException>(() => _tokenizer.Encode((string)null!));
-        Assert.Throws<ArgumentNullException>(() => _tokenizer.Encode([new TextSegment(null!, true)], addSpecial: false));
-        Assert.Throws<ArgumentNullException>(() => _tokenizer.Decode(null!));
+        Assert.Throws<ArgumentNullException>(() => Tokenizer.Encode((string)null!));
+        Assert.Throws<ArgumentNullException>(() => Tokenizer.Encode([new TextSegment(null!, true)], addSpecial: false));
+        Assert.Throws<ArgumentNullException>(() => Tokenizer.Decode(null!));
     }
 
     [Fact]
     public void Ids_without_a_token_decode_to_nothing()
     {
-        Assert.Equal("", _tokenizer.Decode([-1, int.MinValue, 1_000_000, _tokenizer.VocabSize]));
-        Assert.True(_tokenizer.TokenBytes(-1).IsEmpty);
-        Assert.Equal("", _tokenizer.TokenText(-1));
+        Assert.Equal("", Tokenizer.Decode([-1, int.MinValue, 1_000_000, Tokenizer.VocabSize]));
+        Assert.True(Tokenizer.TokenBytes(-1).IsEmpty);
+        Assert.Equal("", Tokenizer.TokenText(-1));
     }
 }

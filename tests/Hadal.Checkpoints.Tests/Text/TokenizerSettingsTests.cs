@@ -8,20 +8,20 @@ namespace Hadal.Checkpoints.Tests.Text;
 /// two neighbouring bytes merge, so that a wrong split shows.</summary>
 public sealed class TokenizerSettingsTests
 {
-    private static readonly JsonElement _settings = TokenizerFixtures.Json(TokenizerFixtures.LocalFile("tokenizer_settings.json")).GetProperty("settings");
-    private static readonly (string Left, string Right)[] _merges = [.. Merges()];
-    private static readonly string _mergesAsPairs = $"[{string.Join(',', _merges.Select(merge => $"[{Quoted(merge.Left)},{Quoted(merge.Right)}]"))}]";
-    private static readonly string _mergesAsText = $"[{string.Join(',', _merges.Select(merge => Quoted($"{merge.Left} {merge.Right}")))}]";
-    private static readonly string _vocab =
-        $"{{{string.Join(',', Alphabet().Concat(_merges.Select(merge => merge.Left + merge.Right)).Select((token, id) => $"{Quoted(token)}:{id}"))}}}";
+    private static readonly JsonElement Settings = TokenizerFixtures.Json(TokenizerFixtures.LocalFile("tokenizer_settings.json")).GetProperty("settings");
+    private static readonly (string Left, string Right)[] AllMerges = [.. Merges()];
+    private static readonly string MergesAsPairs = $"[{string.Join(',', AllMerges.Select(merge => $"[{Quoted(merge.Left)},{Quoted(merge.Right)}]"))}]";
+    private static readonly string MergesAsText = $"[{string.Join(',', AllMerges.Select(merge => Quoted($"{merge.Left} {merge.Right}")))}]";
+    private static readonly string Vocab =
+        $"{{{string.Join(',', Alphabet().Concat(AllMerges.Select(merge => merge.Left + merge.Right)).Select((token, id) => $"{Quoted(token)}:{id}"))}}}";
 
-    public static TheoryData<string> Names { get; } = [.. _settings.EnumerateObject().Select(setting => setting.Name)];
+    public static TheoryData<string> Names { get; } = [.. Settings.EnumerateObject().Select(setting => setting.Name)];
 
     [Theory]
     [MemberData(nameof(Names))]
     public void Texts_give_the_ids_of_a_published_library(string name)
     {
-        var setting = _settings.GetProperty(name);
+        var setting = Settings.GetProperty(name);
         var tokenizer = Read(setting.GetProperty("file"));
         foreach (var item in setting.GetProperty("cases").EnumerateArray())
         {
@@ -36,8 +36,8 @@ public sealed class TokenizerSettingsTests
     {
         var parts = Members(setting);
         var model = parts.Remove("model") ? Members(setting.GetProperty("model")) : [];
-        model["merges"] = model.Remove("mergesAsText") ? _mergesAsText : _mergesAsPairs;
-        model["vocab"] = _vocab;
+        model["merges"] = model.Remove("mergesAsText") ? MergesAsText : MergesAsPairs;
+        model["vocab"] = Vocab;
         model["type"] = "\"BPE\"";
         parts["model"] = Joined(model);
         parts["decoder"] = """{"type":"ByteLevel"}""";

@@ -140,8 +140,15 @@ public sealed class DecoderModelTests
     {
         var config = TinyModel.DeepSeek with
         {
-            NumHiddenLayers = 27, HiddenSize = 2048, NumAttentionHeads = 16, KvLoraRank = 512, QkNopeHeadDim = 128, QkRopeHeadDim = 64, VHeadDim = 128,
-            IndexTopk = null, MaxPositionEmbeddings = 163840,
+            NumHiddenLayers = 27,
+            HiddenSize = 2048,
+            NumAttentionHeads = 16,
+            KvLoraRank = 512,
+            QkNopeHeadDim = 128,
+            QkRopeHeadDim = 64,
+            VHeadDim = 128,
+            IndexTopk = null,
+            MaxPositionEmbeddings = 163840,
         };
         var estimate = MemoryEstimate.For(config, weightBytes: 1000, new EngineOptions { MaxContext = 4096, MaxSequences = 2 });
         Assert.Equal(27L * 576 * 4 * 4096 * 2, estimate.CacheBytes);
@@ -154,8 +161,15 @@ public sealed class DecoderModelTests
         "deepseek_v32" => TinyModel.DeepSeek,
         _ => TinyModel.DeepSeek with
         {
-            ModelType = "deepseek_v2", QLoraRank = null, IndexTopk = null, IndexNHeads = null, IndexHeadDim = null, TopkMethod = "group_limited_greedy",
-            ScoringFunc = "softmax", NormTopkProb = false, NSharedExperts = null,
+            ModelType = "deepseek_v2",
+            QLoraRank = null,
+            IndexTopk = null,
+            IndexNHeads = null,
+            IndexHeadDim = null,
+            TopkMethod = "group_limited_greedy",
+            ScoringFunc = "softmax",
+            NormTopkProb = false,
+            NSharedExperts = null,
         },
     };
 }

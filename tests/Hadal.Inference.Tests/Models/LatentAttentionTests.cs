@@ -23,9 +23,20 @@ public sealed unsafe class LatentAttentionTests
         from topk in Gen.Int[0, 40]
         select TinyModel.DeepSeek with
         {
-            NumAttentionHeads = heads, QLoraRank = rank == 0 ? null : rank, KvLoraRank = latent, QkNopeHeadDim = nope, QkRopeHeadDim = 2 * rope,
-            VHeadDim = value, NRoutedExperts = experts == 0 ? null : 2 * experts, NumExpertsPerTok = Math.Min(2, 2 * experts), NSharedExperts = shared,
-            NGroup = 1, TopkGroup = 1, TopkMethod = "greedy", ScoringFunc = "softmax", IndexTopk = topk == 0 ? null : topk,
+            NumAttentionHeads = heads,
+            QLoraRank = rank == 0 ? null : rank,
+            KvLoraRank = latent,
+            QkNopeHeadDim = nope,
+            QkRopeHeadDim = 2 * rope,
+            VHeadDim = value,
+            NRoutedExperts = experts == 0 ? null : 2 * experts,
+            NumExpertsPerTok = Math.Min(2, 2 * experts),
+            NSharedExperts = shared,
+            NGroup = 1,
+            TopkGroup = 1,
+            TopkMethod = "greedy",
+            ScoringFunc = "softmax",
+            IndexTopk = topk == 0 ? null : topk,
         };
 
     [Theory]
@@ -38,7 +49,14 @@ public sealed unsafe class LatentAttentionTests
         var example = fixture.RootElement;
         var config = TinyModel.DeepSeek with
         {
-            HiddenSize = 8, NumAttentionHeads = 2, QkNopeHeadDim = 4, QkRopeHeadDim = 4, VHeadDim = 3, KvLoraRank = 5, QLoraRank = null, IndexTopk = null,
+            HiddenSize = 8,
+            NumAttentionHeads = 2,
+            QkNopeHeadDim = 4,
+            QkRopeHeadDim = 4,
+            VHeadDim = 3,
+            KvLoraRank = 5,
+            QLoraRank = null,
+            IndexTopk = null,
             RmsNormEps = 0.5,
 
             // So long a context leaves the frequencies as they are and brings the factor m² alone.

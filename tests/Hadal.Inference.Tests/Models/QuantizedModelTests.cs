@@ -10,13 +10,32 @@ public sealed class QuantizedModelTests
 {
     internal static readonly DeepSeekConfig DeepSeek = TinyModel.DeepSeek with
     {
-        HiddenSize = 160, IntermediateSize = 96, NumAttentionHeads = 2, QLoraRank = 64, KvLoraRank = 32, QkNopeHeadDim = 16, QkRopeHeadDim = 16, VHeadDim = 32,
-        NRoutedExperts = 4, NumExpertsPerTok = 4, NGroup = 1, TopkGroup = 1, MoeIntermediateSize = 32, IndexNHeads = 2, IndexHeadDim = 32, IndexTopk = 64,
+        HiddenSize = 160,
+        IntermediateSize = 96,
+        NumAttentionHeads = 2,
+        QLoraRank = 64,
+        KvLoraRank = 32,
+        QkNopeHeadDim = 16,
+        QkRopeHeadDim = 16,
+        VHeadDim = 32,
+        NRoutedExperts = 4,
+        NumExpertsPerTok = 4,
+        NGroup = 1,
+        TopkGroup = 1,
+        MoeIntermediateSize = 32,
+        IndexNHeads = 2,
+        IndexHeadDim = 32,
+        IndexTopk = 64,
     };
 
     internal static readonly GroupedQueryConfig GroupedQuery = TinyModel.GroupedQuery with
     {
-        ModelType = "qwen2", HiddenSize = 160, IntermediateSize = 224, NumAttentionHeads = 4, NumKeyValueHeads = 2, HeadDim = 32,
+        ModelType = "qwen2",
+        HiddenSize = 160,
+        IntermediateSize = 224,
+        NumAttentionHeads = 4,
+        NumKeyValueHeads = 2,
+        HeadDim = 32,
     };
 
     [Theory]

@@ -34,7 +34,15 @@ public sealed class ScheduleTests
     {
         var options = TinyRun.Options with
         {
-            Steps = 30, IndexerWarmupSteps = 20, SparseSteps = 10, WarmupSteps = 5, LearningRate = 0.01, IndexerLearningRate = 0.001, SparseLearningRate = 0.0001, SequenceLength = 16, SparseSequenceLength = 32,
+            Steps = 30,
+            IndexerWarmupSteps = 20,
+            SparseSteps = 10,
+            WarmupSteps = 5,
+            LearningRate = 0.01,
+            IndexerLearningRate = 0.001,
+            SparseLearningRate = 0.0001,
+            SequenceLength = 16,
+            SparseSequenceLength = 32,
         };
         Assert.Equal(("dense", AttentionMode.Dense, 0L, 29L, 16), Of(29));
         Assert.Equal(("indexer_warmup", AttentionMode.IndexerWarmUp, 30L, 0L, 32), Of(30));

@@ -135,8 +135,26 @@ internal static class JinjaGlobals
     {
         var format = code switch
         {
-            'a' => "ddd", 'A' => "dddd", 'b' or 'h' => "MMM", 'B' => "MMMM", 'd' => "dd", 'm' => "MM", 'Y' => "yyyy", 'y' => "yy", 'H' => "HH", 'I' => "hh", 'M' => "mm",
-            'S' => "ss", 'p' => "tt", 'F' => "yyyy-MM-dd", 'T' => "HH:mm:ss", 'D' => "MM/dd/yy", 'R' => "HH:mm", 'f' => "ffffff", 'c' => "ddd MMM d HH:mm:ss yyyy", _ => null,
+            'a' => "ddd",
+            'A' => "dddd",
+            'b' or 'h' => "MMM",
+            'B' => "MMMM",
+            'd' => "dd",
+            'm' => "MM",
+            'Y' => "yyyy",
+            'y' => "yy",
+            'H' => "HH",
+            'I' => "hh",
+            'M' => "mm",
+            'S' => "ss",
+            'p' => "tt",
+            'F' => "yyyy-MM-dd",
+            'T' => "HH:mm:ss",
+            'D' => "MM/dd/yy",
+            'R' => "HH:mm",
+            'f' => "ffffff",
+            'c' => "ddd MMM d HH:mm:ss yyyy",
+            _ => null,
         };
         if (format is not null) return now.ToString(format, CultureInfo.InvariantCulture);
         return code switch
