@@ -1,0 +1,66 @@
+namespace Hadal.Inference.Grammars;
+
+/// <summary>A partition of the 256 byte values that is refined by sets until bytes of one class are in the same sets.</summary>
+internal sealed class ByteClasses
+{
+    private readonly byte[] _class = new byte[256];
+    private readonly int[] _sizes = new int[256];
+    private readonly short[] _moved = new short[256];
+    private readonly int[] _members = new int[256];
+    private readonly HashSet<int> _seen = [];
+    private int _count;
+
+    public ByteClasses() => Clear();
+
+    /// <summary>Number of classes.</summary>
+    public int Count => _count;
+
+    /// <summary>Class of every byte.</summary>
+    public ReadOnlySpan<byte> ClassOf => _class;
+
+    /// <summary>One byte of each class, in the order of the classes.</summary>
+    public byte[] Representatives
+    {
+        get
+        {
+            var representatives = new byte[_count];
+            for (var value = 255; value >= 0; value--) representatives[_class[value]] = (byte)value;
+            return representatives;
+        }
+    }
+
+    /// <summary>Back to one class of all bytes.</summary>
+    public void Clear()
+    {
+        Array.Clear(_class);
+        _sizes[0] = 256;
+        _count = 1;
+        _seen.Clear();
+    }
+
+    /// <summary>Tells the members of a set apart from the others.</summary>
+    /// <param name="index">Number of the set; a set that was here before costs nothing.</param>
+    /// <param name="set">The set.</param>
+    public void Refine(int index, ByteSet set)
+    {
+        if (!_seen.Add(index)) return;
+        if (set.Count > 128) set = ~set;
+        Array.Clear(_members, 0, _count);
+        foreach (var value in set) _members[_class[value]]++;
+        Array.Fill(_moved, (short)-1, 0, _count);
+        foreach (var value in set)
+        {
+            var from = _class[value];
+            if (_members[from] == _sizes[from]) continue;
+            if (_moved[from] < 0) _moved[from] = (short)_count++;
+            _class[value] = (byte)_moved[from];
+        }
+        CountAgain();
+    }
+
+    private void CountAgain()
+    {
+        Array.Clear(_sizes, 0, _count);
+        foreach (var id in _class) _sizes[id]++;
+    }
+}

@@ -1,0 +1,172 @@
+namespace Hadal.Inference.Grammars;
+
+/// <content>Derivatives, emptiness, and the bytes that a term tells apart.</content>
+public sealed partial class RegexPool
+{
+    private readonly LongMap _derivatives = new();
+    private readonly Dictionary<int, bool> _isNothing = [];
+
+    /// <summary>What may follow the byte.</summary>
+    internal int Derivative(int id, byte value)
+    {
+        if (!_terms[id].First.Contains(value)) return NothingId;
+        var kind = _terms[id].Kind;
+        if (kind == TermKind.Set) return EmptyId;
+        if (kind == TermKind.Concat && _terms[_terms[id].A].Kind == TermKind.Set) return _terms[id].B;
+
+        var key = (long)id << 8 | value;
+        var known = _derivatives.Find(key);
+        if (known >= 0) return known;
+        var derivative = kind switch
+        {
+            TermKind.Concat => ConcatDerivative(id, value),
+            TermKind.Or or TermKind.And => ChildrenDerivative(id, value),
+            TermKind.Not => NotTerm(Derivative(_terms[id].A, value)),
+            _ => RepeatDerivative(_terms[id], value),
+        };
+        _derivatives.Add(key, derivative);
+        return derivative;
+    }
+
+    /// <summary>True if a term matches no string.</summary>
+    internal bool IsNothing(int id)
+    {
+        for (; ; id = _terms[id].B)
+        {
+            ref readonly var term = ref _terms[id];
+            if (id == NothingId) return true;
+            if (term.Nullable || !term.Intersects) return false;
+            if (term.Kind != TermKind.Concat) return IsNothingOf(id);
+            if (IsNothing(term.A)) return true;
+        }
+    }
+
+    /// <summary>Splits the bytes of a partition by what the derivatives of a term tell apart.</summary>
+    internal void Refine(int id, ByteClasses classes)
+    {
+        for (; ; )
+        {
+            var term = _terms[id];
+            switch (term.Kind)
+            {
+                case TermKind.Set:
+                    classes.Refine(term.A, _sets[term.A]);
+                    return;
+                case TermKind.Or or TermKind.And:
+                    for (var index = 0; index < term.B; index++) Refine(_children[term.A + index], classes);
+                    return;
+                case TermKind.Concat when _terms[term.A].Nullable:
+                    Refine(term.A, classes);
+                    id = term.B;
+                    break;
+                case TermKind.Concat or TermKind.Not or TermKind.Repeat:
+                    id = term.A;
+                    break;
+                default:
+                    return;
+            }
+        }
+    }
+
+    private int ConcatDerivative(int id, byte value)
+    {
+        var parts = new List<int>(2);
+        for (; ; )
+        {
+            var term = _terms[id];
+            if (term.Kind != TermKind.Concat)
+            {
+                parts.Add(Derivative(id, value));
+                break;
+            }
+            parts.Add(ConcatTerm(Derivative(term.A, value), term.B));
+            if (!_terms[term.A].Nullable) break;
+            id = term.B;
+        }
+        return parts.Count == 1 ? parts[0] : OrTerm(parts);
+    }
+
+    private int ChildrenDerivative(int id, byte value)
+    {
+        var term = _terms[id];
+        var parts = new List<int>();
+        for (var index = 0; index < term.B; index++)
+        {
+            var child = _children[term.A + index];
+            if (term.Kind == TermKind.And || _terms[child].First.Contains(value)) parts.Add(Derivative(child, value));
+        }
+        if (term.Kind == TermKind.And) return parts.Contains(NothingId) ? NothingId : AndTerm(parts);
+        return parts.Count == 1 ? parts[0] : OrTerm(parts);
+    }
+
+    private int RepeatDerivative(Term term, byte value)
+    {
+        var rest = RepeatTerm(term.A, Math.Max(term.B - 1, 0), term.C == Unbounded ? Unbounded : term.C - 1);
+        return ConcatTerm(Derivative(term.A, value), rest);
+    }
+
+    private bool IsNothingOf(int id)
+    {
+        if (_isNothing.TryGetValue(id, out var known)) return known;
+        ref readonly var term = ref _terms[id];
+        var nothing = term.Kind switch
+        {
+            TermKind.Repeat => IsNothing(term.A),
+            TermKind.Or => AllNothing(term),
+            _ => !LeadsToMatch(id),
+        };
+        _isNothing[id] = nothing;
+        return nothing;
+    }
+
+    private bool AllNothing(Term term)
+    {
+        for (var index = 0; index < term.B; index++)
+            if (!IsNothing(_children[term.A + index])) return false;
+        return true;
+    }
+
+    /// <summary>Depth-first search for a derivative that matches the empty string. All terms on the way there match something; where there is
+    /// none, no term that was reached does.</summary>
+    private bool LeadsToMatch(int start)
+    {
+        var seen = new HashSet<int> { start };
+        var path = new List<int> { start };
+        var pending = new Stack<(int Term, int Depth)>();
+        Push(start, 1);
+        while (pending.TryPop(out var next))
+        {
+            path.RemoveRange(next.Depth, path.Count - next.Depth);
+            if (!seen.Add(next.Term)) continue;
+            path.Add(next.Term);
+            if (!Settled(next.Term, out var matches)) Push(next.Term, path.Count);
+            else if (matches)
+            {
+                foreach (var id in path) _isNothing[id] = false;
+                return true;
+            }
+        }
+        foreach (var id in seen) _isNothing[id] = true;
+        return false;
+
+        void Push(int term, int depth)
+        {
+            var classes = new ByteClasses();
+            Refine(term, classes);
+            var first = _terms[term].First;
+            foreach (var value in classes.Representatives)
+                if (first.Contains(value) && Derivative(term, value) is var derivative && derivative != NothingId && !seen.Contains(derivative))
+                    pending.Push((derivative, depth));
+        }
+    }
+
+    private bool Settled(int id, out bool matches)
+    {
+        ref readonly var term = ref _terms[id];
+        matches = term.Nullable || !term.Intersects;
+        if (matches) return true;
+        if (!_isNothing.TryGetValue(id, out var nothing)) return false;
+        matches = !nothing;
+        return true;
+    }
+}
