@@ -71,7 +71,7 @@ public static unsafe class Attention
     }
 
     [SkipLocalsInit]
-    private static void Scores<TLanes, TVector>(
+    internal static void Scores<TLanes, TVector>(
         float* queries, int queryStride, int queryCount, float* keys, int keyStride, int keyCount, int width, float scale, float* scores, int scoreStride)
         where TLanes : struct, ILanes<TVector>
         where TVector : struct

@@ -1,18 +1,19 @@
 using System.Runtime.InteropServices;
+using Hadal.Inference.Kernels;
 
 namespace Hadal.Inference.Models;
 
-/// <summary>What one token leaves in the cache: two rows of floats per layer.</summary>
+/// <summary>What one token leaves in the cache: two rows per layer.</summary>
 /// <param name="LayerCount">Layers that have a cache.</param>
-/// <param name="FirstWidth">Floats of the first row: keys of all heads, or latent and rotated key.</param>
-/// <param name="SecondWidth">Floats of the second row: values of all heads, or the key of the indexer (0 without one).</param>
-internal readonly record struct CacheLayout(int LayerCount, int FirstWidth, int SecondWidth)
+/// <param name="First">Keys of all heads, or latent and rotated key.</param>
+/// <param name="Second">Values of all heads, or the key of the indexer.</param>
+internal readonly record struct CacheLayout(int LayerCount, CacheRows First, CacheRows Second)
 {
-    /// <summary>Floats of one block over all layers.</summary>
-    public long BlockFloats => (long)LayerCount * LayerFloats;
+    /// <summary>Bytes of one block over all layers.</summary>
+    public long BlockBytes => LayerCount * LayerBytes;
 
-    /// <summary>Floats of one block in one layer.</summary>
-    public long LayerFloats => (long)BlockPool.BlockTokens * (FirstWidth + SecondWidth);
+    /// <summary>Bytes of one block in one layer.</summary>
+    public long LayerBytes => First.BlockBytes + Second.BlockBytes;
 
     /// <summary>Blocks that hold so many tokens.</summary>
     public static int BlocksFor(int tokens) => (tokens + BlockPool.BlockTokens - 1) / BlockPool.BlockTokens;
@@ -23,10 +24,10 @@ internal readonly record struct CacheLayout(int LayerCount, int FirstWidth, int 
 internal sealed unsafe class BlockPool : IDisposable
 {
     /// <summary>Tokens of a block.</summary>
-    public const int BlockTokens = 64;
+    public const int BlockTokens = BlockedAttention.BlockTokens;
 
     private readonly int[] _free;
-    private float* _memory;
+    private byte* _memory;
     private int _freeCount;
 
     /// <exception cref="OutOfMemoryException">The system does not give so much address space.</exception>
@@ -37,7 +38,7 @@ internal sealed unsafe class BlockPool : IDisposable
         _free = new int[blockCount];
         for (var i = 0; i < blockCount; i++) _free[i] = blockCount - 1 - i;
         _freeCount = blockCount;
-        _memory = (float*)NativeMemory.AlignedAlloc(checked((nuint)(blockCount * layout.BlockFloats * sizeof(float))), 64);
+        _memory = (byte*)NativeMemory.AlignedAlloc(checked((nuint)(blockCount * layout.BlockBytes)), 64);
     }
 
     public CacheLayout Layout { get; }
@@ -52,11 +53,11 @@ internal sealed unsafe class BlockPool : IDisposable
 
     public void Return(int block) => _free[_freeCount++] = block;
 
-    /// <summary>The first rows [BlockTokens, FirstWidth] of a layer in a block.</summary>
-    public float* First(int block, int layer) => _memory + (block * Layout.BlockFloats) + (layer * Layout.LayerFloats);
+    /// <summary>The first rows of a layer in a block.</summary>
+    public byte* First(int block, int layer) => _memory + (block * Layout.BlockBytes) + (layer * Layout.LayerBytes);
 
-    /// <summary>The second rows [BlockTokens, SecondWidth] of a layer in a block.</summary>
-    public float* Second(int block, int layer) => First(block, layer) + ((long)BlockTokens * Layout.FirstWidth);
+    /// <summary>The second rows of a layer in a block.</summary>
+    public byte* Second(int block, int layer) => First(block, layer) + Layout.First.BlockBytes;
 
     public void Dispose()
     {

@@ -34,11 +34,11 @@ public readonly record struct MemoryEstimate(long WeightBytes, long CacheBytes, 
         options.Check();
         var (layout, floats, rotaryDim) = config switch
         {
-            GroupedQueryConfig grouped => (GroupedQueryModel.CacheLayoutOf(grouped), GroupedQueryState.FloatCount(grouped, options), grouped.HeadSize),
-            DeepSeekConfig deepSeek => (DeepSeekModel.CacheLayoutOf(deepSeek), DeepSeekState.FloatCount(deepSeek, options), deepSeek.QkRopeHeadDim),
+            GroupedQueryConfig grouped => (GroupedQueryModel.CacheLayoutOf(grouped, options.CacheFormat), GroupedQueryState.FloatCount(grouped, options), grouped.HeadSize),
+            DeepSeekConfig deepSeek => (DeepSeekModel.CacheLayoutOf(deepSeek, options.CacheFormat), DeepSeekState.FloatCount(deepSeek, options), deepSeek.QkRopeHeadDim),
             _ => throw new ArgumentException($"no forward pass for model_type {config.ModelType}", nameof(config)),
         };
-        var cache = checked(PagedDecoder.PoolBlocks(config, options) * layout.BlockFloats * sizeof(float));
+        var cache = checked(PagedDecoder.PoolBlocks(config, options) * layout.BlockBytes);
         var scratch = (PagedDecoder.ScratchFloats(config, options) + floats) * sizeof(float);
         if (config is DeepSeekConfig { IndexTopk: { } topk })
             scratch += (long)options.MaxBatchTokens * Math.Min(topk, options.ContextFor(config.MaxPositionEmbeddings)) * sizeof(int);

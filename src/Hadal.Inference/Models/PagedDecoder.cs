@@ -12,8 +12,13 @@ namespace Hadal.Inference.Models;
 /// <param name="SliceEnd">Position behind the last token of the slice.</param>
 internal readonly record struct PassPiece(PagedKvCache Cache, int RowBegin, int RowCount, int Position, int SliceLength, int SliceEnd);
 
+/// <summary>Neighbouring rows of a piece that attention computes together.</summary>
+internal readonly record struct RowGroup(int Piece, int RowBegin, int RowCount);
+
 /// <summary>One pass through the layers: at most MaxBatchTokens rows of one or more sequences.</summary>
-internal sealed class Pass(int maxRows)
+/// <param name="maxRows">MaxBatchTokens.</param>
+/// <param name="rowsTogether">Rows of a group at most.</param>
+internal sealed class Pass(int maxRows, int rowsTogether)
 {
     /// <summary>[maxRows] token of each row.</summary>
     public int[] TokenIds { get; } = new int[maxRows];
@@ -30,16 +35,21 @@ internal sealed class Pass(int maxRows)
     /// <summary>[maxRows] pieces in order.</summary>
     public PassPiece[] Pieces { get; } = new PassPiece[maxRows];
 
+    /// <summary>[maxRows] groups in order.</summary>
+    public RowGroup[] Groups { get; } = new RowGroup[maxRows];
+
     public int RowCount { get; set; }
 
     public int PieceCount { get; set; }
+
+    public int GroupCount { get; set; }
 
     public int LogitRowCount { get; set; }
 
     /// <summary>The sequence of a row.</summary>
     public PagedKvCache CacheOf(int row) => Pieces[PieceOfRow[row]].Cache;
 
-    public void Clear() => (RowCount, PieceCount, LogitRowCount) = (0, 0, 0);
+    public void Clear() => (RowCount, PieceCount, GroupCount, LogitRowCount) = (0, 0, 0, 0);
 
     /// <summary>Adds a whole slice, the last tokens of which ask for logits.</summary>
     public void Add(PagedKvCache cache, int position, ReadOnlySpan<int> tokenIds, int logitCount) =>
@@ -49,6 +59,8 @@ internal sealed class Pass(int maxRows)
     public void Add(PagedKvCache cache, int position, ReadOnlySpan<int> tokenIds, int logitCount, int sliceLength, int sliceEnd)
     {
         Pieces[PieceCount] = new PassPiece(cache, RowCount, tokenIds.Length, position, sliceLength, sliceEnd);
+        for (var i = 0; i < tokenIds.Length; i += rowsTogether)
+            Groups[GroupCount++] = new RowGroup(PieceCount, RowCount + i, Math.Min(rowsTogether, tokenIds.Length - i));
         for (var i = 0; i < tokenIds.Length; i++)
         {
             if (i >= tokenIds.Length - logitCount) LogitRows[LogitRowCount++] = RowCount;
@@ -77,15 +89,16 @@ internal abstract unsafe class PagedDecoder : DecoderModel
     /// <param name="weights">Tensors.</param>
     /// <param name="options">Limits.</param>
     /// <param name="layout">What a token leaves in the cache.</param>
+    /// <param name="rowsTogether">Rows of a sequence that attention computes together.</param>
     /// <param name="scratchFloats">Floats of scratch that the derived class places behind those of this class.</param>
-    protected PagedDecoder(ModelConfig config, WeightBinder weights, EngineOptions options, CacheLayout layout, long scratchFloats)
+    protected PagedDecoder(ModelConfig config, WeightBinder weights, EngineOptions options, CacheLayout layout, int rowsTogether, long scratchFloats)
     {
         Options = options;
         MaxContext = options.ContextFor(config.MaxPositionEmbeddings);
         _embedding = weights.Matrix("model.embed_tokens.weight");
         _head = weights.Has("lm_head.weight") ? weights.Matrix("lm_head.weight") : _embedding;
         _finalNorm = weights.Vector("model.norm.weight");
-        _pass = new Pass(options.MaxBatchTokens);
+        _pass = new Pass(options.MaxBatchTokens, rowsTogether);
         _pool = new BlockPool(layout, PoolBlocks(config, options));
         var own = new ScratchCursor(null);
         Place(ref own, config, options);

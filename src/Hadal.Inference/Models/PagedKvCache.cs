@@ -48,18 +48,18 @@ internal sealed unsafe class PagedKvCache : KvCache
     public void Advance(int tokens) => _length += tokens;
 
     /// <summary>The first rows of a layer in block <paramref name="blockIndex"/> of this sequence.</summary>
-    public float* FirstBlock(int layer, int blockIndex) => _pool.First(_blocks[blockIndex], layer);
+    public byte* FirstBlock(int layer, int blockIndex) => _pool.First(_blocks[blockIndex], layer);
 
     /// <summary>The second rows of a layer in block <paramref name="blockIndex"/> of this sequence.</summary>
-    public float* SecondBlock(int layer, int blockIndex) => _pool.Second(_blocks[blockIndex], layer);
+    public byte* SecondBlock(int layer, int blockIndex) => _pool.Second(_blocks[blockIndex], layer);
 
-    /// <summary>The first row of a layer at a position.</summary>
-    public float* First(int layer, int position) =>
-        FirstBlock(layer, position / BlockPool.BlockTokens) + (position % BlockPool.BlockTokens * (long)_pool.Layout.FirstWidth);
+    /// <summary>Writes the first row of a head at a position.</summary>
+    public void WriteFirst(int layer, int position, int head, ReadOnlySpan<float> values) =>
+        _pool.Layout.First.Write(FirstBlock(layer, position / BlockPool.BlockTokens), head, position % BlockPool.BlockTokens, values);
 
-    /// <summary>The second row of a layer at a position.</summary>
-    public float* Second(int layer, int position) =>
-        SecondBlock(layer, position / BlockPool.BlockTokens) + (position % BlockPool.BlockTokens * (long)_pool.Layout.SecondWidth);
+    /// <summary>Writes the second row of a head at a position.</summary>
+    public void WriteSecond(int layer, int position, int head, ReadOnlySpan<float> values) =>
+        _pool.Layout.Second.Write(SecondBlock(layer, position / BlockPool.BlockTokens), head, position % BlockPool.BlockTokens, values);
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)

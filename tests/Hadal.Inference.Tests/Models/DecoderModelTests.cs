@@ -48,6 +48,59 @@ public sealed class DecoderModelTests
 
     [Theory]
     [MemberData(nameof(Families))]
+    public void A_cache_that_is_split_over_threads_gives_the_same_bits(string family)
+    {
+        var config = ConfigOf(family) switch
+        {
+            GroupedQueryConfig grouped => (ModelConfig)(grouped with { MaxPositionEmbeddings = 2048 }),
+            var other => ((DeepSeekConfig)other) with { MaxPositionEmbeddings = 2048 },
+        };
+        using var weights = new TinyModel(config, seed: 8);
+        var tokenIds = TinyModel.Tokens(1200, 9);
+        float[]? expected = null;
+        foreach (var threads in new[] { 1, 3, 8 })
+        {
+            using var model = weights.Open(new EngineOptions { ThreadCount = threads, MaxContext = 1280, MaxBatchTokens = 200, MaxSequences = 2 });
+            using var cache = model.CreateCache();
+            var batch = new ScheduledBatch(48);
+            batch.Add(cache, tokenIds.AsMemory(0, 1190));
+            model.Forward(batch);
+            var logits = new List<float>();
+            for (var i = 1190; i < 1200; i++)
+            {
+                batch.Clear();
+                batch.Add(cache, tokenIds.AsMemory(i, 1), 1);
+                model.Forward(batch);
+                logits.AddRange(batch.Logits);
+            }
+
+            expected ??= [.. logits];
+            Assert.Equal(expected, logits.ToArray());
+            Assert.Equal(expected, Generation.AllLogits(model, tokenIds)[(1190 * 48)..]);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Families))]
+    public void Rounded_caches_change_logits_a_little_and_still_no_bit_with_cuts_and_threads(string family)
+    {
+        using var weights = new TinyModel(ConfigOf(family), seed: 9);
+        var tokenIds = TinyModel.Tokens(100, 10);
+        using var exact = weights.Open(Options);
+        var expected = Generation.AllLogits(exact, tokenIds);
+        foreach (var format in new[] { CacheFormat.BF16, CacheFormat.I8 })
+        {
+            using var model = weights.Open(Options with { CacheFormat = format });
+            var logits = Generation.AllLogits(model, tokenIds);
+            // On the average, because a rounded score may choose another expert or key.
+            Assert.InRange(expected.Zip(logits, (a, b) => MathF.Abs(a - b)).Average(), 1e-7f, 0.05f);
+            using var other = weights.Open(Options with { CacheFormat = format, ThreadCount = 1, MaxBatchTokens = 7 });
+            Assert.Equal(logits, Generation.AllLogits(other, tokenIds, sliceLength: 11));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Families))]
     public void A_truncated_cache_continues_as_if_the_rest_had_never_been(string family)
     {
         using var weights = new TinyModel(ConfigOf(family), seed: 3);

@@ -1,3 +1,4 @@
+using Hadal.Inference.Kernels;
 using Hadal.Checkpoints.Config;
 
 namespace Hadal.Inference.Models.DeepSeek;
@@ -20,7 +21,7 @@ internal sealed class DeepSeekModel : PagedDecoder
 
     // Layers are bound before the base makes threads and memory, so that a refused tensor leaves nothing behind.
     private unsafe DeepSeekModel(DeepSeekConfig config, WeightBinder weights, EngineOptions options, DecoderLayer[] layers)
-        : base(config, weights, options, CacheLayoutOf(config), DeepSeekState.FloatCount(config, options))
+        : base(config, weights, options, CacheLayoutOf(config, options.CacheFormat), RowsTogether(config), DeepSeekState.FloatCount(config, options))
     {
         _config = config;
         _weights = weights;
@@ -35,8 +36,15 @@ internal sealed class DeepSeekModel : PagedDecoder
     public IReadOnlyList<MultiTokenPrediction> PredictionLayers => _predictionLayers ??= BindPredictionLayers();
 
     /// <summary>Normalised latent and rotated key; the key of the indexer beside them.</summary>
-    public static CacheLayout CacheLayoutOf(DeepSeekConfig config) =>
-        new(config.NumHiddenLayers, config.KvLoraRank + config.QkRopeHeadDim, config.HasIndexer ? config.IndexHeadDim!.Value : 0);
+    public static CacheLayout CacheLayoutOf(DeepSeekConfig config, CacheFormat format) =>
+        new(
+            config.NumHiddenLayers,
+            new CacheRows(1, config.KvLoraRank + config.QkRopeHeadDim, format, false),
+            new CacheRows(config.HasIndexer ? 1 : 0, config.IndexHeadDim ?? 0, CacheFormat.F32, false));
+
+    /// <summary>Rows whose queries make an item of absorbed attention; with an indexer each row has positions of its own.</summary>
+    public static int RowsTogether(DeepSeekConfig config) =>
+        config.HasIndexer ? 1 : Math.Max(1, DeepSeekState.MaxQueries / Math.Min(config.NumAttentionHeads, DeepSeekState.MaxQueries));
 
     /// <summary>Called with −1 and the embeddings, then with each layer index and the residual stream after it, [rows, hidden_size] of the pass.</summary>
     public Action<int, ReadOnlySpan<float>>? Observe { get; set; }

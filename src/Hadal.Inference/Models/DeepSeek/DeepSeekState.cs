@@ -6,15 +6,13 @@ namespace Hadal.Inference.Models.DeepSeek;
 /// <summary>What changes during a pass, besides caches and the residual stream; one for all layers.</summary>
 internal sealed unsafe class DeepSeekState
 {
-    /// <summary>Heads whose scores one part of the work holds at a time.</summary>
-    public const int HeadBlock = 8;
-
-    /// <summary>Rows whose scores the plain form holds at a time.</summary>
-    public const int RowBlock = 8;
+    /// <summary>Queries of an item of attention: heads of a row, or rows of a head.</summary>
+    public const int MaxQueries = 32;
 
     public DeepSeekState(DeepSeekConfig config, EngineOptions options, float* memory)
     {
         Options = options;
+        Absorbed = Plain = null!;
         var context = options.ContextFor(config.MaxPositionEmbeddings);
         var frequencies = RotaryFrequencies.Create(config.QkRopeHeadDim, config.RopeTheta, config.RopeScaling, config.MaxPositionEmbeddings);
         Rope = new RopeTable(frequencies, context);
@@ -34,6 +32,7 @@ internal sealed unsafe class DeepSeekState
     private DeepSeekState()
     {
         Options = null!;
+        Absorbed = Plain = null!;
         Rope = null!;
         Tasks = null!;
         ExpertOfSlot = RowsByExpert = PlaceOfSlot = ExpertEnds = Selected = null!;
@@ -68,7 +67,7 @@ internal sealed unsafe class DeepSeekState
     /// <summary>[rows, index_topk] positions in rising order, for rows that see more than index_topk positions.</summary>
     public int[] Selected { get; }
 
-    /// <summary>The context: distance of two rows of <see cref="Scores"/>.</summary>
+    /// <summary>The context: distance of two rows of <see cref="Scores"/> and of two heads in <see cref="Expanded"/>.</summary>
     public int ScoreStride { get; private set; }
 
     /// <summary>[rows, q_lora_rank].</summary>
@@ -89,11 +88,14 @@ internal sealed unsafe class DeepSeekState
     /// <summary>[rows, heads · v_head_dim].</summary>
     public float* Heads { get; private set; }
 
-    /// <summary>[threads, 8, context].</summary>
+    /// <summary>[threads, context]: scores of the indexer.</summary>
     public float* Scores { get; private set; }
 
-    /// <summary>[threads, 64, kv_lora_rank + rope]: selected cache rows brought together.</summary>
-    public float* Gathered { get; private set; }
+    /// <summary>Scratch of the absorbed form.</summary>
+    public AttentionRoom Absorbed { get; private set; }
+
+    /// <summary>Scratch of the plain form.</summary>
+    public AttentionRoom Plain { get; private set; }
 
     /// <summary>[threads, context, nope + rope + v_head_dim]: keys and values of one head in the plain form.</summary>
     public float* Expanded { get; private set; }
@@ -153,11 +155,15 @@ internal sealed unsafe class DeepSeekState
         KeyValueLatent = cursor.Take(rows * cacheWidth);
         AttendedLatents = cursor.Take(rows * heads * config.KvLoraRank);
         Heads = cursor.Take(rows * heads * config.VHeadDim);
-        Scores = cursor.Take(threads * HeadBlock * ScoreStride);
-        Gathered = cursor.Take(config.HasIndexer ? threads * BlockPool.BlockTokens * cacheWidth : 0);
+        Absorbed = AttentionRoom.Place(
+            ref cursor, options, ScoreStride, MaxQueries, (int)cacheWidth, config.KvLoraRank, BlockPool.BlockTokens * cacheWidth, valueRoom: 0);
+        var plainTokens = options.MlaForm == MlaForm.Absorbed ? 0 : MaxQueries;
+        Plain = AttentionRoom.Place(
+            ref cursor, options, BlockPool.BlockTokens, plainTokens, config.QkHeadDim, config.VHeadDim, 2 * plainTokens * (long)config.QkHeadDim, 2 * plainTokens * (long)config.VHeadDim);
         Expanded = cursor.Take(options.MlaForm == MlaForm.Absorbed ? 0 : threads * ScoreStride * (config.QkHeadDim + config.VHeadDim));
         if (config is { HasIndexer: true, IndexNHeads: { } indexHeads, IndexHeadDim: { } indexWidth })
         {
+            Scores = cursor.Take(threads * ScoreStride);
             IndexQueries = cursor.Take(rows * indexHeads * indexWidth);
             IndexKeys = cursor.Take(rows * indexWidth);
             IndexWeights = cursor.Take(rows * indexHeads);

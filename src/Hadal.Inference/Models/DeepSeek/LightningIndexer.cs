@@ -55,7 +55,7 @@ internal sealed unsafe class LightningIndexer
             var key = new Span<float>(state.IndexKeys + ((long)row * _headSize), _headSize);
             LayerNorm.Apply(key, _kNorm, _kNormBias, LayerNormEps, key);
             state.Rope.HalfSplit(key[.._config.QkRopeHeadDim], pass.Positions[row]);
-            key.CopyTo(new Span<float>(pass.CacheOf(row).Second(layer, pass.Positions[row]), _headSize));
+            pass.CacheOf(row).WriteSecond(layer, pass.Positions[row], 0, key);
             selects |= pass.Positions[row] >= TopK;
         }
 
@@ -77,7 +77,7 @@ internal sealed unsafe class LightningIndexer
         for (var begin = 0; begin < scores.Length; begin += BlockPool.BlockTokens)
         {
             var count = Math.Min(BlockPool.BlockTokens, scores.Length - begin);
-            var keys = cache.SecondBlock(layer, begin / BlockPool.BlockTokens);
+            var keys = cache.Pool.Layout.Second.Read(cache.SecondBlock(layer, begin / BlockPool.BlockTokens), 0, count, room: null);
             Attention.Scores(queries, _headSize, _headCount, keys, _headSize, count, _headSize, 1f, tile, BlockPool.BlockTokens);
             for (var h = 0; h < _headCount; h++)
             {
@@ -108,7 +108,7 @@ internal sealed unsafe class LightningIndexer
             {
                 var position = pass.Positions[row];
                 if (position < indexer.TopK) continue;
-                var scores = new Span<float>(state.Scores + ((long)partIndex * DeepSeekState.HeadBlock * state.ScoreStride), position + 1);
+                var scores = new Span<float>(state.Scores + ((long)partIndex * state.ScoreStride), position + 1);
                 indexer.Score(pass.CacheOf(row), layer, row, position, state, partIndex, scores);
                 Kernels.TopK.Select(scores, state.Selected.AsSpan(row * indexer.TopK, indexer.TopK));
             }

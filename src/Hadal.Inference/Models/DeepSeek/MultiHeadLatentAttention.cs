@@ -76,12 +76,11 @@ internal sealed unsafe class MultiHeadLatentAttention
         crew.Run(ref rotate, rotate.PartCount);
         _indexer?.Select(crew, pass, layer, x, querySource, state);
 
-        var attend = new AttendJob(this, pass, layer, state, crew.ThreadCount);
         if (AttendPlain(crew, pass, layer, state))
         {
             var absorb = new AbsorbJob(this, pass, state, isOutput: false);
             crew.Run(ref absorb, _config.NumAttentionHeads);
-            crew.Run(ref attend, crew.ThreadCount);
+            AttentionJob<Items>.Run(crew, new Items(this, pass, layer, state), state.Absorbed);
             var expand = new AbsorbJob(this, pass, state, isOutput: true);
             crew.Run(ref expand, _config.NumAttentionHeads);
         }
@@ -136,11 +135,10 @@ internal sealed unsafe class MultiHeadLatentAttention
                 for (var h = 0; h < config.NumAttentionHeads; h++)
                     state.Rope.Interleaved(new Span<float>(queries + ((long)h * head) + config.QkNopeHeadDim, rope), position);
                 var source = state.KeyValueLatent + ((long)row * attention.CacheWidth);
-                var cached = pass.CacheOf(row).First(layer, position);
-                RmsNorm.Apply(new Span<float>(source, latent), attention._kvANorm, LatentNormEps, new Span<float>(cached, latent));
-                var key = new Span<float>(cached + latent, rope);
-                new Span<float>(source + latent, rope).CopyTo(key);
-                state.Rope.Interleaved(key, position);
+                var normed = new Span<float>(source, latent);
+                RmsNorm.Apply(normed, attention._kvANorm, LatentNormEps, normed);
+                state.Rope.Interleaved(new Span<float>(source + latent, rope), position);
+                pass.CacheOf(row).WriteFirst(layer, position, 0, new ReadOnlySpan<float>(source, attention.CacheWidth));
             }
         }
     }
@@ -176,64 +174,82 @@ internal sealed unsafe class MultiHeadLatentAttention
         }
     }
 
-    /// <summary>Absorbed attention; one item of work is a row and a block of heads.</summary>
-    private readonly struct AttendJob(MultiHeadLatentAttention attention, Pass pass, int layer, DeepSeekState state, int partCount) : ICrewJob
+    /// <summary>Absorbed attention: an item is some rows of a sequence and some heads, all of which read the same latents.</summary>
+    private readonly struct Items(MultiHeadLatentAttention attention, Pass pass, int layer, DeepSeekState state) : IAttentionItems
     {
-        public void Execute(int partIndex)
+        private readonly int _heads = attention._config.NumAttentionHeads;
+        private readonly int _block = Math.Min(attention._config.NumAttentionHeads, DeepSeekState.MaxQueries);
+        private readonly int _blocks = (attention._config.NumAttentionHeads + DeepSeekState.MaxQueries - 1) / DeepSeekState.MaxQueries;
+        private readonly int _width = attention.CacheWidth;
+
+        public int ItemCount => pass.GroupCount * _blocks;
+
+        public float Scale => state.SoftmaxScale;
+
+        public int QueryCount(int item)
         {
-            var blocks = (attention._config.NumAttentionHeads + DeepSeekState.HeadBlock - 1) / DeepSeekState.HeadBlock;
-            for (var item = partIndex; item < pass.RowCount * blocks; item += partCount)
-            {
-                var row = item / blocks;
-                if (attention.IsPlain(pass.Pieces[pass.PieceOfRow[row]], state.Options)) continue;
-                Attend(row, item % blocks * DeepSeekState.HeadBlock, partIndex);
-            }
+            var group = GroupOf(item);
+            return attention.IsPlain(pass.Pieces[group.Piece], state.Options) ? 0 : group.RowCount * HeadCount(item);
         }
 
-        private void Attend(int row, int headBegin, int partIndex)
+        public int SeenBy(int item, int query)
         {
-            var config = attention._config;
-            int latent = config.KvLoraRank, width = attention.CacheWidth, stride = state.ScoreStride;
-            var headCount = Math.Min(DeepSeekState.HeadBlock, config.NumAttentionHeads - headBegin);
-            var cache = pass.CacheOf(row);
+            var row = GroupOf(item).RowBegin + (query / HeadCount(item));
             var selected = attention.SelectedOf(row, pass.Positions[row], state);
-            var count = selected.IsEmpty ? pass.Positions[row] + 1 : selected.Length;
-            var scores = state.Scores + ((long)partIndex * DeepSeekState.HeadBlock * stride);
-            var gathered = state.Gathered + ((long)partIndex * BlockPool.BlockTokens * width);
-            var firstHead = ((long)row * config.NumAttentionHeads) + headBegin;
-
-            for (var begin = 0; begin < count; begin += BlockPool.BlockTokens)
-            {
-                var n = Math.Min(BlockPool.BlockTokens, count - begin);
-                var keys = Rows(cache, selected, begin, n, gathered, width);
-                Attention.Scores(state.LatentQueries + (firstHead * width), width, headCount, keys, width, n, width, state.SoftmaxScale, scores + begin, stride);
-            }
-
-            for (var h = 0; h < headCount; h++) Softmax.Apply(new Span<float>(scores + ((long)h * stride), count), new Span<float>(scores + ((long)h * stride), count));
-            var output = state.AttendedLatents + (firstHead * latent);
-            new Span<float>(output, headCount * latent).Clear();
-            for (var begin = 0; begin < count; begin += BlockPool.BlockTokens)
-            {
-                var n = Math.Min(BlockPool.BlockTokens, count - begin);
-                var values = Rows(cache, selected, begin, n, gathered, width);
-                for (var h = 0; h < headCount; h++)
-                    Attention.WeightedSum(scores + ((long)h * stride) + begin, values, width, n, latent, output + ((long)h * latent));
-            }
+            return selected.IsEmpty ? pass.Positions[row] + 1 : selected.Length;
         }
 
-        /// <summary>Cache rows of the next positions: in place, or brought together from a list.</summary>
-        private float* Rows(PagedKvCache cache, ReadOnlySpan<int> selected, int begin, int count, float* gathered, int width)
+        public void Pack(int item, float* queries)
         {
-            if (selected.IsEmpty) return cache.FirstBlock(layer, begin / BlockPool.BlockTokens);
-            for (var i = 0; i < count; i++)
-                new Span<float>(cache.First(layer, selected[begin + i]), width).CopyTo(new Span<float>(gathered + ((long)i * width), width));
-            return gathered;
+            var (group, length) = (GroupOf(item), HeadCount(item) * _width);
+            for (var i = 0; i < group.RowCount; i++)
+            {
+                var source = state.LatentQueries + (((long)(group.RowBegin + i) * _heads) + HeadBegin(item)) * _width;
+                new Span<float>(source, length).CopyTo(new Span<float>(queries + ((long)i * length), length));
+            }
         }
+
+        public AttentionBlock Block(int item, int begin, int count, in AttentionLane lane)
+        {
+            var group = GroupOf(item);
+            var cache = pass.Pieces[group.Piece].Cache;
+            var rows = cache.Pool.Layout.First;
+            var selected = attention.SelectedOf(group.RowBegin, pass.Positions[group.RowBegin], state);
+            var latents = lane.Keys;
+            if (selected.IsEmpty)
+            {
+                latents = rows.Read(cache.FirstBlock(layer, begin / BlockPool.BlockTokens), 0, count, lane.Keys);
+            }
+            else
+            {
+                for (var i = 0; i < count; i++)
+                {
+                    var (block, slot) = Math.DivRem(selected[begin + i], BlockPool.BlockTokens);
+                    rows.ReadRow(cache.FirstBlock(layer, block), 0, slot, latents + ((long)i * _width));
+                }
+            }
+
+            return new AttentionBlock(latents, _width, false, latents, _width);
+        }
+
+        public float* Output(int item, int query)
+        {
+            var (row, head) = (GroupOf(item).RowBegin + (query / HeadCount(item)), HeadBegin(item) + (query % HeadCount(item)));
+            return state.AttendedLatents + ((((long)row * _heads) + head) * attention._config.KvLoraRank);
+        }
+
+        private RowGroup GroupOf(int item) => pass.Groups[item / _blocks];
+
+        private int HeadBegin(int item) => item % _blocks * _block;
+
+        private int HeadCount(int item) => Math.Min(_block, _heads - HeadBegin(item));
     }
 
     /// <summary>Plain attention of one piece; one item of work is a head, whose keys and values are expanded from the cache.</summary>
     private readonly struct PlainJob(MultiHeadLatentAttention attention, PassPiece piece, int layer, DeepSeekState state, int partCount) : ICrewJob
     {
+        private const int BlockTokens = BlockPool.BlockTokens;
+
         public void Execute(int partIndex)
         {
             var config = attention._config;
@@ -241,21 +257,22 @@ internal sealed unsafe class MultiHeadLatentAttention
             var expanded = state.Expanded + ((long)partIndex * state.ScoreStride * width);
             for (var head = partIndex; head < config.NumAttentionHeads; head += partCount)
             {
-                Expand(head, expanded, width);
-                for (var i = 0; i < piece.RowCount; i += DeepSeekState.RowBlock)
-                    Attend(head, i, Math.Min(DeepSeekState.RowBlock, piece.RowCount - i), expanded, width, partIndex);
+                Expand(head, expanded, width, partIndex);
+                var together = attention._indexer is null ? DeepSeekState.MaxQueries : 1;
+                for (var i = 0; i < piece.RowCount; i += together) Attend(head, i, Math.Min(together, piece.RowCount - i), expanded, width, partIndex);
             }
         }
 
         /// <summary>[kn | kr | v] of a head at every position up to the piece's last.</summary>
-        private void Expand(int head, float* expanded, int width)
+        private void Expand(int head, float* expanded, int width, int partIndex)
         {
             var config = attention._config;
-            var end = piece.Position + piece.RowCount;
-            for (var begin = 0; begin < end; begin += BlockPool.BlockTokens)
+            var (end, rows) = (piece.Position + piece.RowCount, piece.Cache.Pool.Layout.First);
+            var room = state.Absorbed.Lane(partIndex).Keys;
+            for (var begin = 0; begin < end; begin += BlockTokens)
             {
-                var n = Math.Min(BlockPool.BlockTokens, end - begin);
-                var latents = piece.Cache.FirstBlock(layer, begin / BlockPool.BlockTokens);
+                var n = Math.Min(BlockTokens, end - begin);
+                var latents = rows.Read(piece.Cache.FirstBlock(layer, begin / BlockTokens), 0, n, room);
                 var target = expanded + ((long)begin * width);
                 attention._kvB.Keys(head, latents, attention.CacheWidth, n, target, width);
                 attention._kvB.Values(head, latents, attention.CacheWidth, n, target + config.QkHeadDim, width);
@@ -267,30 +284,51 @@ internal sealed unsafe class MultiHeadLatentAttention
             }
         }
 
+        /// <summary>Rows of a head, chunk by chunk; with an indexer one row.</summary>
         private void Attend(int head, int rowBegin, int rowCount, float* expanded, int width, int partIndex)
         {
             var config = attention._config;
-            int heads = config.NumAttentionHeads, stride = state.ScoreStride;
-            var scores = state.Scores + ((long)partIndex * DeepSeekState.HeadBlock * stride);
-            var queries = state.Queries + ((((long)(piece.RowBegin + rowBegin) * heads) + head) * config.QkHeadDim);
-            Attention.Scores(
-                queries, heads * config.QkHeadDim, rowCount, expanded, width, piece.Position + rowBegin + rowCount, config.QkHeadDim, state.SoftmaxScale, scores, stride);
+            var (lane, heads, size) = (state.Plain.Lane(partIndex), config.NumAttentionHeads, config.QkHeadDim);
+            long first = piece.RowBegin + rowBegin;
+            var position = piece.Position + rowBegin;
             for (var i = 0; i < rowCount; i++)
+                new Span<float>(state.Queries + ((((first + i) * heads) + head) * size), size).CopyTo(new Span<float>(lane.Queries + (i * size), size));
+            var selected = attention.SelectedOf((int)first, position, state);
+            var seen = selected.IsEmpty ? position + rowCount : selected.Length;
+
+            BlockedAttention.Begin(lane.Total, rowCount);
+            for (var chunk = 0; chunk < seen; chunk += BlockedAttention.ChunkTokens)
             {
-                var row = piece.RowBegin + rowBegin + i;
-                var position = piece.Position + rowBegin + i;
-                var selected = attention.SelectedOf(row, position, state);
-                var weights = scores + ((long)i * stride);
-                var count = selected.IsEmpty ? position + 1 : selected.Length;
-                for (var s = 0; s < selected.Length; s++) weights[s] = weights[selected[s]];
-                Softmax.Apply(new Span<float>(weights, count), new Span<float>(weights, count));
-                var output = state.Heads + ((((long)row * heads) + head) * config.VHeadDim);
-                new Span<float>(output, config.VHeadDim).Clear();
-                var values = expanded + config.QkHeadDim;
-                if (selected.IsEmpty) Attention.WeightedSum(weights, values, width, count, config.VHeadDim, output);
-                for (var s = 0; s < selected.Length; s++)
-                    Attention.WeightedSum(weights + s, values + ((long)selected[s] * width), width, 1, config.VHeadDim, output);
+                BlockedAttention.Begin(lane.Part, rowCount);
+                var end = Math.Min(chunk + BlockedAttention.ChunkTokens, seen);
+                for (var begin = chunk; begin < end; begin += BlockTokens)
+                {
+                    var n = Math.Min(BlockTokens, end - begin);
+                    for (var i = 0; i < rowCount; i++) lane.Counts[i] = selected.IsEmpty ? Math.Clamp(position + i + 1 - begin, 0, n) : n;
+                    var block = selected.IsEmpty ? InPlace(expanded + ((long)begin * width), width) : Gather(expanded, width, selected.Slice(begin, n), lane);
+                    BlockedAttention.Add(lane.Queries, rowCount, size, state.SoftmaxScale, block, lane.Counts, lane.Scores, lane.Part);
+                }
+
+                BlockedAttention.Merge(lane.Total, lane.Part, rowCount);
             }
+
+            for (var i = 0; i < rowCount; i++)
+                BlockedAttention.Finish(lane.Total, i, state.Heads + ((((first + i) * heads) + head) * config.VHeadDim));
+        }
+
+        private AttentionBlock InPlace(float* rows, int width) => new(rows, width, false, rows + attention._config.QkHeadDim, width);
+
+        private AttentionBlock Gather(float* expanded, int width, ReadOnlySpan<int> selected, in AttentionLane lane)
+        {
+            var (size, value) = (attention._config.QkHeadDim, attention._config.VHeadDim);
+            for (var i = 0; i < selected.Length; i++)
+            {
+                var source = expanded + ((long)selected[i] * width);
+                new Span<float>(source, size).CopyTo(new Span<float>(lane.Keys + (i * size), size));
+                new Span<float>(source + size, value).CopyTo(new Span<float>(lane.Values + (i * value), value));
+            }
+
+            return new AttentionBlock(lane.Keys, size, false, lane.Values, value);
         }
     }
 }

@@ -43,9 +43,9 @@ internal sealed unsafe class MultiTokenPrediction : IDisposable
         _embedding = weights.Matrix(weights.Has(prefix + "embed_tokens.weight") ? prefix + "embed_tokens.weight" : "model.embed_tokens.weight");
         _head = weights.Matrix(HeadName(weights, prefix));
         _maxContext = options.ContextFor(config.MaxPositionEmbeddings);
-        _pool = new BlockPool(DeepSeekModel.CacheLayoutOf(config) with { LayerCount = 1 }, PagedDecoder.PoolBlocks(config, options));
+        _pool = new BlockPool(DeepSeekModel.CacheLayoutOf(config, options.CacheFormat) with { LayerCount = 1 }, PagedDecoder.PoolBlocks(config, options));
         _scratch = new Scratch(5L * options.MaxBatchTokens * config.HiddenSize);
-        _pass = new Pass(options.MaxBatchTokens);
+        _pass = new Pass(options.MaxBatchTokens, DeepSeekModel.RowsTogether(config));
     }
 
     /// <summary>Makes an empty cache of this layer for one sequence.</summary>

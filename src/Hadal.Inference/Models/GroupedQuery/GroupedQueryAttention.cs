@@ -52,8 +52,7 @@ internal sealed unsafe class GroupedQueryAttention
 
         var rotate = new RotateJob(this, pass, layer, state, RowJobs.Parts(crew, rows));
         crew.Run(ref rotate, rotate.PartCount);
-        var attend = new AttendJob(this, pass, layer, state, crew.ThreadCount);
-        crew.Run(ref attend, crew.ThreadCount);
+        AttentionJob<Items>.Run(crew, new Items(this, pass, layer, state), state.Attention);
 
         _o.Multiply(crew, state.Heads, _o.Columns, rows, y, _o.Rows);
         RowJobs.AddBias(y, _oBias, rows);
@@ -87,51 +86,55 @@ internal sealed unsafe class GroupedQueryAttention
                 var keys = state.Keys + ((long)row * width);
                 layerWeights.Rotate(state.Queries + ((long)row * layerWeights._q.Rows), config.NumAttentionHeads, layerWeights._qNorm, position, state.Rope);
                 layerWeights.Rotate(keys, config.KeyValueHeadCount, layerWeights._kNorm, position, state.Rope);
-                new Span<float>(keys, width).CopyTo(new Span<float>(cache.First(layer, position), width));
-                new Span<float>(state.Values + ((long)row * width), width).CopyTo(new Span<float>(cache.Second(layer, position), width));
+                var values = state.Values + ((long)row * width);
+                for (var h = 0; h < config.KeyValueHeadCount; h++)
+                {
+                    cache.WriteFirst(layer, position, h, new ReadOnlySpan<float>(keys + (h * config.HeadSize), config.HeadSize));
+                    cache.WriteSecond(layer, position, h, new ReadOnlySpan<float>(values + (h * config.HeadSize), config.HeadSize));
+                }
             }
         }
     }
 
-    /// <summary>Softmax attention; one item of work is a row and a kv head with the query heads that read it.</summary>
-    private readonly struct AttendJob(GroupedQueryAttention layerWeights, Pass pass, int layer, GroupedQueryState state, int partCount) : ICrewJob
+    /// <summary>An item is some rows of a sequence and a kv head with the query heads that read it.</summary>
+    private readonly struct Items(GroupedQueryAttention layerWeights, Pass pass, int layer, GroupedQueryState state) : IAttentionItems
     {
-        public void Execute(int partIndex)
+        private readonly int _kvHeads = layerWeights._config.KeyValueHeadCount;
+        private readonly int _group = layerWeights._config.NumAttentionHeads / layerWeights._config.KeyValueHeadCount;
+        private readonly int _size = layerWeights._config.HeadSize;
+
+        public int ItemCount => pass.GroupCount * _kvHeads;
+
+        public float Scale => 1f / MathF.Sqrt(_size);
+
+        public int QueryCount(int item) => GroupOf(item).RowCount * _group;
+
+        public int SeenBy(int item, int query) => pass.Positions[GroupOf(item).RowBegin + (query / _group)] + 1;
+
+        public void Pack(int item, float* queries)
         {
-            var config = layerWeights._config;
-            var heads = config.KeyValueHeadCount;
-            for (var item = partIndex; item < pass.RowCount * heads; item += partCount) Attend(item / heads, item % heads, partIndex);
-        }
-
-        private void Attend(int row, int kvHead, int partIndex)
-        {
-            var config = layerWeights._config;
-            int size = config.HeadSize, group = config.NumAttentionHeads / config.KeyValueHeadCount, stride = config.KeyValueHeadCount * size;
-            var cache = pass.CacheOf(row);
-            var count = pass.Positions[row] + 1;
-            var offset = ((long)row * config.NumAttentionHeads * size) + ((long)kvHead * group * size);
-            var scores = state.Scores + ((long)partIndex * group * state.ScoreStride);
-
-            var scale = 1f / MathF.Sqrt(size);
-            for (var begin = 0; begin < count; begin += BlockPool.BlockTokens)
+            var rows = GroupOf(item);
+            for (var i = 0; i < rows.RowCount; i++)
             {
-                var keys = cache.FirstBlock(layer, begin / BlockPool.BlockTokens) + (kvHead * size);
-                Attention.Scores(
-                    state.Queries + offset, size, group, keys, stride, Math.Min(BlockPool.BlockTokens, count - begin), size, scale, scores + begin, state.ScoreStride);
-            }
-
-            for (var h = 0; h < group; h++)
-            {
-                var weights = scores + ((long)h * state.ScoreStride);
-                Softmax.Apply(new Span<float>(weights, count), new Span<float>(weights, count));
-                var output = state.Heads + offset + (h * size);
-                new Span<float>(output, size).Clear();
-                for (var begin = 0; begin < count; begin += BlockPool.BlockTokens)
-                {
-                    var values = cache.SecondBlock(layer, begin / BlockPool.BlockTokens) + (kvHead * size);
-                    Attention.WeightedSum(weights + begin, values, stride, Math.Min(BlockPool.BlockTokens, count - begin), size, output);
-                }
+                var heads = state.Queries + Offset(rows.RowBegin + i, item % _kvHeads);
+                new Span<float>(heads, _group * _size).CopyTo(new Span<float>(queries + ((long)i * _group * _size), _group * _size));
             }
         }
+
+        public AttentionBlock Block(int item, int begin, int count, in AttentionLane lane)
+        {
+            var cache = pass.Pieces[GroupOf(item).Piece].Cache;
+            var (layout, head, block) = (cache.Pool.Layout, item % _kvHeads, begin / BlockPool.BlockTokens);
+            var keys = layout.First.Read(cache.FirstBlock(layer, block), head, count, lane.Keys);
+            var values = layout.Second.Read(cache.SecondBlock(layer, block), head, count, lane.Values);
+            return new AttentionBlock(keys, layout.First.Stride, layout.First.IsTransposed, values, layout.Second.Stride);
+        }
+
+        public float* Output(int item, int query) =>
+            state.Heads + Offset(GroupOf(item).RowBegin + (query / _group), item % _kvHeads) + (query % _group * _size);
+
+        private RowGroup GroupOf(int item) => pass.Groups[item / _kvHeads];
+
+        private long Offset(int row, int kvHead) => (((long)row * _kvHeads) + kvHead) * _group * _size;
     }
 }

@@ -20,7 +20,7 @@ internal sealed unsafe class GroupedQueryModel : PagedDecoder
 
     // Layers are bound before the base makes threads and memory, so that a refused tensor leaves nothing behind.
     private GroupedQueryModel(GroupedQueryConfig config, WeightBinder weights, EngineOptions options, Layer[] layers, RopeTable rope)
-        : base(config, weights, options, CacheLayoutOf(config), GroupedQueryState.FloatCount(config, options))
+        : base(config, weights, options, CacheLayoutOf(config, options.CacheFormat), RowsTogether(config), GroupedQueryState.FloatCount(config, options))
     {
         _config = config;
         _state = new GroupedQueryState(config, options, DerivedScratch, rope);
@@ -31,8 +31,11 @@ internal sealed unsafe class GroupedQueryModel : PagedDecoder
     public override ModelConfig Config => _config;
 
     /// <summary>Keys and values of all heads.</summary>
-    public static CacheLayout CacheLayoutOf(GroupedQueryConfig config) =>
-        new(config.NumHiddenLayers, config.KeyValueHeadCount * config.HeadSize, config.KeyValueHeadCount * config.HeadSize);
+    public static CacheLayout CacheLayoutOf(GroupedQueryConfig config, CacheFormat format) =>
+        new(config.NumHiddenLayers, new CacheRows(config.KeyValueHeadCount, config.HeadSize, format, true), new CacheRows(config.KeyValueHeadCount, config.HeadSize, format, false));
+
+    /// <summary>Rows whose queries make an item of attention.</summary>
+    public static int RowsTogether(GroupedQueryConfig config) => Math.Max(1, GroupedQueryState.MaxQueries / (config.NumAttentionHeads / config.KeyValueHeadCount));
 
     /// <inheritdoc/>
     protected override void RunLayers(Pass pass)
@@ -94,9 +97,13 @@ internal sealed unsafe class GroupedQueryModel : PagedDecoder
 /// <summary>What changes during a pass, besides caches and the residual stream; one for all layers.</summary>
 internal sealed unsafe class GroupedQueryState
 {
+    /// <summary>Queries of an item of attention, unless a group of heads has more.</summary>
+    public const int MaxQueries = 64;
+
     public GroupedQueryState(GroupedQueryConfig config, EngineOptions options, float* memory, RopeTable rope)
     {
         Rope = rope;
+        Attention = null!;
         var cursor = new ScratchCursor(memory);
         Place(ref cursor, config, options);
     }
@@ -104,6 +111,7 @@ internal sealed unsafe class GroupedQueryState
     private GroupedQueryState()
     {
         Rope = null!;
+        Attention = null!;
     }
 
     public RopeTable Rope { get; }
@@ -122,11 +130,8 @@ internal sealed unsafe class GroupedQueryState
     /// <summary>[rows, heads · head_dim] output of the heads.</summary>
     public float* Heads { get; private set; }
 
-    /// <summary>[threads, heads per group, context].</summary>
-    public float* Scores { get; private set; }
-
-    /// <summary>Distance of two rows of <see cref="Scores"/>: the context.</summary>
-    public int ScoreStride { get; private set; }
+    /// <summary>Scratch of attention.</summary>
+    public AttentionRoom Attention { get; private set; }
 
     /// <summary>[rows, intermediate_size].</summary>
     public float* Gate { get; private set; }
@@ -145,12 +150,13 @@ internal sealed unsafe class GroupedQueryState
     private void Place(ref ScratchCursor cursor, GroupedQueryConfig config, EngineOptions options)
     {
         long rows = options.MaxBatchTokens;
-        ScoreStride = options.ContextFor(config.MaxPositionEmbeddings);
         Queries = cursor.Take(rows * config.NumAttentionHeads * config.HeadSize);
         Keys = cursor.Take(rows * config.KeyValueHeadCount * config.HeadSize);
         Values = cursor.Take(rows * config.KeyValueHeadCount * config.HeadSize);
         Heads = cursor.Take(rows * config.NumAttentionHeads * config.HeadSize);
-        Scores = cursor.Take((long)options.ThreadCount * (config.NumAttentionHeads / config.KeyValueHeadCount) * ScoreStride);
+        var (group, layout) = (config.NumAttentionHeads / config.KeyValueHeadCount, GroupedQueryModel.CacheLayoutOf(config, options.CacheFormat));
+        Attention = AttentionRoom.Place(
+            ref cursor, options, options.ContextFor(config.MaxPositionEmbeddings), Math.Max(group, MaxQueries), config.HeadSize, config.HeadSize, layout.First.RoomFloats, layout.Second.RoomFloats);
         Gate = cursor.Take(rows * config.IntermediateSize);
         Up = cursor.Take(rows * config.IntermediateSize);
     }
