@@ -21,6 +21,12 @@ public static class AtomicFile
 
             File.Move(temporary, full, overwrite: true);
         }
+        catch (ArgumentOutOfRangeException fault) when (fault.ParamName == "value" && fault.ActualValue is null)
+        {
+            // So FileStream reports EFBIG.
+            File.Delete(temporary);
+            throw new IOException($"{full}: is larger than the file system or a limit of the process allows", fault);
+        }
         catch
         {
             File.Delete(temporary);

@@ -20,6 +20,7 @@ internal static class CheckpointDirectory
             var stored = SafetensorsTensors.Read(shards, config.QuantizationConfig, faults);
             faults.ThrowIfAny();
             var warnings = new List<string>();
+            ConfigCheck.Warn(config, warnings);
             var tensors = TensorBinder.Bind(path, config, () => WeightManifest.For(config), stored, warnings);
             return new Checkpoint(path, "safetensors", config, tensors, [.. shards.Select(shard => shard.Map)], () => TokenizerLoader.FromDirectory(path))
             {

@@ -17,6 +17,7 @@ internal static class GgufCheckpoint
             var warnings = new List<string>();
             var config = GgufConfig.Read(files, warnings);
             ConfigCheck.Check(config, path);
+            ConfigCheck.Warn(config, warnings);
             var faults = new FaultList(path);
             var stored = GgufTensors.Read(files, (config as DeepSeekConfig)?.NRoutedExperts ?? 0, faults);
             faults.ThrowIfAny("the file is damaged, or made for a newer form of its architecture");

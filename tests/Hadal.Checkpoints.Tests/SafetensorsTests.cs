@@ -103,6 +103,29 @@ public sealed class SafetensorsTests : IDisposable
     }
 
     [Fact]
+    public void A_file_too_large_for_its_place_is_an_input_output_error_that_names_it()
+    {
+        const long beyond = 1L << 62;
+        var path = _folder.PathOf("large");
+        try
+        {
+            AtomicFile.Write(path, stream =>
+            {
+                stream.Position = beyond;
+                stream.WriteByte(1);
+            });
+        }
+        catch (IOException fault)
+        {
+            Assert.Contains(path, fault.Message, StringComparison.Ordinal);
+            Assert.Empty(Directory.GetFiles(_folder.Path));
+            return;
+        }
+
+        Assert.Skip("this file system holds files of 4 EiB");
+    }
+
+    [Fact]
     public void What_the_format_cannot_hold_is_refused()
     {
         var a = Random("a", DType.F32, [3], 1).Tensor;

@@ -1,3 +1,5 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Hadal.Checkpoints.Config;
 using Hadal.Checkpoints.Weights;
 using Hadal.Tests;
@@ -28,21 +30,50 @@ public sealed class InspectCommandTests
         Assert.InRange(json.GetProperty("parameters_active").GetInt64(), 1, json.GetProperty("parameters").GetInt64());
     }
 
-    /// <summary>DeepSeek-V3's report: 671 billion parameters, of which 37 billion are activated for each token; 14 billion more in the prediction layer
-    /// (README_WEIGHTS.md of the published model).</summary>
-    [Fact]
-    public void Active_parameters_of_DeepSeek_V3_are_the_published_ones()
+    [Theory]
+    [InlineData("deepseek-v2-lite", "DeepSeek-V2-Lite")]
+    [InlineData("deepseek-v2", "DeepSeek-V2")]
+    [InlineData("deepseek-v3", "DeepSeek-V3")]
+    public void Active_parameters_are_the_published_ones(string name, string published)
     {
-        var config = new DeepSeekConfig
+        var folder = Path.Combine(SharedData.RepositoryRoot, "tests", "Hadal.Checkpoints.Tests");
+        var config = ModelConfigReader.Read(Path.Combine(folder, "Configs", name + ".json"));
+        using var counts = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, "Fixtures", "parameter_counts.json")));
+        var expected = counts.RootElement.GetProperty("models").GetProperty(published);
+        var active = InspectCommand.ActiveParameters(config, WeightManifest.For(config).Select(spec => (spec.Name, spec.ElementCount)));
+        Assert.Equal(expected.GetProperty("active_incl_embed_and_head").GetInt64(), active);
+        Assert.Equal(expected.GetProperty("active_without_embed").GetInt64(), active - ((long)config.VocabSize * config.HiddenSize));
+    }
+
+    [Fact]
+    public void People_are_told_what_a_config_asks_for_in_vain()
+    {
+        var folder = Directory.CreateTempSubdirectory("hadal-");
+        try
         {
-            ModelType = "deepseek_v3", VocabSize = 129280, HiddenSize = 7168, IntermediateSize = 18432, NumHiddenLayers = 61, NumAttentionHeads = 128,
-            NumKeyValueHeads = 128, RmsNormEps = 1e-6, MaxPositionEmbeddings = 163840, QLoraRank = 1536, KvLoraRank = 512, QkNopeHeadDim = 128, QkRopeHeadDim = 64,
-            VHeadDim = 128, MoeIntermediateSize = 2048, NRoutedExperts = 256, NSharedExperts = 1, NumExpertsPerTok = 8, FirstKDenseReplace = 3, NGroup = 8,
-            TopkGroup = 4, TopkMethod = "noaux_tc", ScoringFunc = "sigmoid", NormTopkProb = true, RoutedScalingFactor = 2.5, NumNextnPredictLayers = 1,
-        };
-        var tensors = WeightManifest.For(config).Where(spec => !spec.Optional).Select(spec => (spec.Name, spec.ElementCount)).ToList();
-        Assert.InRange(tensors.Sum(tensor => tensor.ElementCount) / 1e9, 671, 686);
-        Assert.InRange(InspectCommand.ActiveParameters(config, tensors) / 1e9, 36.5, 37.6);
+            foreach (var file in Directory.GetFiles(GoldenData.PathOf("deepseek-v3/hf"))) File.Copy(file, Path.Combine(folder.FullName, Path.GetFileName(file)));
+            var config = Path.Combine(folder.FullName, "config.json");
+            Assert.Equal(0, WarningCount());
+            var keys = JsonNode.Parse(File.ReadAllText(config))!.AsObject();
+            keys["auto_map"] = new JsonObject { ["AutoConfig"] = "configuration_deepseek.DeepseekV3Config" };
+            keys["pad_token_id"] = keys["vocab_size"]!.GetValue<int>();
+            File.WriteAllText(config, keys.ToJsonString());
+            Assert.Equal(2, WarningCount());
+            var text = TestShell.Run("", "inspect", folder.FullName).Done().Text;
+            Assert.Contains("auto_map is ignored: code that comes with a checkpoint is never run", text, StringComparison.Ordinal);
+            Assert.Contains("pad_token_id is 512, vocab_size is 512; it is ignored, since nothing is padded", text, StringComparison.Ordinal);
+
+            keys["auto_map"] = null;
+            keys["pad_token_id"] = -1;
+            File.WriteAllText(config, keys.ToJsonString());
+            Assert.Equal(0, WarningCount());
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+
+        int WarningCount() => TestShell.Run("", "inspect", folder.FullName, "--json").Done().Json.GetProperty("warnings").GetArrayLength();
     }
 
     [Fact]

@@ -33,6 +33,16 @@ internal sealed class ConfigCheck
         check._faults.ThrowIfAny();
     }
 
+    /// <summary>Says what a checked config asks for and nothing here does.</summary>
+    public static void Warn(ModelConfig config, List<string> warnings)
+    {
+        if (config.OtherKeys?.TryGetValue("auto_map", out var map) == true && map.ValueKind != JsonValueKind.Null) warnings.Add("auto_map is ignored: code that comes with a checkpoint is never run");
+
+        // −1 is how many files write "none".
+        if (config.PadTokenId is { } id && id != -1 && (id < 0 || id >= config.VocabSize))
+            warnings.Add($"pad_token_id is {id}, vocab_size is {config.VocabSize}; it is ignored, since nothing is padded");
+    }
+
     private void CheckSizes(ModelConfig config)
     {
         Size("vocab_size", config.VocabSize);
@@ -52,7 +62,7 @@ internal sealed class ConfigCheck
         Token("bos_token_id", config.BosTokenId);
         foreach (var id in config.EosTokenId) Token("eos_token_id", id);
 
-        // pad_token_id is free: nothing here pads, and files write -1 or the number behind the vocabulary for "none".
+        // pad_token_id is only warned of: nothing here pads, and files write −1 or the number behind the vocabulary for "none".
         void Token(string key, int? id)
         {
             if (id is { } value && (value < 0 || value >= config.VocabSize)) _faults.Add($"{key} is {value}, vocab_size is {config.VocabSize}");

@@ -20,6 +20,8 @@ public sealed record TensorToWrite(string Name, DType DType, IReadOnlyList<int> 
     }
 
     /// <summary>The tensors of an open checkpoint's <paramref name="tensor"/>: itself, and for FP8 and AWQ the parts it is stored as.</summary>
+    /// <remarks>They are written as they are stored. What <see cref="Checkpoint.Tensors"/> says a GGUF file keeps in its own layout is no part of a directory
+    /// that others read.</remarks>
     /// <exception cref="ArgumentNullException"><paramref name="tensor"/> is null.</exception>
     public static IEnumerable<TensorToWrite> From(WeightTensor tensor)
     {

@@ -12,7 +12,7 @@ public enum GenerationFault
     /// <summary>The prompt leaves no room in the context.</summary>
     PromptTooLong,
 
-    /// <summary>The model's logits are not numbers.</summary>
+    /// <summary>A logit of the model is NaN or infinite.</summary>
     InvalidLogits,
 
     /// <summary>The engine was closed.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Hadal.Inference.Kernels;
 
 namespace Hadal.Inference.Engine;
@@ -6,16 +7,15 @@ namespace Hadal.Inference.Engine;
 internal static class LogProbs
 {
     /// <summary>The log-probability of one token, and the most likely tokens with theirs.</summary>
-    /// <param name="logits">[vocab_size]; what is not finite counts as −∞.</param>
+    /// <param name="logits">[vocab_size].</param>
     /// <param name="tokenId">The token.</param>
     /// <param name="top">The most likely tokens in falling order, ties by the lowest id; at most <see cref="GenerationOptions.MaxTopLogProbs"/>.</param>
     /// <param name="scratch">Room to work in.</param>
-    /// <exception cref="GenerationException">No logit is finite.</exception>
+    /// <exception cref="GenerationException">A logit is NaN or infinite.</exception>
     public static double Measure(ReadOnlySpan<float> logits, int tokenId, Span<TokenLogProb> top, SamplerScratch scratch)
     {
-        SamplingWeights.Clean(logits, scratch.Logits);
+        if (!SamplingWeights.TryCopyFinite(logits, scratch.Logits)) throw InvalidLogits(logits);
         var best = ArgMax.Find(scratch.Logits);
-        if (float.IsNegativeInfinity(scratch.Logits[best])) throw InvalidLogits();
         scratch.Distribution.Set(scratch.Logits, best, temperature: 1, minP: 0);
         var logSum = scratch.Logits[best] + Math.Log(scratch.Distribution.KeptUnits / TokenDistribution.UnitsPerOne);
 
@@ -25,7 +25,13 @@ internal static class LogProbs
         return scratch.Logits[tokenId] - logSum;
     }
 
-    /// <summary>What is said when no logit is finite.</summary>
-    public static GenerationException InvalidLogits() =>
-        new(GenerationFault.InvalidLogits, "the model's logits are not numbers: its weights may be damaged");
+    /// <summary>What is said when a logit is NaN or infinite.</summary>
+    public static GenerationException InvalidLogits(ReadOnlySpan<float> logits)
+    {
+        var count = 0;
+        foreach (var logit in logits) count += float.IsFinite(logit) ? 0 : 1;
+        return new GenerationException(GenerationFault.InvalidLogits, string.Create(
+            CultureInfo.InvariantCulture,
+            $"logits: expected finite numbers, {count} of {logits.Length} are NaN or infinite; the weights are damaged: compare the files with their source, or fetch them again"));
+    }
 }

@@ -33,7 +33,7 @@ public static class Perplexity
     /// <param name="progress">Told the result so far after every window.</param>
     /// <param name="cancellationToken">Gives up between two forward passes.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="context"/> is out of range.</exception>
-    /// <exception cref="GenerationException">The model's logits are not numbers.</exception>
+    /// <exception cref="GenerationException">A logit of the model is NaN or infinite.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static PerplexityResult Measure(
         DecoderModel model, Tokenizer tokenizer, TextReader text, int context, Action<PerplexityResult>? progress = null, CancellationToken cancellationToken = default)

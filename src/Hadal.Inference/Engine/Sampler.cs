@@ -5,7 +5,7 @@ namespace Hadal.Inference.Engine;
 /// <summary>Room that choosing a token needs; one for all sequences of an engine, since its thread chooses one token at a time.</summary>
 internal sealed class SamplerScratch(int vocabSize)
 {
-    /// <summary>[vocab_size] logits that are finite or −∞, with bias and penalties.</summary>
+    /// <summary>[vocab_size] finite logits, with bias and penalties.</summary>
     public float[] Logits { get; } = new float[vocabSize];
 
     /// <summary>[vocab_size] how often a token was seen; all zero between calls.</summary>
@@ -18,8 +18,9 @@ internal sealed class SamplerScratch(int vocabSize)
 /// <summary>Chooses the next token of one sequence.</summary>
 /// <remarks>
 /// <para>The order of operations is vLLM's (vllm/v1/sample/sampler.py): logit bias; repetition, frequency, presence penalty; then the most likely token if
-/// the temperature is below 1e-5, otherwise temperature, min-p, top-k, top-p, each on what the one before left, and a draw. Logits that are NaN or
-/// infinite are never chosen. Ties go to the lowest id, in the greedy choice and at the edge of top-k and top-p alike.</para>
+/// the temperature is below 1e-5, otherwise temperature, min-p, top-k, top-p, each on what the one before left, and a draw. Ties go to the
+/// lowest id, in the greedy choice and at the edge of top-k and top-p alike. Where a logit is NaN or infinite nothing is chosen: the others came from the
+/// same broken numbers.</para>
 /// <para>The choice is a function of logits, tokens, options and seed: the number drawn belongs to the seed and the length of the answer, and all sums are sums
 /// of whole numbers (<see cref="TokenDistribution"/>), so it is the same at every vector width and on every machine. No allocation.</para>
 /// </remarks>
@@ -42,19 +43,18 @@ internal sealed class Sampler
         _hasPenalties = options.RepetitionPenalty != 1 || options.FrequencyPenalty != 0 || options.PresencePenalty != 0;
     }
 
-    /// <summary>Chooses a token, or −1 if no logit is finite.</summary>
+    /// <summary>Chooses a token, or −1 if a logit is NaN or infinite.</summary>
     /// <param name="logits">[vocab_size].</param>
     /// <param name="tokenIds">Prompt and answer so far.</param>
     /// <param name="promptLength">How many of them are the prompt.</param>
     /// <param name="scratch">Room to work in.</param>
     public int Next(ReadOnlySpan<float> logits, ReadOnlySpan<int> tokenIds, int promptLength, SamplerScratch scratch)
     {
-        SamplingWeights.Clean(logits, scratch.Logits);
+        if (!SamplingWeights.TryCopyFinite(logits, scratch.Logits)) return -1;
         foreach (var (tokenId, bias) in _biases) scratch.Logits[tokenId] += bias;
         if (_hasPenalties) Penalize(scratch.Logits, tokenIds, promptLength, scratch.Counts);
 
         var best = ArgMax.Find(scratch.Logits);
-        if (float.IsNegativeInfinity(scratch.Logits[best])) return -1;
         if (_options.Temperature < 1e-5) return best;
 
         var distribution = scratch.Distribution;
@@ -84,7 +84,7 @@ internal sealed class Sampler
         value -= count * _options.FrequencyPenalty;
         if (count > 0) value -= _options.PresencePenalty;
 
-        // −∞ stays; what the penalties carry beyond float32 stays finite.
-        return float.IsNegativeInfinity(logit) ? logit : (float)Math.Clamp(value, -float.MaxValue, float.MaxValue);
+        // What the penalties carry beyond float32 stays finite.
+        return (float)Math.Clamp(value, -float.MaxValue, float.MaxValue);
     }
 }

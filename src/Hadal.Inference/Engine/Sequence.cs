@@ -106,11 +106,11 @@ internal sealed class Sequence
     /// <summary>Chooses the next token; <see cref="Publish"/> gives it to the reader.</summary>
     /// <param name="logits">[vocab_size].</param>
     /// <param name="scratch">Shared by all sequences.</param>
-    /// <exception cref="GenerationException">No logit is a number.</exception>
+    /// <exception cref="GenerationException">A logit is NaN or infinite.</exception>
     public void Choose(ReadOnlySpan<float> logits, SamplerScratch scratch)
     {
         var tokenId = _sampler.Next(logits, _tokenIds.AsSpan(0, _tokenCount), _promptIds.Length, scratch);
-        if (tokenId < 0) throw LogProbs.InvalidLogits();
+        if (tokenId < 0) throw LogProbs.InvalidLogits(logits);
         if (_tokenCount == _promptIds.Length) _timeToFirstToken = _clock.GetElapsedTime(_submitted);
         _tokenIds[_tokenCount++] = tokenId;
         _finishReason = Take(tokenId);

@@ -10,20 +10,19 @@ namespace Hadal.Inference.Kernels;
 /// Polynomial: Cephes <c>expf</c>, as in <see cref="Exponential"/>.</remarks>
 public static unsafe class SamplingWeights
 {
-    /// <summary>Replaces what is not finite by −∞.</summary>
+    /// <summary>Copies logits; false if one of them is NaN or infinite.</summary>
     /// <param name="x">[n].</param>
     /// <param name="y">[n]; may be <paramref name="x"/> itself, otherwise must not overlap it.</param>
     /// <exception cref="ArgumentException">Lengths differ, or the spans overlap partly.</exception>
-    public static void Clean(ReadOnlySpan<float> x, Span<float> y)
+    public static bool TryCopyFinite(ReadOnlySpan<float> x, Span<float> y)
     {
         SpanCheck.Length(x.Length, y.Length, nameof(y));
         SpanCheck.SameOrApart(x, y, nameof(y));
         fixed (float* px = x, py = y)
         {
-            if (Vector512.IsHardwareAccelerated) Clean<Lanes512, Vector512<float>>(px, py, y.Length);
-            else if (Vector256.IsHardwareAccelerated) Clean<Lanes256, Vector256<float>>(px, py, y.Length);
-            else if (Vector128.IsHardwareAccelerated) Clean<Lanes128, Vector128<float>>(px, py, y.Length);
-            else ScalarClean(x, y);
+            if (Vector512.IsHardwareAccelerated) return TryCopyFinite<Lanes512, Vector512<float>>(px, py, y.Length);
+            if (Vector256.IsHardwareAccelerated) return TryCopyFinite<Lanes256, Vector256<float>>(px, py, y.Length);
+            return Vector128.IsHardwareAccelerated ? TryCopyFinite<Lanes128, Vector128<float>>(px, py, y.Length) : ScalarTryCopyFinite(x, y);
         }
     }
 
@@ -46,9 +45,13 @@ public static unsafe class SamplingWeights
         }
     }
 
-    internal static void ScalarClean(ReadOnlySpan<float> x, Span<float> y)
+    /// <summary>The definition.</summary>
+    internal static bool ScalarTryCopyFinite(ReadOnlySpan<float> x, Span<float> y)
     {
-        for (var i = 0; i < y.Length; i++) y[i] = float.IsFinite(x[i]) ? x[i] : float.NegativeInfinity;
+        var isFinite = true;
+        foreach (var value in x) isFinite &= float.IsFinite(value);
+        x.CopyTo(y);
+        return isFinite;
     }
 
     /// <summary>The definition; vector paths give the same bits.</summary>
@@ -73,15 +76,32 @@ public static unsafe class SamplingWeights
     }
 
     [SkipLocalsInit]
-    private static void Clean<TLanes, TVector>(float* x, float* y, int count)
+    private static bool TryCopyFinite<TLanes, TVector>(float* x, float* y, int count)
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
     {
         var n = TLanes.Count;
         var room = stackalloc float[n];
+        // x − x is 0 for a number and NaN for all else, which a sum keeps. Two sums, so that one addition need not wait for the other.
+        TVector d0 = TLanes.Zero, d1 = TLanes.Zero;
         var i = 0;
-        for (; i <= count - n; i += n) TLanes.Store(y + i, Finite<TLanes, TVector>(TLanes.Load(x + i)));
-        if (i < count) Partial.Store<TLanes, TVector>(y + i, count - i, Finite<TLanes, TVector>(Partial.Load<TLanes, TVector>(x + i, count - i, room)), room);
+        for (; i <= count - (2 * n); i += 2 * n)
+        {
+            TVector x0 = TLanes.Load(x + i), x1 = TLanes.Load(x + i + n);
+            TLanes.Store(y + i, x0);
+            TLanes.Store(y + i + n, x1);
+            d0 = TLanes.Add(d0, TLanes.Subtract(x0, x0));
+            d1 = TLanes.Add(d1, TLanes.Subtract(x1, x1));
+        }
+
+        for (; i < count; i += n)
+        {
+            var rest = Partial.Load<TLanes, TVector>(x + i, Math.Min(n, count - i), room);
+            Partial.Store<TLanes, TVector>(y + i, Math.Min(n, count - i), rest, room);
+            d0 = TLanes.Add(d0, TLanes.Subtract(rest, rest));
+        }
+
+        return !float.IsNaN(TLanes.Sum(TLanes.Add(d0, d1)));
     }
 
     [SkipLocalsInit]
@@ -97,16 +117,6 @@ public static unsafe class SamplingWeights
         if (i >= count) return;
         var rest = TLanes.Multiply(TLanes.Subtract(Partial.Load<TLanes, TVector>(x + i, count - i, room), largest), factor);
         Partial.Store<TLanes, TVector>(y + i, count - i, Weight<TLanes, TVector>(rest), room);
-    }
-
-    /// <summary>Where |x| &lt; ∞, x; else −∞. A NaN is not less.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector Finite<TLanes, TVector>(TVector x)
-        where TLanes : struct, ILanes<TVector>
-        where TVector : struct
-    {
-        var magnitude = TLanes.Max(x, TLanes.Subtract(TLanes.Zero, x));
-        return TLanes.SelectLess(magnitude, TLanes.Broadcast(float.PositiveInfinity), x, TLanes.Broadcast(float.NegativeInfinity));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -82,6 +82,23 @@ public sealed class EngineInvarianceTests
         Assert.Equal(expected.TokenIds, (await healthy).TokenIds);
     }
 
+    [Theory]
+    [InlineData("deepseek_v32")]
+    [InlineData("qwen2")]
+    public async Task One_damaged_row_of_the_head_ends_generation_with_an_error_that_says_what_to_do(string modelType)
+    {
+        using var weights = new TinyModel(TinyEngine.ConfigOf(modelType), seed: 1);
+        var head = weights.Tensors["lm_head.weight"];
+        var values = TinyModel.ValuesOf(head);
+        values[7 * head.Shape[1]] = float.NaN;
+        weights.Add(head.Name, head.Shape, values);
+        await using var engine = Engine(weights, 2, new TextGeneratorOptions(), 8);
+        var fault = await Assert.ThrowsAsync<GenerationException>(() => engine.CompleteAsync([1, 2, 3], TinyEngine.Greedy(4)));
+        Assert.Equal(GenerationFault.InvalidLogits, fault.Fault);
+        Assert.Contains("1 of ", fault.Message, StringComparison.Ordinal);
+        Assert.EndsWith("the weights are damaged: compare the files with their source, or fetch them again", fault.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_forward_pass_that_fails_once_is_tried_for_each_request_alone()
     {

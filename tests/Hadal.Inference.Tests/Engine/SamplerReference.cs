@@ -38,7 +38,7 @@ internal static class SamplerReference
     /// <summary>Logits with bias and penalties.</summary>
     public static double[] Adjusted(float[] logits, int[] tokenIds, int promptLength, SamplingOptions options)
     {
-        var adjusted = logits.Select(logit => float.IsFinite(logit) ? (double)logit : double.NegativeInfinity).ToArray();
+        var adjusted = logits.Select(logit => (double)logit).ToArray();
         foreach (var (id, bias) in options.LogitBias ?? new Dictionary<int, double>()) adjusted[id] += bias;
         foreach (var id in tokenIds.Distinct()) adjusted[id] = adjusted[id] > 0 ? adjusted[id] / options.RepetitionPenalty : adjusted[id] * options.RepetitionPenalty;
         foreach (var group in tokenIds.Skip(promptLength).GroupBy(id => id))

@@ -34,17 +34,26 @@ public sealed class SamplingWeightsTests
     }
 
     [Fact]
-    public void Cleaning_replaces_what_is_not_finite_and_nothing_else()
+    public void A_copy_has_the_same_bits_and_one_bad_number_anywhere_is_found()
     {
-        float[] values = [0, -0f, float.NaN, float.PositiveInfinity, float.NegativeInfinity, float.MaxValue, -float.MaxValue, float.Epsilon, -1.5f];
+        float[] values = [0, -0f, float.MaxValue, -float.MaxValue, float.Epsilon, -1.5f];
+        float[] bad = [float.NaN, -float.NaN, float.PositiveInfinity, float.NegativeInfinity];
         foreach (var length in Lengths.All)
         {
             using GuardedBuffer x = new(length * sizeof(float)), y = new(length * sizeof(float));
             for (var i = 0; i < length; i++) x.Span[i] = values[i * 7 % values.Length];
             var expected = new float[length];
-            SamplingWeights.ScalarClean(x.Span, expected);
-            SamplingWeights.Clean(x.Span, y.Span);
+            Assert.True(SamplingWeights.ScalarTryCopyFinite(x.Span, expected));
+            Assert.True(SamplingWeights.TryCopyFinite(x.Span, y.Span));
             Assert.Equal(expected.Select(BitConverter.SingleToUInt32Bits), y.Span.ToArray().Select(BitConverter.SingleToUInt32Bits));
+            foreach (var place in length < 258 ? Enumerable.Range(0, length) : [0, length / 2, length - 1])
+            {
+                var before = x.Span[place];
+                x.Span[place] = bad[place % bad.Length];
+                Assert.False(SamplingWeights.ScalarTryCopyFinite(x.Span, expected));
+                Assert.False(SamplingWeights.TryCopyFinite(x.Span, y.Span));
+                x.Span[place] = before;
+            }
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using CsCheck;
 using Hadal.Checkpoints.Config;
 using Hadal.Inference.Kernels;
@@ -87,10 +88,7 @@ public sealed unsafe class LatentAttentionTests
         using var fixture = Fixture.Open("dsa_indexer.json", "Models");
         var example = fixture.RootElement;
         var config = TinyModel.DeepSeek with { HiddenSize = 4, QLoraRank = 3, QkRopeHeadDim = 4, IndexNHeads = 2, IndexHeadDim = 6, IndexTopk = 2 };
-        using var weights = new TinyModel(config)
-            .Add("wq_b.weight", [12, 3], example.Matrix("wq_b")).Add("wk.weight", [6, 4], example.Matrix("wk"))
-            .Add("k_norm.weight", [6], example.Floats("k_norm_weight")).Add("k_norm.bias", [6], example.Floats("k_norm_bias"))
-            .Add("weights_proj.weight", [2, 4], example.Matrix("weights_proj"));
+        using var weights = IndexerOf(example, config);
         using var layer = new LayerRoom(config, new EngineOptions { ThreadCount = 2, MaxBatchTokens = 5, MaxContext = 64 }, tokens: 5);
         float[] x = example.Matrix("x"), latent = example.Matrix("q_latent_normalised");
         fixed (float* px = x, pl = latent)
@@ -99,6 +97,32 @@ public sealed unsafe class LatentAttentionTests
         for (var t = 0; t < 5; t++) Assert.True(Generation.MaxDifference(keys.AsSpan(t * 6, 6), layer.Row(isFirst: false, t)) < 1e-5f);
         for (var t = 2; t < 5; t++)
             Assert.Equal(example.GetProperty("selected")[t].EnumerateArray().Select(position => position.GetInt32()), layer.State.Selected.AsSpan(2 * t, 2).ToArray());
+    }
+
+    [Theory]
+    [Trait("Width", "all")]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    public void Queries_head_weights_and_scores_of_the_indexer_are_those_of_the_example(int tokens)
+    {
+        using var fixture = Fixture.Open("dsa_indexer.json", "Models");
+        var example = fixture.RootElement;
+        // One position at most is selected, so that every row but the first is scored; with one thread the scores of the last row stay.
+        var config = TinyModel.DeepSeek with { HiddenSize = 4, QLoraRank = 3, QkRopeHeadDim = 4, IndexNHeads = 2, IndexHeadDim = 6, IndexTopk = 1 };
+        using var weights = IndexerOf(example, config);
+        using var layer = new LayerRoom(config, new EngineOptions { ThreadCount = 1, MaxBatchTokens = tokens, MaxContext = 64 }, tokens);
+        float[] x = example.Matrix("x")[..(tokens * 4)], latent = example.Matrix("q_latent_normalised")[..(tokens * 3)];
+        fixed (float* px = x, pl = latent)
+            new LightningIndexer(config, weights.Weights, "").Select(layer.Crew, layer.Pass, 0, px, pl, layer.State);
+        var last = tokens - 1;
+        for (var h = 0; h < 2; h++)
+            Assert.True(Generation.MaxDifference(example.GetProperty("q_after_rope")[last][h].Floats(), new Span<float>(layer.State.IndexQueries + (((last * 2) + h) * 6), 6)) < 1e-5f);
+        var headWeights = new Span<float>(layer.State.IndexWeights + (last * 2), 2).ToArray().Select(weight => weight / MathF.Sqrt(12)).ToArray();
+        Assert.True(Generation.MaxDifference(example.GetProperty("head_weights_scaled")[last].Floats(), headWeights) < 1e-5f);
+        var expected = example.GetProperty("scores")[last].EnumerateArray().Take(tokens).Select(score => score.GetSingle()).ToArray();
+        Assert.True(Generation.MaxDifference(expected, new Span<float>(layer.State.Scores, tokens)) < 1e-5f);
     }
 
     [Fact]
@@ -165,6 +189,11 @@ public sealed unsafe class LatentAttentionTests
     }
 
     /// <summary>What one layer needs to run alone.</summary>
+    private static TinyModel IndexerOf(JsonElement example, DeepSeekConfig config) => new TinyModel(config)
+        .Add("wq_b.weight", [12, 3], example.Matrix("wq_b")).Add("wk.weight", [6, 4], example.Matrix("wk"))
+        .Add("k_norm.weight", [6], example.Floats("k_norm_weight")).Add("k_norm.bias", [6], example.Floats("k_norm_bias"))
+        .Add("weights_proj.weight", [2, 4], example.Matrix("weights_proj"));
+
     private sealed class LayerRoom : IDisposable
     {
         private readonly BlockPool _pool;

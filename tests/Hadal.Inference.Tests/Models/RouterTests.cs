@@ -14,7 +14,15 @@ public sealed class RouterTests
         using var fixture = Fixture.Open("moe_gating.json", "Models");
         foreach (var example in fixture.RootElement.GetProperty("cases").EnumerateArray())
         {
-            var (experts, weights) = Route(example);
+            var name = example.GetProperty("name").GetString();
+            var (experts, weights, scores, choice, groupScores) = Route(example);
+            Assert.True(Generation.MaxDifference(example.Floats("scores"), scores) < 1e-6f, name);
+            if (example.GetProperty("group_scores") is { ValueKind: JsonValueKind.Array } groups)
+            {
+                Assert.True(Generation.MaxDifference(groups.Floats(), groupScores) < 2e-6f, name);
+                Assert.Equal(example.GetProperty("kept_groups").EnumerateArray().Select(group => group.GetInt32()), Kept(choice, groupScores.Length));
+            }
+
             var expected = example.GetProperty("expert_indices").EnumerateArray().Select(index => index.GetInt32()).ToArray();
             if (IsMaskedWithZero(example.GetProperty("parameters")))
             {
@@ -24,7 +32,7 @@ public sealed class RouterTests
             }
 
             Assert.Equal(expected, experts);
-            Assert.True(Generation.MaxDifference(example.Floats("expert_weights"), weights) < 5e-6f * weights.Max(), example.GetProperty("name").GetString());
+            Assert.True(Generation.MaxDifference(example.Floats("expert_weights"), weights) < 5e-6f * weights.Max(), name);
         }
     }
 
@@ -37,7 +45,10 @@ public sealed class RouterTests
         Assert.Equal([0, 1], experts);
     }
 
-    private static (int[] Experts, float[] Weights) Route(JsonElement example)
+    private static IEnumerable<int> Kept(float[] choice, int groupCount) =>
+        Enumerable.Range(0, groupCount).Where(group => choice.Skip(group * choice.Length / groupCount).Take(choice.Length / groupCount).Any(float.IsFinite));
+
+    private static (int[] Experts, float[] Weights, float[] Scores, float[] Choice, float[] GroupScores) Route(JsonElement example)
     {
         var parameters = example.GetProperty("parameters");
         var logits = example.Floats("logits");
@@ -54,8 +65,9 @@ public sealed class RouterTests
         };
         var experts = new int[parameters.GetProperty("K").GetInt32()];
         var weights = new float[experts.Length];
-        new Router(config, bias).Route(logits, experts, weights, new float[logits.Length + (config.NGroup ?? 1)]);
-        return (experts, weights);
+        var room = new float[logits.Length + (config.NGroup ?? 1)];
+        new Router(config, bias).Route(logits, experts, weights, room);
+        return (experts, weights, logits, room[..logits.Length], room[logits.Length..]);
     }
 
     private static bool IsMaskedWithZero(JsonElement parameters) => parameters.TryGetProperty("fill", out var fill) && fill.ValueKind == JsonValueKind.Number;

@@ -14,12 +14,22 @@ public sealed class RouterTests
         foreach (var example in ModelFixture.Open("moe_gating.json").GetProperty("cases").EnumerateArray())
         {
             var parameters = example.GetProperty("parameters");
+            var logits = example.Numbers("logits").unsqueeze(0);
+            using var router = RouterOf(parameters, (int)logits.shape[1]);
+            var measures = new List<Tensor>();
+            router.Choosing = (measure, _) => measures.Add(measure);
+            var (indices, weights, scores) = router.Choose(logits);
+            ModelFixture.Near(example.Numbers("scores").unsqueeze(0), scores, 1e-6);
+            if (example.GetProperty("group_scores").ValueKind == JsonValueKind.Array)
+            {
+                ModelFixture.Near(example.Numbers("group_scores").unsqueeze(0), measures[0], 2e-6);
+                var isKept = measures[1].view(measures[0].shape[1], -1).isfinite().any(-1);
+                Assert.Equal(example.GetProperty("kept_groups").EnumerateArray().Select(group => group.GetInt64()), isKept.nonzero().flatten().data<long>().ToArray());
+            }
+
             // Masking dropped groups with zero instead of −∞ lets their experts in; that is not what we compute.
             if (parameters.TryGetProperty("fill", out var fill) && fill.ValueKind == JsonValueKind.Number) continue;
 
-            var logits = example.Numbers("logits").unsqueeze(0);
-            using var router = RouterOf(parameters, (int)logits.shape[1]);
-            var (indices, weights, _) = router.Choose(logits);
             var found = indices[0].data<long>().Zip(weights[0].data<float>()).OrderBy(pair => pair.First).ToList();
             var expected = example.GetProperty("expert_indices").EnumerateArray().Select(index => index.GetInt64())
                 .Zip(example.GetProperty("expert_weights").EnumerateArray().Select(weight => weight.GetSingle())).OrderBy(pair => pair.First).ToList();
@@ -79,15 +89,20 @@ public sealed class RouterTests
     }
 
     [Theory]
-    [InlineData("v3", "sigmoid", "noaux_tc")]
-    [InlineData("v2_seq_aux", "softmax", "greedy")]
-    public void The_sequence_balance_loss_is_that_of_the_example(string name, string scoring, string method)
+    [InlineData("v3", "sigmoid", "noaux_tc", "f", "P")]
+    [InlineData("v2_seq_aux", "softmax", "greedy", "ce", "mean_scores")]
+    public void The_sequence_balance_loss_is_that_of_the_example(string name, string scoring, string method, string loads, string means)
     {
         using var scope = NewDisposeScope();
         var losses = ModelFixture.Open("moe_gating.json").GetProperty("sequence_balance_losses");
         var example = losses.GetProperty(name);
         using var router = new Router(ModelFixture.Tiny with { NRoutedExperts = 4, ScoringFunc = scoring, TopkMethod = method }, CPU);
         var (indices, _, scores) = router.Choose(losses.Numbers("logits"));
+        Assert.All(
+            example.GetProperty("topk_indices").EnumerateArray().Select((chosen, token) => (Chosen: chosen, Token: token)),
+            row => Assert.Equal(row.Chosen.EnumerateArray().Select(index => index.GetInt64()).Order(), indices[row.Token].data<long>().ToArray().Order()));
+        ModelFixture.Near(example.Numbers(loads), bincount(indices.flatten(), minlength: 4).to(ScalarType.Float32) * (4 / 2.0 / 6), 1e-6);
+        ModelFixture.Near(example.Numbers(means), (scores / scores.sum(-1, keepdim: true)).mean([0]), 1e-6);
         var alpha = example.GetProperty("alpha").GetDouble();
         var expected = example.GetProperty("loss").GetDouble();
         Assert.Equal(expected, alpha * router.BalanceLoss(indices, scores, 1).item<float>(), 1e-9);
