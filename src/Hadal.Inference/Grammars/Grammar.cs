@@ -4,6 +4,8 @@ namespace Hadal.Inference.Grammars;
 /// threads.</summary>
 public sealed class Grammar
 {
+    private GrammarTables? _tables;
+
     internal Grammar(GrammarLimits limits, RegexPool regexes, GrammarProgram program)
     {
         Limits = limits;
@@ -24,4 +26,17 @@ public sealed class Grammar
     internal RegexPool Regexes { get; }
 
     internal GrammarProgram Program { get; }
+
+    /// <summary>The tables that matchers share.</summary>
+    internal GrammarTables CurrentTables() => Volatile.Read(ref _tables) ?? FreshTables(null);
+
+    /// <summary>Other tables than those that are full.</summary>
+    internal GrammarTables FreshTables(GrammarTables? full)
+    {
+        var current = Volatile.Read(ref _tables);
+        if (current is not null && current != full) return current;
+        var fresh = new GrammarTables(this);
+        var found = Interlocked.CompareExchange(ref _tables, fresh, current);
+        return found == current ? fresh : found!;
+    }
 }

@@ -92,14 +92,14 @@ internal sealed class GrammarCompiler
         };
     }
 
-    /// <summary>The node behind names.</summary>
+    /// <summary>The node behind names; a rule that is only another name of itself derives nothing.</summary>
     private int Resolve(int id)
     {
         for (var steps = 0; _nodes[id].Kind == NodeKind.Rule; steps++)
         {
             var (name, body) = _ruleBodies[_nodes[id].A];
             if (body < 0) throw new GrammarException($"rule '{name}' is used but not defined");
-            if (steps > _ruleBodies.Count) throw new GrammarException($"rule '{name}' is defined as itself");
+            if (steps > _ruleBodies.Count) return GrammarNode.Nothing.Id;
             id = body;
         }
         return id;

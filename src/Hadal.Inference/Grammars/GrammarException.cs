@@ -15,6 +15,13 @@ public sealed class GrammarException : Exception
     /// <param name="innerException">The cause.</param>
     public GrammarException(string message, Exception innerException) : base(message, innerException) { }
 
+    /// <summary>The tables of a grammar are full; fresh ones may do.</summary>
+    internal bool TablesAreFull { get; private init; }
+
+    internal static GrammarException Full(string what, long limit, string option) => new(LimitText(what, limit, option)) { TablesAreFull = true };
+
     internal static GrammarException Limit(string what, long limit, string option) =>
-        new($"grammar needs more than {limit} {what}; simplify it or raise {option}");
+        new(LimitText(what, limit, option));
+
+    private static string LimitText(string what, long limit, string option) => $"grammar needs more than {limit} {what}; simplify it or raise {option}";
 }

@@ -193,7 +193,7 @@ public sealed partial class RegexPool
 
     private int Add(int slot, Term term)
     {
-        if (_count >= _limits.MaxRegexTerms) throw GrammarException.Limit("regular expressions", _limits.MaxRegexTerms, nameof(GrammarLimits.MaxRegexTerms));
+        if (_count >= _limits.MaxRegexTerms) throw GrammarException.Full("regular expressions", _limits.MaxRegexTerms, nameof(GrammarLimits.MaxRegexTerms));
         Describe(ref term);
         if (term.Depth > _limits.MaxDepth) throw GrammarException.Limit("levels of nested expressions", _limits.MaxDepth, nameof(GrammarLimits.MaxDepth));
         if (_count == _terms.Length) Array.Resize(ref _terms, _count * 2);

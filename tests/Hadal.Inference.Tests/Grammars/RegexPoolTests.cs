@@ -20,7 +20,7 @@ public sealed class RegexPoolTests
                 var expected = new Regex($"^(?:{shape.Pattern()})\\z", RegexOptions.CultureInvariant);
                 return Strings.All(text => pool.IsMatch(regex, Encoding.ASCII.GetBytes(text)) == expected.IsMatch(text));
             },
-            iter: 1500, threads: 1);
+            iter: 600, threads: 1);
 
     [Fact]
     public void Intersections_and_complements_mean_what_they_say() =>
@@ -31,7 +31,7 @@ public sealed class RegexPoolTests
                 var regex = shape.In(pool);
                 return Strings.All(text => pool.IsMatch(regex, Encoding.ASCII.GetBytes(text)) == shape.Matches(text));
             },
-            iter: 1500, threads: 1);
+            iter: 600, threads: 1);
 
     [Fact]
     public void Nothing_is_found_whatever_hides_it() =>
@@ -45,7 +45,7 @@ public sealed class RegexPoolTests
                 // What matches no short string and is not Nothing must lead to a match by some derivatives.
                 return isNothing || Reaches(pool, regex);
             },
-            iter: 1500, threads: 1);
+            iter: 600, threads: 1);
 
     [Fact]
     public void Bounds_are_counters()

@@ -1,0 +1,217 @@
+using System.Numerics;
+
+namespace Hadal.Inference.Grammars;
+
+/// <summary>Computes and keeps the masks of one grammar's configurations for one vocabulary.</summary>
+/// <remarks>For one thread at a time, as the tables are.</remarks>
+internal sealed class MaskTable
+{
+    private readonly GrammarLimits _limits;
+    private readonly GrammarTables _tables;
+    private readonly LexerStates _lexer;
+    private readonly TokenTrie _trie;
+    private readonly PlainSteps _plain;
+    private readonly List<Array?> _known = [];
+    private readonly List<int> _chain = [];
+    private readonly ulong[] _mask;
+    private readonly int[][] _rows;
+    private readonly bool[] _loops;
+    private readonly int[] _configurations;
+    private ByteSet _left;
+    private long _steps;
+    private long _parserSteps;
+
+    public MaskTable(GrammarLimits limits, GrammarTables tables, TokenTrie trie)
+    {
+        (_limits, _tables, _lexer, _trie) = (limits, tables, tables.Lexer, trie);
+        _plain = new PlainSteps(_lexer);
+        _mask = new ulong[trie.MaskLength];
+        _rows = new int[trie.MaxTokenBytes + 2][];
+        _loops = new bool[trie.MaxTokenBytes + 2];
+        _configurations = new int[trie.MaxTokenBytes + 2];
+    }
+
+    /// <summary>Writes the tokens that may follow a configuration; tokens that end the text are among them where it is complete.</summary>
+    public void Fill(int configuration, Span<ulong> mask)
+    {
+        while (_known.Count <= configuration) _known.Add(null);
+        if (_known[configuration] is not { } known)
+        {
+            Compute(configuration);
+            known = Keep(configuration);
+        }
+        if (known is ulong[] words) words.CopyTo(mask);
+        else
+        {
+            mask.Clear();
+            foreach (var id in (int[])known) mask[id >> 6] |= 1UL << id;
+        }
+    }
+
+    private void Compute(int configuration)
+    {
+        Array.Clear(_mask);
+        (_steps, _parserSteps) = (0, _tables.Parser.Steps);
+        _left = ByteSet.None;
+        if (_tables.IsComplete(configuration))
+            foreach (var id in _trie.EndTokenIds) _mask[id >> 6] |= 1UL << id;
+        if (_tables.ScanCount(configuration) != 1 || !TryPlain(_tables.ScanAt(configuration, 0)))
+            Walk(_trie.Whole, 0, _trie.Whole.Count, configuration);
+    }
+
+    /// <summary>Keeps a copy of the mask just computed, as words or, where that is shorter, as ids.</summary>
+    private Array Keep(int configuration)
+    {
+        var count = TokenMask.Count(_mask);
+        Array kept = _mask;
+        if (count < _mask.Length)
+        {
+            var ids = new int[count];
+            var next = 0;
+            for (var word = 0; word < _mask.Length; word++)
+                for (var bits = _mask[word]; bits != 0; bits &= bits - 1) ids[next++] = word * 64 + BitOperations.TrailingZeroCount(bits);
+            kept = ids;
+        }
+        var bytes = count < _mask.Length ? count * 4L : _mask.Length * 8L;
+        if (_tables.Bytes + bytes > _limits.MaxMemoryBytes / 2) return kept;
+        _tables.MaskBytes += bytes;
+        return _known[configuration] = kept == _mask ? _mask[..] : kept;
+    }
+
+    /// <summary>Where most plain characters lead to one state, and from there on to one each: whole plain tokens by a copy, the others by their
+    /// rests, and those that begin with an exception by a walk. False where the scan is not of this kind.</summary>
+    private bool TryPlain(Scan scan)
+    {
+        var first = _plain.Of(scan.Lexer);
+        if (first.Target == 0 || !TryChain(scan.Lexer, first, out var loops)) return false;
+
+        var plain = _trie.Plain;
+        var last = _chain.Count - 1;
+        TokenMask.Or(_mask, plain.WholeUpTo(loops ? plain.MaxPrefix : last));
+        foreach (var value in first.Exceptions)
+            if (plain.WholeFrom(value) is { IsEmpty: false } whole) TokenMask.Except(_mask, whole);
+        if (last == 0)
+        {
+            Rests(plain.RestsAfterAny, 0, scan);
+            return true;
+        }
+        Rests(plain.RestsAfter(0), 0, scan);
+        _left = first.Exceptions;
+        if (loops && last == 1) Rests(plain.RestsAfterSome, 1, scan);
+        else
+            for (var count = 1; count <= (loops ? plain.MaxPrefix : last); count++) Rests(plain.RestsAfter(count), Math.Min(count, last), scan);
+        _left = ByteSet.None;
+        foreach (var value in first.Exceptions)
+            if (_trie.Whole.ChildOfRoot(value) is var child && child >= 0) WalkScan(_trie.Whole, child, _trie.Whole.Nodes[child].End, scan);
+        return true;
+    }
+
+    /// <summary>Collects the states that 0, 1, 2 … plain characters lead to, up to one that they do not leave, or that none leaves.</summary>
+    private bool TryChain(int state, PlainStep step, out bool loops)
+    {
+        _chain.Clear();
+        _chain.Add(state);
+        loops = step.Target == state && step.Exceptions.IsEmpty;
+        while (!loops && _chain.Count <= _trie.Plain.MaxPrefix)
+        {
+            state = step.Target;
+            _chain.Add(state);
+            step = _plain.Of(state);
+            if (step.AllDead) break;
+            if (step.Target == 0 || !step.Exceptions.IsEmpty) return false;
+            loops = step.Target == state;
+        }
+        return true;
+    }
+
+    private void Rests(TrieNodes? trie, int count, Scan scan)
+    {
+        if (trie is not null) WalkScan(trie, 0, trie.Count, scan with { Lexer = _chain[count] });
+    }
+
+    /// <summary>Walks nodes with the same parent from a configuration.</summary>
+    private void Walk(TrieNodes trie, int index, int end, int configuration)
+    {
+        if (index >= end) return;
+        if (_tables.ScanCount(configuration) == 1)
+        {
+            WalkScan(trie, index, end, _tables.ScanAt(configuration, 0));
+            return;
+        }
+        var nodes = trie.Nodes;
+        _configurations[nodes[index].Depth] = configuration;
+        while (index < end)
+        {
+            ref readonly var node = ref nodes[index];
+            var from = _configurations[node.Depth];
+            Count();
+            var next = _tables.Live(from).Contains(node.Value) ? _tables.Step(from, node.Value) : GrammarTables.Dead;
+            var below = index + 1;
+            index = node.End;
+            if (next == GrammarTables.Dead) continue;
+            Allow(trie, node.FirstToken, nodes[below].FirstToken);
+            if (below == node.End) continue;
+            if (_tables.ScanCount(next) < 2) Walk(trie, below, node.End, next);
+            else
+            {
+                _configurations[node.Depth + 1] = next;
+                index = below;
+            }
+        }
+    }
+
+    /// <summary>Walks nodes with the same parent from a single scan; the parser is asked only where a lexeme may end.</summary>
+    private void WalkScan(TrieNodes trie, int index, int end, Scan scan)
+    {
+        if (index >= end) return;
+        var nodes = trie.Nodes;
+        Enter(nodes[index].Depth, scan.Lexer);
+        while (index < end)
+        {
+            ref readonly var node = ref nodes[index];
+            if (node.IsPlain && _loops[node.Depth])
+            {
+                Allow(trie, node.FirstToken, nodes[node.End].FirstToken);
+                index = node.End;
+                continue;
+            }
+            Count();
+            var target = _rows[node.Depth][node.Value];
+            var below = index + 1;
+            index = node.End;
+            if (target == 0) continue;
+            Allow(trie, node.FirstToken, nodes[below].FirstToken);
+            if (below == node.End) continue;
+            if ((target & 1) != 0) Walk(trie, below, node.End, _tables.Border(target >> 1, scan.Parser));
+            else
+            {
+                Enter(node.Depth + 1, target >> 1);
+                index = below;
+            }
+        }
+    }
+
+    private void Enter(int depth, int state)
+    {
+        _rows[depth] = _lexer.Row(state);
+        _loops[depth] = _plain.IsLoop(state);
+    }
+
+    private void Allow(TrieNodes trie, int from, int to)
+    {
+        var tokens = trie.Tokens;
+        for (; from < to; from++)
+        {
+            var id = tokens[from];
+            if (!_left.IsEmpty && _left.Contains(_trie.Plain.FirstBytes[id])) continue;
+            _mask[id >> 6] |= 1UL << id;
+        }
+    }
+
+    private void Count()
+    {
+        _steps++;
+        if (_steps + _tables.Parser.Steps - _parserSteps > _limits.MaxStepsPerMask)
+            throw GrammarException.Limit("steps for one mask", _limits.MaxStepsPerMask, nameof(GrammarLimits.MaxStepsPerMask));
+    }
+}
