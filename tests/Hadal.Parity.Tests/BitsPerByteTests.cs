@@ -2,6 +2,7 @@ using Hadal.Checkpoints;
 using Hadal.Inference.Engine;
 using Hadal.Inference.Models;
 using Hadal.Tests;
+using Hadal.Training.Models;
 using Hadal.Training.Models.DeepSeek;
 using Hadal.Training.Trainers;
 
@@ -19,7 +20,7 @@ public sealed class BitsPerByteTests
         const string Text = "The tide turns at noon; 潮水正午转向。\n\nMeasured twice, it should weigh the same 😀.\n";
         using var checkpoint = Checkpoint.Open(GoldenData.PathOf("deepseek-v3/hf"));
         var tokenizer = checkpoint.LoadTokenizer();
-        using var torch = DeepSeekFiles.Load(checkpoint);
+        using var torch = (DeepSeekModel)ModelFiles.Load(checkpoint);
         var expected = BitsPerByte.Measure(torch, tokenizer, Text, context, maxBytes: 0, AttentionMode.Sparse);
         using var model = DecoderModel.Open(checkpoint, new EngineOptions { ThreadCount = 2, MaxContext = 400, MaxBatchTokens = 64 });
         var actual = Perplexity.Measure(model, tokenizer, new StringReader(Text), context).BitsPerByte;

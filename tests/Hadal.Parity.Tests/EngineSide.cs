@@ -11,7 +11,7 @@ internal static class EngineSide
     public static Activations Run(Checkpoint checkpoint, int[] tokenIds, MlaForm form)
     {
         var options = new EngineOptions { ThreadCount = 2, MaxContext = tokenIds.Length + 1, MaxBatchTokens = tokenIds.Length, MlaForm = form };
-        using var model = (DeepSeekModel)DecoderModel.Open(checkpoint, options);
+        using var model = (PagedDecoder)DecoderModel.Open(checkpoint, options);
         var blocks = new List<(string, float[])>();
         model.Observe = (layer, stream) => blocks.Add((TorchSide.BlockName(layer), stream.ToArray()));
         using var cache = model.CreateCache();
@@ -21,7 +21,7 @@ internal static class EngineSide
         var hidden = model.FinalHidden.ToArray();
         blocks.Add(("final norm", hidden));
         blocks.Add(("logits", batch.Logits.ToArray()));
-        foreach (var prediction in model.PredictionLayers)
+        foreach (var prediction in (model as DeepSeekModel)?.PredictionLayers ?? [])
         {
             using var own = prediction.CreateCache();
             var logits = new float[(tokenIds.Length - 1) * model.Config.VocabSize];

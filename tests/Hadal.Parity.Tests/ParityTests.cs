@@ -4,6 +4,7 @@ using Hadal.Checkpoints;
 using Hadal.Checkpoints.Weights;
 using Hadal.Inference.Models;
 using Hadal.Tests;
+using Hadal.Training.Models;
 using Hadal.Training.Models.DeepSeek;
 
 namespace Hadal.Parity.Tests;
@@ -47,6 +48,26 @@ public sealed class ParityTests
         Assert.All(expected, feature => Assert.True(seen.ContainsKey(feature), $"no case with: {feature}"));
     }
 
+    [Fact]
+    public void Whatever_grouped_query_config_torch_writes_the_engine_computes_the_same_in_every_block()
+    {
+        var seen = new ConcurrentDictionary<string, int>();
+        GroupedQueryCase.Gen.Sample(
+            drawn =>
+            {
+                foreach (var feature in drawn.Features()) seen.AddOrUpdate(feature, 1, (_, count) => count + 1);
+                var tokenIds = TokensOf(drawn.TokenCount, drawn.Config.VocabSize, drawn.Seed);
+                using var model = TorchSide.Draw(drawn);
+                CompareSaved(model, TorchSide.Run(model, tokenIds), tokenIds, drawn.IsBFloat16, MlaForm.Absorbed, drawn.ToString());
+            },
+            iter: CaseCount, threads: 1, print: drawn => drawn.ToString());
+        string[] expected =
+        [
+            "llama", "qwen2", "qwen3", "no scaling", "linear", "llama3", "yarn", "saved in bfloat16", "saved in float32", "output bias", "feed-forward bias", "tied embeddings", "shared keys",
+        ];
+        Assert.All(expected, feature => Assert.True(seen.ContainsKey(feature), $"no case with: {feature}"));
+    }
+
     [Theory]
     [InlineData(MlaForm.Absorbed)]
     [InlineData(MlaForm.Plain)]
@@ -63,7 +84,7 @@ public sealed class ParityTests
         var folder = name == "deepseek-v3" ? GoldenData.PathOf(name) : SharedData.PathOrSkip("golden/" + name);
         using var checkpoint = Checkpoint.Open(Path.Combine(folder, "hf"));
         var tokenIds = TokensOf(40, checkpoint.Config.VocabSize, seed: 1);
-        using var model = DeepSeekFiles.Load(checkpoint);
+        using var model = (DeepSeekModel)ModelFiles.Load(checkpoint);
         Compare(TorchSide.Run(model, tokenIds), EngineSide.Run(checkpoint, tokenIds, MlaForm.Absorbed), name);
     }
 
@@ -76,21 +97,26 @@ public sealed class ParityTests
             var expected = TorchSide.Run(model, tokenIds);
             if (expected.Margin < LeastMargin) continue;
 
-            var directory = Directory.CreateTempSubdirectory("hadal-parity-");
-            try
-            {
-                DeepSeekFiles.Save(model, directory.FullName, drawn.IsBFloat16 ? DType.BF16 : DType.F32);
-                using var checkpoint = Checkpoint.Open(directory.FullName);
-                Compare(expected, EngineSide.Run(checkpoint, tokenIds, drawn.Form), drawn.ToString());
-                return;
-            }
-            finally
-            {
-                directory.Delete(recursive: true);
-            }
+            CompareSaved(model, expected, tokenIds, drawn.IsBFloat16, drawn.Form, drawn.ToString());
+            return;
         }
 
         Assert.Fail($"no weights without a near tie: {drawn}");
+    }
+
+    private static void CompareSaved(CausalModel model, Activations expected, int[] tokenIds, bool isBFloat16, MlaForm form, string what)
+    {
+        var directory = Directory.CreateTempSubdirectory("hadal-parity-");
+        try
+        {
+            ModelFiles.Save(model, directory.FullName, isBFloat16 ? DType.BF16 : DType.F32);
+            using var checkpoint = Checkpoint.Open(directory.FullName);
+            Compare(expected, EngineSide.Run(checkpoint, tokenIds, form), what);
+        }
+        finally
+        {
+            directory.Delete(recursive: true);
+        }
     }
 
     private static void Compare(Activations expected, Activations actual, string what)

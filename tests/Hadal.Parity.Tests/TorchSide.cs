@@ -1,5 +1,7 @@
 using Hadal.Checkpoints.Weights;
+using Hadal.Training.Models;
 using Hadal.Training.Models.DeepSeek;
+using Hadal.Training.Models.GroupedQuery;
 using static TorchSharp.torch;
 
 namespace Hadal.Parity.Tests;
@@ -17,6 +19,21 @@ internal static class TorchSide
     {
         random.manual_seed((drawn.Seed * 100L) + attempt);
         var model = new DeepSeekModel(drawn.Config);
+        DrawWeights(model, drawn.IsBFloat16);
+        return model;
+    }
+
+    /// <inheritdoc cref="Draw(DrawnCase, int)"/>
+    public static GroupedQueryModel Draw(GroupedQueryCase drawn)
+    {
+        random.manual_seed(drawn.Seed);
+        var model = new GroupedQueryModel(drawn.Config);
+        DrawWeights(model, drawn.IsBFloat16);
+        return model;
+    }
+
+    private static void DrawWeights(CausalModel model, bool isBFloat16)
+    {
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
         foreach (var (spec, tensor) in model.PublishedWeights())
@@ -26,10 +43,20 @@ internal static class TorchSide
             var values = randn(tensor.shape).mul_(spread).add_(centre);
 
             // What is saved in bfloat16 is computed with as saved; the router's bias stays float32.
-            tensor.copy_(drawn.IsBFloat16 && spec.Role != WeightRole.RouterBias ? values.to(ScalarType.BFloat16) : values);
+            tensor.copy_(isBFloat16 && spec.Role != WeightRole.RouterBias ? values.to(ScalarType.BFloat16) : values);
         }
+    }
 
-        return model;
+    /// <summary>Runs the decoder of a family without choices.</summary>
+    public static Activations Run(GroupedQueryModel model, int[] tokenIds)
+    {
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        var blocks = new List<(string, float[])>();
+        var hidden = model.Hidden(tensor(tokenIds.Select(id => (long)id).ToArray()).unsqueeze(0), (layer, stream) => blocks.Add((BlockName(layer), Values(stream))));
+        blocks.Add(("final norm", Values(hidden)));
+        blocks.Add(("logits", Values(model.Logits(hidden))));
+        return new Activations(blocks, double.PositiveInfinity);
     }
 
     /// <summary>Runs the decoder and, where there is one, the prediction layer.</summary>

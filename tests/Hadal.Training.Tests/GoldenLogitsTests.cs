@@ -1,8 +1,9 @@
+using System.IO.Compression;
 using System.Text.Json;
 using Hadal.Checkpoints;
 using Hadal.Checkpoints.Weights;
 using Hadal.Tests;
-using Hadal.Training.Models.DeepSeek;
+using Hadal.Training.Models;
 using Hadal.Training.Torch;
 using static TorchSharp.torch;
 
@@ -12,12 +13,24 @@ namespace Hadal.Training.Tests;
 public sealed class GoldenLogitsTests
 {
     [Fact]
-    public void Deepseek_v3_in_the_repository_gives_the_golden_logits() => CompareWithGolden(GoldenData.PathOf("deepseek-v3"));
+    public void Deepseek_v3_in_the_repository_gives_the_golden_logits() => CompareWithGolden(GoldenData.PathOf("deepseek-v3"), "hf");
 
     [Theory]
-    [InlineData("deepseek-v3")]
-    [InlineData("deepseek-v32-dsa")]
-    public void Golden_folders_beside_the_repository_give_their_logits(string name) => CompareWithGolden(SharedData.PathOrSkip("golden/" + name));
+    [InlineData("deepseek-v3", "hf")]
+    [InlineData("deepseek-v32-dsa", "hf")]
+    [InlineData("llama3-rope", "hf")]
+    [InlineData("llama-gqa", "model-F32.gguf")]
+    [InlineData("qwen2", "hf")]
+    [InlineData("qwen3", "hf")]
+    [InlineData("qwen3", "model-F32.gguf")]
+    public void Golden_folders_beside_the_repository_give_their_logits(string name, string file) => CompareWithGolden(SharedData.PathOrSkip("golden/" + name), file);
+
+    [Fact]
+    public void Rotary_factors_that_no_config_can_say_are_refused()
+    {
+        using var checkpoint = Checkpoint.Open(GoldenData.PathOf("llama3-rope/model-F16.gguf"));
+        Assert.Contains("rope_freqs.weight", Assert.Throws<CheckpointException>(() => ModelFiles.Load(checkpoint)).Message, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void A_saved_model_reads_back_bit_for_bit()
@@ -27,8 +40,8 @@ public sealed class GoldenLogitsTests
         var directory = Directory.CreateTempSubdirectory("hadal-");
         try
         {
-            using var model = DeepSeekFiles.Load(checkpoint);
-            DeepSeekFiles.Save(model, directory.FullName, DType.F32);
+            using var model = ModelFiles.Load(checkpoint);
+            ModelFiles.Save(model, directory.FullName, DType.F32);
             using var again = Checkpoint.Open(directory.FullName);
             Assert.Equal(checkpoint.Tensors.Keys.Order(), again.Tensors.Keys.Order());
             foreach (var (tensorName, tensor) in checkpoint.Tensors) Assert.True(tensor.Bytes.SequenceEqual(again.Tensors[tensorName].Bytes), tensorName);
@@ -39,12 +52,25 @@ public sealed class GoldenLogitsTests
         }
     }
 
-    private static void CompareWithGolden(string folder)
+    private static void CompareWithGolden(string folder, string file)
+    {
+        var temporary = Directory.CreateTempSubdirectory("hadal-");
+        try
+        {
+            using var checkpoint = Checkpoint.Open(Unpacked(folder, file, temporary.FullName));
+            using var model = ModelFiles.Load(checkpoint);
+            CompareWithGolden(model, folder);
+        }
+        finally
+        {
+            temporary.Delete(recursive: true);
+        }
+    }
+
+    private static void CompareWithGolden(CausalModel model, string folder)
     {
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
-        using var checkpoint = Checkpoint.Open(Path.Combine(folder, "hf"));
-        using var model = DeepSeekFiles.Load(checkpoint);
         using var golden = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, "golden.json")));
         var expected = TensorBytes.ReadAll(Path.Combine(folder, "logits.safetensors"));
         var tolerance = golden.RootElement.GetProperty("tolerance").GetProperty("exact_max_abs").GetDouble();
@@ -52,11 +78,29 @@ public sealed class GoldenLogitsTests
         {
             var ids = sequence.GetProperty("token_ids").EnumerateArray().Select(id => id.GetInt64()).ToArray();
             var positions = sequence.GetProperty("logit_positions").EnumerateArray().Select(position => position.GetInt64()).ToArray();
-            var hidden = model.Hidden(tensor(ids).unsqueeze(0), AttentionMode.Sparse, new AuxiliaryLosses());
+            var hidden = model.Hidden(tensor(ids).unsqueeze(0));
             var logits = model.Logits(hidden)[0].index_select(0, tensor(positions));
             var difference = (logits - expected["exact.F32." + sequence.GetProperty("name").GetString()]).abs().max().item<float>();
             Assert.True(difference <= tolerance, $"{folder} {sequence.GetProperty("name")}: {difference} > {tolerance}");
             TestContext.Current.SendDiagnosticMessage($"{folder} {sequence.GetProperty("name")}: {difference}");
         }
+    }
+
+    /// <summary>The directory or file; what the folder has as .gz is unpacked into <paramref name="temporary"/>.</summary>
+    private static string Unpacked(string folder, string file, string temporary)
+    {
+        var path = Path.Combine(folder, file);
+        if (Directory.Exists(path) && Directory.GetFiles(path, "*.gz").Length == 0) return path;
+        if (File.Exists(path)) return path;
+        foreach (var source in Directory.Exists(path) ? Directory.GetFiles(path) : [path + ".gz"])
+        {
+            using var input = File.OpenRead(source);
+            var isPacked = source.EndsWith(".gz", StringComparison.Ordinal);
+            using var output = File.Create(Path.Combine(temporary, isPacked ? Path.GetFileNameWithoutExtension(source) : Path.GetFileName(source)));
+            using var unpacked = isPacked ? new GZipStream(input, CompressionMode.Decompress) : (Stream)input;
+            unpacked.CopyTo(output);
+        }
+
+        return Directory.Exists(path) ? temporary : Path.Combine(temporary, file);
     }
 }

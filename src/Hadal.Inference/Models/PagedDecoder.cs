@@ -115,6 +115,9 @@ internal abstract unsafe class PagedDecoder : DecoderModel
     /// <summary>[rows, hidden_size] after the final norm: the rows of the last pass whose logits were wanted. Valid until the next pass.</summary>
     public ReadOnlySpan<float> FinalHidden => new(Normed, _finalRowCount * Config.HiddenSize);
 
+    /// <summary>Called with −1 and the embeddings, then with each layer index and the residual stream after it, [rows, hidden_size] of the pass; for tests that look inside.</summary>
+    public Action<int, ReadOnlySpan<float>>? Observe { get; set; }
+
     /// <summary>Threads of the model.</summary>
     public ThreadCrew Crew { get; }
 
@@ -169,6 +172,9 @@ internal abstract unsafe class PagedDecoder : DecoderModel
 
         if (_pass.RowCount > 0) RunPass(batch, ref logitRow);
     }
+
+    /// <summary>Shows the residual stream to whoever observes.</summary>
+    protected void ShowStream(int layer, Pass pass) => Observe?.Invoke(layer, new ReadOnlySpan<float>(Hidden, pass.RowCount * Config.HiddenSize));
 
     /// <summary>Adds every layer to <see cref="Hidden"/> and writes the caches.</summary>
     protected abstract void RunLayers(Pass pass);

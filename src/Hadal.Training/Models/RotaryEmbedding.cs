@@ -13,15 +13,18 @@ public sealed class RotaryEmbedding : IDisposable
     private Tensor? _cos;
     private Tensor? _sin;
 
-    /// <summary>Prepares the tables of <paramref name="config"/>'s rotary part.</summary>
-    /// <exception cref="NotSupportedException">The scaling is not none or yarn.</exception>
-    public RotaryEmbedding(DeepSeekConfig config, Device device)
+    /// <summary>Prepares the tables of a model.</summary>
+    /// <param name="config">Base and scaling.</param>
+    /// <param name="size">Rotated width: head_dim, or qk_rope_head_dim.</param>
+    /// <param name="device">Where they live.</param>
+    /// <exception cref="NotSupportedException">The scaling is not none, default, linear, llama3 or yarn.</exception>
+    public RotaryEmbedding(ModelConfig config, int size, Device device)
     {
         ArgumentNullException.ThrowIfNull(config);
         _device = device;
-        _frequencies = Frequencies(config);
+        _frequencies = Frequencies(config, size);
         var scaling = config.RopeScaling;
-        _multiplier = scaling is null ? 1
+        _multiplier = scaling?.Kind != "yarn" ? 1
             : scaling.Mscale is { } mscale && scaling.MscaleAllDim is { } all ? Magnitude(scaling.Factor, mscale) / Magnitude(scaling.Factor, all)
             : Magnitude(scaling.Factor, 1);
     }
@@ -34,26 +37,28 @@ public sealed class RotaryEmbedding : IDisposable
         return m * m / Math.Sqrt(config.QkHeadDim);
     }
 
-    /// <summary>The <c>qk_rope_head_dim / 2</c> angles per position.</summary>
-    /// <exception cref="NotSupportedException">The scaling is not none or yarn.</exception>
-    public static double[] Frequencies(DeepSeekConfig config)
+    /// <summary>The <c>size / 2</c> angles per position.</summary>
+    /// <exception cref="NotSupportedException">The scaling is not none, default, linear, llama3 or yarn.</exception>
+    public static double[] Frequencies(ModelConfig config, int size)
     {
         ArgumentNullException.ThrowIfNull(config);
-        var size = config.QkRopeHeadDim;
         var frequencies = new double[size / 2];
         for (var i = 0; i < frequencies.Length; i++) frequencies[i] = Math.Pow(config.RopeTheta, -2.0 * i / size);
-        if (config.RopeScaling is not { } scaling) return frequencies;
-        if (scaling.Kind != "yarn") throw new NotSupportedException($"rope_scaling.type '{scaling.Kind}': training computes yarn or none");
-
-        var original = scaling.OriginalMaxPositionEmbeddings ?? config.MaxPositionEmbeddings;
-        double Correction(double rotations) => size * Math.Log(original / (2 * Math.PI * rotations)) / (2 * Math.Log(config.RopeTheta));
-        var low = Math.Max(Math.Floor(Correction(scaling.BetaFast)), 0);
-        var high = Math.Min(Math.Ceiling(Correction(scaling.BetaSlow)), size - 1);
-        var width = high > low ? high - low : 0.001;
-        for (var i = 0; i < frequencies.Length; i++)
+        switch (config.RopeScaling?.Kind)
         {
-            var ramp = Math.Clamp((i - low) / width, 0, 1);
-            frequencies[i] = (frequencies[i] * (1 - ramp)) + (frequencies[i] / scaling.Factor * ramp);
+            case null or "default":
+                break;
+            case "linear":
+                for (var i = 0; i < frequencies.Length; i++) frequencies[i] /= config.RopeScaling.Factor;
+                break;
+            case "llama3":
+                ScaleLlama3(frequencies, config);
+                break;
+            case "yarn":
+                ScaleYarn(frequencies, config);
+                break;
+            default:
+                throw new NotSupportedException($"rope_scaling.type '{config.RopeScaling.Kind}': training computes default, linear, llama3 and yarn");
         }
 
         return frequencies;
@@ -61,7 +66,7 @@ public sealed class RotaryEmbedding : IDisposable
 
     /// <summary>Rotates pairs (2i, 2i+1) of the last dimension; the result holds the first members, then the second.</summary>
     /// <remarks>That order is the same for queries and keys, so scores are those of the in-place form.</remarks>
-    /// <param name="input">[batch, tokens, heads, qk_rope_head_dim]; position = index along tokens.</param>
+    /// <param name="input">[batch, tokens, heads, size]; position = index along tokens.</param>
     public Tensor RotateInterleaved(Tensor input)
     {
         ArgumentNullException.ThrowIfNull(input);
@@ -83,6 +88,33 @@ public sealed class RotaryEmbedding : IDisposable
     {
         _cos?.Dispose();
         _sin?.Dispose();
+    }
+
+    /// <summary>Slow pairs turn slower by the factor, fast ones stay, those between are blended (Llama 3.1, <c>modeling_rope_utils.py</c>).</summary>
+    private static void ScaleLlama3(double[] frequencies, ModelConfig config)
+    {
+        var scaling = config.RopeScaling!;
+        double original = scaling.OriginalMaxPositionEmbeddings ?? config.MaxPositionEmbeddings, low = scaling.LowFreqFactor!.Value, high = scaling.HighFreqFactor!.Value;
+        for (var i = 0; i < frequencies.Length; i++)
+        {
+            var smooth = Math.Clamp(((original * frequencies[i] / (2 * Math.PI)) - low) / (high - low), 0, 1);
+            frequencies[i] = ((1 - smooth) * frequencies[i] / scaling.Factor) + (smooth * frequencies[i]);
+        }
+    }
+
+    private static void ScaleYarn(double[] frequencies, ModelConfig config)
+    {
+        var (scaling, size) = (config.RopeScaling!, 2 * frequencies.Length);
+        var original = scaling.OriginalMaxPositionEmbeddings ?? config.MaxPositionEmbeddings;
+        double Correction(double rotations) => size * Math.Log(original / (2 * Math.PI * rotations)) / (2 * Math.Log(config.RopeTheta));
+        var low = Math.Max(Math.Floor(Correction(scaling.BetaFast)), 0);
+        var high = Math.Min(Math.Ceiling(Correction(scaling.BetaSlow)), size - 1);
+        var width = high > low ? high - low : 0.001;
+        for (var i = 0; i < frequencies.Length; i++)
+        {
+            var ramp = Math.Clamp((i - low) / width, 0, 1);
+            frequencies[i] = (frequencies[i] * (1 - ramp)) + (frequencies[i] / scaling.Factor * ramp);
+        }
     }
 
     private static double Magnitude(double factor, double weight) => factor <= 1 ? 1 : (0.1 * weight * Math.Log(factor)) + 1;

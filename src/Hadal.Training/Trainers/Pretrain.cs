@@ -6,6 +6,7 @@ using Hadal.Checkpoints.Config;
 using Hadal.Checkpoints.Text;
 using Hadal.Checkpoints.Weights;
 using Hadal.Training.Data;
+using Hadal.Training.Models;
 using Hadal.Training.Models.DeepSeek;
 using Hadal.Training.Optimizers;
 using Hadal.Training.Torch;
@@ -273,7 +274,7 @@ public static class Pretrain
         try
         {
             if (Directory.Exists(temporary)) Directory.Delete(temporary, recursive: true);
-            DeepSeekFiles.Save(model, temporary, options.SaveType == "bfloat16" ? DType.BF16 : DType.F32);
+            ModelFiles.Save(model, temporary, options.SaveType == "bfloat16" ? DType.BF16 : DType.F32);
             TrainingCheckpoint.CopyTokenizer(tokenizerDirectory, temporary);
             if (Directory.Exists(final)) Directory.Delete(final, recursive: true);
             Directory.Move(temporary, final);

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using Hadal.Checkpoints;
 using Hadal.Checkpoints.Weights;
+using Hadal.Training.Models;
 using Hadal.Training.Models.DeepSeek;
 using Hadal.Training.Optimizers;
 using Hadal.Training.Torch;
@@ -33,7 +34,7 @@ internal static class TrainingCheckpoint
         try
         {
             Directory.CreateDirectory(temporary);
-            DeepSeekFiles.Save(model, temporary, DType.F32);
+            ModelFiles.Save(model, temporary, DType.F32);
             CopyTokenizer(tokenizerDirectory, temporary);
             using (NewDisposeScope()) SafetensorsWriter.Write(Path.Combine(temporary, OptimizerFile), StateTensors(parameters));
             AtomicFile.Write(Path.Combine(temporary, StateFile), stream => JsonSerializer.Serialize(stream, state));

@@ -13,7 +13,7 @@ public sealed class LightningIndexerTests
         using var noGradient = no_grad();
         var example = ModelFixture.Open("dsa_indexer.json");
         var config = ModelFixture.Tiny with { HiddenSize = 4, QLoraRank = 3, QkRopeHeadDim = 4, IndexNHeads = 2, IndexHeadDim = 6, IndexTopk = 2 };
-        using var rotary = new RotaryEmbedding(config, CPU);
+        using var rotary = new RotaryEmbedding(config, config.QkRopeHeadDim, CPU);
         using var indexer = new LightningIndexer(config, rotary, CPU);
         foreach (var (name, parameter) in indexer.named_parameters())
         {
@@ -66,11 +66,11 @@ public sealed class LightningIndexerTests
     public void Learning_from_dense_attention_makes_the_selection_keep_more_of_its_mass()
     {
         using var scope = NewDisposeScope();
-        using var rotary = new RotaryEmbedding(ModelFixture.Tiny, CPU);
+        using var rotary = new RotaryEmbedding(ModelFixture.Tiny, ModelFixture.Tiny.QkRopeHeadDim, CPU);
         using var indexer = new LightningIndexer(ModelFixture.Tiny, rotary, CPU);
         indexer.Draw(3, 0.2);
         var (x, latent) = (randn(1, 20, 12), randn(1, 20, 8));
-        var future = LightningIndexer.Future(20, CPU);
+        var future = CausalAttention.Future(20, CPU);
         var logits = matmul(x, randn(12, 12).mul_(0.3)).matmul(x.transpose(1, 2));
         var target = logits.masked_fill(future, float.NegativeInfinity).softmax(-1);
         var optimizer = optim.Adam(indexer.parameters(), 0.01);

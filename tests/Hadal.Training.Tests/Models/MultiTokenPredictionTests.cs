@@ -14,7 +14,7 @@ public sealed class MultiTokenPredictionTests
         using var noGradient = no_grad();
         var example = ModelFixture.Open("mtp_input.json");
         var config = ModelFixture.Tiny with { HiddenSize = 3 };
-        using var rotary = new RotaryEmbedding(config, CPU);
+        using var rotary = new RotaryEmbedding(config, config.QkRopeHeadDim, CPU);
         using var layer = new MultiTokenPrediction(config, 2, rotary, ScalarType.Float32, CPU);
         foreach (var (name, parameter) in layer.named_parameters())
         {

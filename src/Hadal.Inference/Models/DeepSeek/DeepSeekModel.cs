@@ -46,17 +46,14 @@ internal sealed class DeepSeekModel : PagedDecoder
     public static int RowsTogether(DeepSeekConfig config) =>
         config.HasIndexer ? 1 : Math.Max(1, DeepSeekState.MaxQueries / Math.Min(config.NumAttentionHeads, DeepSeekState.MaxQueries));
 
-    /// <summary>Called with −1 and the embeddings, then with each layer index and the residual stream after it, [rows, hidden_size] of the pass.</summary>
-    public Action<int, ReadOnlySpan<float>>? Observe { get; set; }
-
     /// <inheritdoc/>
     protected override unsafe void RunLayers(Pass pass)
     {
-        Observe?.Invoke(-1, new ReadOnlySpan<float>(Hidden, pass.RowCount * _config.HiddenSize));
+        ShowStream(-1, pass);
         for (var i = 0; i < _layers.Length; i++)
         {
             _layers[i].Forward(Crew, pass, i, Hidden, Normed, BlockOutput, _state);
-            Observe?.Invoke(i, new ReadOnlySpan<float>(Hidden, pass.RowCount * _config.HiddenSize));
+            ShowStream(i, pass);
         }
     }
 

@@ -41,6 +41,7 @@ internal sealed unsafe class GroupedQueryModel : PagedDecoder
     protected override void RunLayers(Pass pass)
     {
         var (rows, width, eps) = (pass.RowCount, _config.HiddenSize, (float)_config.RmsNormEps);
+        ShowStream(-1, pass);
         for (var i = 0; i < _layers.Length; i++)
         {
             var layer = _layers[i];
@@ -55,6 +56,7 @@ internal sealed unsafe class GroupedQueryModel : PagedDecoder
             };
             FeedForwardJob.Run(Crew, _state.Tasks, 1, width);
             RowJobs.Add(Hidden, BlockOutput, rows, width);
+            ShowStream(i, pass);
         }
     }
 

@@ -1,15 +1,12 @@
 using Hadal.Checkpoints.Config;
-using Hadal.Checkpoints.Weights;
-using Hadal.Training.Torch;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace Hadal.Training.Models.DeepSeek;
 
 /// <summary>The decoder of <c>hadal</c>, <c>deepseek_v2</c>, <c>deepseek_v3</c> and <c>deepseek_v32</c>, to differentiate.</summary>
-/// <remarks>The twin of <c>Hadal.Inference.Models</c>' file of the same name. Weights are float32; activations are of the compute type, the residual
-/// stream and everything that is summed over many terms float32. Not thread-safe.</remarks>
-public sealed class DeepSeekModel : NamedModule
+/// <remarks>The twin of <c>Hadal.Inference.Models</c>' file of the same name.</remarks>
+public sealed class DeepSeekModel : CausalModel
 {
     private readonly RotaryEmbedding _rotary;
     private readonly Body _body;
@@ -19,26 +16,18 @@ public sealed class DeepSeekModel : NamedModule
     /// <param name="config">The decoder's config.</param>
     /// <param name="computeType">Dtype of activations: float32 or bfloat16.</param>
     /// <param name="device">Where weights live; the CPU when null.</param>
-    public DeepSeekModel(DeepSeekConfig config, ScalarType computeType = ScalarType.Float32, Device? device = null) : base(Prepare(nameof(DeepSeekModel)))
+    public DeepSeekModel(DeepSeekConfig config, ScalarType computeType = ScalarType.Float32, Device? device = null) : base(nameof(DeepSeekModel), computeType, device)
     {
         ArgumentNullException.ThrowIfNull(config);
         Config = config;
-        ComputeType = computeType;
-        Device = device ?? CPU;
-        _rotary = new RotaryEmbedding(config, Device);
+        _rotary = new RotaryEmbedding(config, config.QkRopeHeadDim, Device);
         register_module("model", _body = new Body(config, _rotary, computeType, Device));
         Layers = [.. _body.Layers];
         if (!config.TieWordEmbeddings) register_module("lm_head", _head = new Projection(config.VocabSize, config.HiddenSize, config.InitializerRange, Device));
     }
 
     /// <summary>The config it was made from.</summary>
-    public DeepSeekConfig Config { get; }
-
-    /// <summary>Dtype of activations.</summary>
-    public ScalarType ComputeType { get; }
-
-    /// <summary>Where its weights live.</summary>
-    public Device Device { get; }
+    public override DeepSeekConfig Config { get; }
 
     /// <summary>Decoder layers, then multi-token-prediction layers.</summary>
     public IReadOnlyList<DecoderLayer> Layers { get; }
@@ -48,6 +37,12 @@ public sealed class DeepSeekModel : NamedModule
 
     /// <summary>The routers of all layers that have one.</summary>
     public IEnumerable<Router> Routers => Layers.Where(layer => layer.Experts is not null).Select(layer => layer.Experts!.Router);
+
+    /// <inheritdoc/>
+    protected override Tensor HeadWeight => _head?.Weight ?? _body.Embedding.weight!;
+
+    /// <inheritdoc/>
+    public override Tensor Hidden(Tensor tokenIds, Action<int, Tensor>? observe = null) => Hidden(tokenIds, AttentionMode.Sparse, new AuxiliaryLosses(), observe);
 
     /// <summary>Runs the decoder layers.</summary>
     /// <param name="tokenIds">[batch, tokens], int64.</param>
@@ -68,7 +63,7 @@ public sealed class DeepSeekModel : NamedModule
         return _body.Norm.forward(stream);
     }
 
-    /// <summary>Runs the prediction layers on the output of <see cref="Hidden"/>.</summary>
+    /// <summary>Runs the prediction layers on what <c>Hidden</c> gave.</summary>
     /// <param name="hidden">[batch, tokens, hidden_size].</param>
     /// <param name="tokenIds">[batch, tokens], the same tokens.</param>
     /// <param name="mode">What attention reads.</param>
@@ -91,48 +86,6 @@ public sealed class DeepSeekModel : NamedModule
         return predictions;
     }
 
-    /// <summary>The output head.</summary>
-    /// <param name="hidden">[…, hidden_size], normalised.</param>
-    /// <returns>[…, vocab_size] in the dtype of <paramref name="hidden"/>.</returns>
-    public Tensor Logits(Tensor hidden)
-    {
-        ArgumentNullException.ThrowIfNull(hidden);
-        return _head is null ? nn.functional.linear(hidden, _body.Embedding.weight!.to(hidden.dtype)) : _head.forward(hidden);
-    }
-
-    /// <summary>Mean cross-entropy of the output head against <paramref name="targets"/>.</summary>
-    /// <param name="hidden">[…, hidden_size], normalised.</param>
-    /// <param name="targets">[…], int64.</param>
-    public Tensor Loss(Tensor hidden, Tensor targets)
-    {
-        ArgumentNullException.ThrowIfNull(hidden);
-        ArgumentNullException.ThrowIfNull(targets);
-        return HeadLoss.Apply(hidden.reshape(-1, hidden.shape[^1]), _head?.Weight ?? _body.Embedding.weight!, targets.reshape(-1));
-    }
-
-    /// <summary>The weights by published name, in the order of <see cref="WeightManifest"/>; views of the model's own memory.</summary>
-    /// <exception cref="InvalidOperationException">Names or shapes differ from the manifest, which would be a fault of this program.</exception>
-    public IReadOnlyList<(WeightSpec Spec, Tensor Tensor)> PublishedWeights()
-    {
-        var state = new Dictionary<string, Tensor>(StringComparer.Ordinal);
-        foreach (var (name, tensor) in state_dict()) AddPublished(state, name, tensor);
-        var list = new List<(WeightSpec, Tensor)>();
-        foreach (var spec in WeightManifest.For(Config))
-        {
-            if (!state.Remove(spec.Name, out var tensor))
-            {
-                if (spec.Optional) continue;
-                throw new InvalidOperationException($"{spec.Name}: in the manifest, not in the model");
-            }
-
-            if (!tensor.shape.SequenceEqual(spec.Shape.Select(size => (long)size)))
-                throw new InvalidOperationException($"{spec.Name}: expected [{string.Join(", ", spec.Shape)}], the model has [{string.Join(", ", tensor.shape)}]");
-            list.Add((spec, tensor));
-        }
-
-        return state.Count == 0 ? list : throw new InvalidOperationException($"{state.Keys.First()}: in the model, not in the manifest");
-    }
-
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
@@ -140,15 +93,12 @@ public sealed class DeepSeekModel : NamedModule
         base.Dispose(disposing);
     }
 
-    private static string Prepare(string name)
-    {
-        TorchRuntime.Initialize();
-        return name;
-    }
-
     /// <summary>Stacked experts are published one by one.</summary>
-    private static void AddPublished(Dictionary<string, Tensor> state, string name, Tensor tensor)
+    protected override void AddPublished(IDictionary<string, Tensor> state, string name, Tensor tensor)
     {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(tensor);
         var stack = name.LastIndexOf(".experts.", StringComparison.Ordinal);
         if (stack < 0)
         {

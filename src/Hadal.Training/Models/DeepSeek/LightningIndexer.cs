@@ -67,7 +67,7 @@ public sealed class LightningIndexer : NamedModule
     {
         ArgumentNullException.ThrowIfNull(scores);
         using var noGradient = no_grad();
-        var future = Future(scores.shape[^1], scores.device);
+        var future = CausalAttention.Future(scores.shape[^1], scores.device);
         if (count >= scores.shape[^1]) return future.logical_not().expand(scores.shape);
         var visible = scores.masked_fill(future, float.NegativeInfinity);
         var last = visible.topk(count, -1).values.narrow(-1, count - 1, 1);
@@ -86,15 +86,12 @@ public sealed class LightningIndexer : NamedModule
     /// <summary>As <see cref="Divergence"/>, one number per query: [batch, query].</summary>
     internal static Tensor DivergenceRows(Tensor scores, Tensor target, Tensor? selected)
     {
-        var left = selected is null ? Future(scores.shape[^1], scores.device) : selected.logical_not();
+        var left = selected is null ? CausalAttention.Future(scores.shape[^1], scores.device) : selected.logical_not();
         var logits = scores.masked_fill(left, float.NegativeInfinity).log_softmax(-1).masked_fill(left, 0);
         var p = target.masked_fill(left, 0);
         p = p / p.sum(-1, keepdim: true).clamp_min(1e-30);
         return (xlogy(p, p) - (p * logits)).sum(-1);
     }
-
-    /// <summary>[tokens, tokens], true where the key is later than the query.</summary>
-    internal static Tensor Future(long tokens, Device device) => ones([tokens, tokens], ScalarType.Bool, device).triu(1);
 
     private Tensor RotateFirst(Tensor heads)
     {

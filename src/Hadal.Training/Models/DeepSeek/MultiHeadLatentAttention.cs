@@ -22,7 +22,6 @@ public enum AttentionMode
 public sealed class MultiHeadLatentAttention : NamedModule
 {
     private const double LatentNormEps = 1e-6;
-    private const long QueryBlock = 128;
     private readonly DeepSeekConfig _config;
     private readonly double _softmaxScale;
     private readonly RotaryEmbedding _rotary;
@@ -89,7 +88,7 @@ public sealed class MultiHeadLatentAttention : NamedModule
         var value = kv[1].transpose(1, 2);
 
         var mask = Select(input, queryLatent, query, key, mode, out indexerLoss);
-        var read = Attend(query, key, value, mask).transpose(1, 2).reshape(batch, tokens, heads * _config.VHeadDim);
+        var read = CausalAttention.Read(query, key, value, _softmaxScale, mask).transpose(1, 2).reshape(batch, tokens, heads * _config.VHeadDim);
         return _o.forward(read);
     }
 
@@ -113,26 +112,7 @@ public sealed class MultiHeadLatentAttention : NamedModule
     {
         using var noGradient = no_grad();
         var scores = matmul(query.to(ScalarType.Float32), key.to(ScalarType.Float32).transpose(-2, -1)).mul_(_softmaxScale);
-        scores.masked_fill_(LightningIndexer.Future(scores.shape[^1], scores.device), float.NegativeInfinity);
+        scores.masked_fill_(CausalAttention.Future(scores.shape[^1], scores.device), float.NegativeInfinity);
         return scores.softmax(-1).mean([1]);
-    }
-
-    /// <summary>Softmax attention in blocks of queries, so that keys later than a block are not computed.</summary>
-    /// <remarks>At training lengths on a CPU this takes a third of the time of <c>scaled_dot_product_attention</c>, forward and backward together.</remarks>
-    private Tensor Attend(Tensor query, Tensor key, Tensor value, Tensor? mask)
-    {
-        var tokens = query.shape[2];
-        query = query * _softmaxScale;
-        mask ??= zeros([tokens, tokens], query.dtype, query.device).masked_fill_(LightningIndexer.Future(tokens, query.device), float.NegativeInfinity).view(1, 1, tokens, tokens);
-        var blocks = new List<Tensor>();
-        for (var begin = 0L; begin < tokens; begin += QueryBlock)
-        {
-            var count = Math.Min(QueryBlock, tokens - begin);
-            var end = begin + count;
-            var scores = matmul(query.narrow(2, begin, count), key.narrow(2, 0, end).transpose(-2, -1)).add_(mask.narrow(2, begin, count).narrow(3, 0, end));
-            blocks.Add(matmul(scores.softmax(-1), value.narrow(2, 0, end)));
-        }
-
-        return cat(blocks, 2);
     }
 }

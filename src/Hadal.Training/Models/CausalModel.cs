@@ -1,0 +1,92 @@
+using Hadal.Checkpoints.Config;
+using Hadal.Checkpoints.Weights;
+using Hadal.Training.Torch;
+using static TorchSharp.torch;
+
+namespace Hadal.Training.Models;
+
+/// <summary>A decoder that predicts the next token, to differentiate: the twin of the engine's model of the same family.</summary>
+/// <remarks>Weights are float32; activations are of the compute type, the residual stream and everything that is summed over many terms float32.
+/// Not thread-safe.</remarks>
+public abstract class CausalModel : NamedModule
+{
+    /// <summary>Starts libtorch and remembers where and in what to compute.</summary>
+    private protected CausalModel(string name, ScalarType computeType, Device? device) : base(Prepare(name))
+    {
+        ComputeType = computeType;
+        Device = device ?? CPU;
+    }
+
+    /// <summary>The config it was made from.</summary>
+    public abstract ModelConfig Config { get; }
+
+    /// <summary>Dtype of activations.</summary>
+    public ScalarType ComputeType { get; }
+
+    /// <summary>Where its weights live.</summary>
+    public Device Device { get; }
+
+    /// <summary>The matrix of the output head, [vocab_size, hidden_size]; the embedding where they are tied.</summary>
+    protected abstract Tensor HeadWeight { get; }
+
+    /// <summary>Runs the decoder layers as the engine does.</summary>
+    /// <param name="tokenIds">[batch, tokens], int64.</param>
+    /// <param name="observe">Called with the layer index and the stream after each layer, before that −1 with the embeddings; for tests that look inside.</param>
+    /// <returns>[batch, tokens, hidden_size] after the final norm, in the compute type.</returns>
+    public abstract Tensor Hidden(Tensor tokenIds, Action<int, Tensor>? observe = null);
+
+    /// <summary>The output head.</summary>
+    /// <param name="hidden">[…, hidden_size], normalised.</param>
+    /// <returns>[…, vocab_size] in the dtype of <paramref name="hidden"/>.</returns>
+    public Tensor Logits(Tensor hidden)
+    {
+        ArgumentNullException.ThrowIfNull(hidden);
+        return nn.functional.linear(hidden, HeadWeight.to(hidden.dtype));
+    }
+
+    /// <summary>Mean cross-entropy of the output head against <paramref name="targets"/>.</summary>
+    /// <param name="hidden">[…, hidden_size], normalised.</param>
+    /// <param name="targets">[…], int64.</param>
+    public Tensor Loss(Tensor hidden, Tensor targets)
+    {
+        ArgumentNullException.ThrowIfNull(hidden);
+        ArgumentNullException.ThrowIfNull(targets);
+        return HeadLoss.Apply(hidden.reshape(-1, hidden.shape[^1]), HeadWeight, targets.reshape(-1));
+    }
+
+    /// <summary>The weights by published name, in the order of <see cref="WeightManifest"/>; views of the model's own memory.</summary>
+    /// <exception cref="InvalidOperationException">Names or shapes differ from the manifest, which would be a fault of this program.</exception>
+    public IReadOnlyList<(WeightSpec Spec, Tensor Tensor)> PublishedWeights()
+    {
+        var state = new Dictionary<string, Tensor>(StringComparer.Ordinal);
+        foreach (var (name, tensor) in state_dict()) AddPublished(state, name, tensor);
+        var list = new List<(WeightSpec, Tensor)>();
+        foreach (var spec in WeightManifest.For(Config))
+        {
+            if (!state.Remove(spec.Name, out var tensor))
+            {
+                if (spec.Optional) continue;
+                throw new InvalidOperationException($"{spec.Name}: in the manifest, not in the model");
+            }
+
+            if (!tensor.shape.SequenceEqual(spec.Shape.Select(size => (long)size)))
+                throw new InvalidOperationException($"{spec.Name}: expected [{string.Join(", ", spec.Shape)}], the model has [{string.Join(", ", tensor.shape)}]");
+            list.Add((spec, tensor));
+        }
+
+        return state.Count == 0 ? list : throw new InvalidOperationException($"{state.Keys.First()}: in the model, not in the manifest");
+    }
+
+    /// <summary>Adds a tensor under the names it is published by.</summary>
+    protected virtual void AddPublished(IDictionary<string, Tensor> state, string name, Tensor tensor)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        state.Add(name, tensor);
+    }
+
+    private static string Prepare(string name)
+    {
+        TorchRuntime.Initialize();
+        return name;
+    }
+}

@@ -1,0 +1,69 @@
+using Hadal.Checkpoints;
+using Hadal.Checkpoints.Config;
+using Hadal.Checkpoints.Weights;
+using Hadal.Training.Models.DeepSeek;
+using Hadal.Training.Models.GroupedQuery;
+using Hadal.Training.Torch;
+using static TorchSharp.torch;
+
+namespace Hadal.Training.Models;
+
+/// <summary>Writes a model as a checkpoint directory in the published layout, and reads one.</summary>
+public static class ModelFiles
+{
+    /// <summary>Reads the weights of an open checkpoint into a new model of its family.</summary>
+    /// <param name="checkpoint">Weights in F32, BF16 or F16.</param>
+    /// <param name="computeType">Dtype of activations.</param>
+    /// <param name="device">Where the model shall live; the CPU when null.</param>
+    /// <exception cref="CheckpointException">A weight is missing, or rotary factors are stored as a tensor.</exception>
+    /// <exception cref="NotSupportedException">Weights are quantised.</exception>
+    public static CausalModel Load(Checkpoint checkpoint, ScalarType computeType = ScalarType.Float32, Device? device = null)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        if (checkpoint.Tensors.ContainsKey("rope_freqs.weight"))
+            throw new CheckpointException($"{checkpoint.Path}: has rope_freqs.weight, which config.json cannot say; train on the safetensors directory the file was made from");
+        var isInterleaved = checkpoint.Config is GroupedQueryConfig { UsesInterleavedRope: true };
+        CausalModel model = checkpoint.Config switch
+        {
+            DeepSeekConfig config => new DeepSeekModel(config, computeType, device),
+            GroupedQueryConfig config => new GroupedQueryModel(config with { RopeInterleave = null }, computeType, device),
+            var config => throw new CheckpointException($"{checkpoint.Path}: model_type is '{config.ModelType}', which training does not compute"),
+        };
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        foreach (var (spec, tensor) in model.PublishedWeights())
+        {
+            if (checkpoint.Tensors.TryGetValue(spec.Name, out var stored))
+                tensor.copy_(isInterleaved && IsRotated(spec.Name) ? Halves(TensorBytes.Read(stored), ((GroupedQueryConfig)model.Config).HeadSize) : TensorBytes.Read(stored));
+            else if (!spec.Optional)
+                throw new CheckpointException($"{checkpoint.Path}: {spec.Name}: missing");
+        }
+
+        return model;
+    }
+
+    /// <summary>Writes <c>config.json</c> and the weights into <paramref name="directory"/>.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="directory">Created where it does not exist; files of an earlier save are replaced.</param>
+    /// <param name="dtype">F32 or BF16; the router's correction bias stays F32, as published.</param>
+    /// <exception cref="IOException">A file cannot be written.</exception>
+    public static void Save(CausalModel model, string directory, DType dtype)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        Directory.CreateDirectory(directory);
+        using var scope = NewDisposeScope();
+        SafetensorsWriter.WriteModel(directory, model.PublishedWeights().Select(weight =>
+            TensorBytes.Describe(weight.Spec.Name, weight.Tensor, weight.Spec.Role == WeightRole.RouterBias ? DType.F32 : dtype)));
+        var config = model.Config with { TorchDtype = dtype == DType.BF16 ? "bfloat16" : "float32" };
+        AtomicFile.Write(Path.Combine(directory, "config.json"), stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(config.ToJson())));
+    }
+
+    private static bool IsRotated(string name) => name.Contains(".self_attn.q_proj.", StringComparison.Ordinal) || name.Contains(".self_attn.k_proj.", StringComparison.Ordinal);
+
+    /// <summary>Rows of a GGUF file, pairs of a head side by side, in the published order: first members of all pairs, then second ones.</summary>
+    private static Tensor Halves(Tensor stored, int headSize)
+    {
+        var rest = stored.shape[1..];
+        return stored.reshape([-1, headSize / 2, 2, .. rest]).transpose(1, 2).reshape(stored.shape);
+    }
+}
