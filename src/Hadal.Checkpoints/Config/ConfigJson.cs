@@ -13,4 +13,5 @@ namespace Hadal.Checkpoints.Config;
 [JsonSerializable(typeof(RopeScaling))]
 [JsonSerializable(typeof(QuantizationConfig))]
 [JsonSerializable(typeof(GenerationConfig))]
+[JsonSerializable(typeof(Adapters.AdapterConfig))]
 internal sealed partial class ConfigJson : JsonSerializerContext;

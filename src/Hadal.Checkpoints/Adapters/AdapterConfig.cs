@@ -1,0 +1,63 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Hadal.Checkpoints.Adapters;
+
+/// <summary><c>adapter_config.json</c> of a low-rank adapter, with the keys and defaults of huggingface/peft <c>LoraConfig</c>.</summary>
+/// <remarks>The adapted projection is <c>y = W x + b + s · B (A x)</c> with <c>s = lora_alpha / r</c>, or <c>lora_alpha / √r</c> with rslora.</remarks>
+public sealed record AdapterConfig
+{
+    /// <summary>Kind of adapter; <c>LORA</c> is the one that is read.</summary>
+    public string PeftType { get; set; } = "LORA";
+
+    /// <summary>What the base model is used for, for example <c>CAUSAL_LM</c>.</summary>
+    public string? TaskType { get; set; }
+
+    /// <summary>Model the adapter was trained on, as its author called it.</summary>
+    public string? BaseModelNameOrPath { get; set; }
+
+    /// <summary>Rank.</summary>
+    public int R { get; set; } = 8;
+
+    /// <summary>Numerator of the scale.</summary>
+    public double LoraAlpha { get; set; } = 8;
+
+    /// <summary>Dropout before A; training only.</summary>
+    public double LoraDropout { get; set; }
+
+    /// <summary>Names of the adapted projections, a list or a pattern.</summary>
+    public JsonElement? TargetModules { get; set; }
+
+    /// <summary>Whether weights are stored [in, out].</summary>
+    public bool FanInFanOut { get; set; }
+
+    /// <summary>Which biases were trained too: <c>none</c>, <c>all</c> or <c>lora_only</c>.</summary>
+    public string Bias { get; set; } = "none";
+
+    /// <summary>Whether the scale divides by the root of the rank.</summary>
+    public bool UseRslora { get; set; }
+
+    /// <summary>Whether rows of the adapted weight have a trained length (DoRA).</summary>
+    public bool UseDora { get; set; }
+
+    /// <summary>Whether B has a bias.</summary>
+    public bool LoraBias { get; set; }
+
+    /// <summary>Modules that were trained whole.</summary>
+    public IReadOnlyList<string>? ModulesToSave { get; set; }
+
+    /// <summary>Ranks of modules whose name ends in a match of the key.</summary>
+    public IReadOnlyDictionary<string, int>? RankPattern { get; set; }
+
+    /// <summary>Values of <see cref="LoraAlpha"/> of modules whose name ends in a match of the key.</summary>
+    public IReadOnlyDictionary<string, double>? AlphaPattern { get; set; }
+
+    /// <summary>Keys this program has no property for, as they were read.</summary>
+    [JsonExtensionData]
+    public IDictionary<string, JsonElement>? OtherKeys { get; set; }
+
+    /// <summary>The scale of a module: <c>alpha / r</c> or <c>alpha / √r</c>.</summary>
+    /// <param name="module">Path of the module, for example <c>model.layers.0.self_attn.q_proj</c>.</param>
+    /// <param name="rank">Rank of its matrices.</param>
+    public double ScaleOf(string module, int rank) => AdapterPatterns.Of(AlphaPattern, module, LoraAlpha) / (UseRslora ? Math.Sqrt(rank) : rank);
+}

@@ -1,0 +1,63 @@
+using System.Text.Json;
+using Hadal.Checkpoints.Config;
+
+namespace Hadal.Checkpoints.Adapters;
+
+/// <summary>Reads <c>adapter_config.json</c> and refuses, by name, what is not computed.</summary>
+internal static class AdapterConfigReader
+{
+    /// <summary>Name of the file.</summary>
+    public const string Name = "adapter_config.json";
+
+    private const int MaxBytes = 1 << 20;
+    private const int MaxRank = 1 << 16;
+
+    /// <summary>Reads and checks the file of a directory.</summary>
+    /// <exception cref="CheckpointException">The faults, all in one message.</exception>
+    public static AdapterConfig Read(CheckpointFolder folder)
+    {
+        var where = Path.Combine(folder.Path, Name);
+        var config = Parse(folder.TryRead(Name, MaxBytes) ?? throw new CheckpointException($"{where}: does not exist; an adapter needs it"), where);
+        var faults = new FaultList(where);
+        if (config.PeftType != "LORA") Unsupported("peft_type", config.PeftType, "LORA");
+        if (config.R is < 1 or > MaxRank) faults.Add(FormattableString.Invariant($"r is {config.R}, expected 1 to {MaxRank}"));
+        if (!double.IsFinite(config.LoraAlpha)) faults.Add(FormattableString.Invariant($"lora_alpha is {config.LoraAlpha}, expected a finite number"));
+        if (config.FanInFanOut) Unsupported("fan_in_fan_out", "true", "false");
+        if (config.Bias is not ("none" or "all" or "lora_only")) Unsupported("bias", config.Bias, "none, all, lora_only");
+        if (config.LoraBias) Unsupported("lora_bias", "true", "false");
+        if (config.ModulesToSave is { Count: > 0 } saved) Unsupported("modules_to_save", string.Join(", ", saved), "none");
+        foreach (var key in (config.AlphaPattern?.Keys ?? []).Concat(config.RankPattern?.Keys ?? []))
+            if (AdapterPatterns.Fault(key) is { } fault) faults.Add($"alpha_pattern, rank_pattern: '{key}' is no pattern: {fault}");
+        foreach (var (key, value) in config.OtherKeys ?? new Dictionary<string, JsonElement>())
+            if (key is "target_parameters" or "trainable_token_indices" && IsSet(value)) Unsupported(key, value.GetRawText(), "null");
+        faults.ThrowIfAny();
+        return config;
+
+        void Unsupported(string key, string found, string supported) => faults.Add($"{key} is {found}, which is not computed; supported: {supported}");
+    }
+
+    private static AdapterConfig Parse(ReadOnlyMemory<byte> json, string where)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(json);
+            var faults = new FaultList(where);
+            ConfigKeys.Check(document.RootElement, ConfigJson.Default.AdapterConfig, "", faults);
+            faults.ThrowIfAny();
+            return document.RootElement.Deserialize(ConfigJson.Default.AdapterConfig)!;
+        }
+        catch (Exception fault) when (fault is JsonException or InvalidOperationException)
+        {
+            // The latter: a string with a lone surrogate.
+            throw new CheckpointException($"{where}: is not valid: {fault.Message}", fault);
+        }
+    }
+
+    private static bool IsSet(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Null => false,
+        JsonValueKind.Array => value.GetArrayLength() > 0,
+        JsonValueKind.Object => value.EnumerateObject().Any(),
+        _ => true,
+    };
+}

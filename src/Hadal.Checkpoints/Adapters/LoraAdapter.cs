@@ -1,0 +1,62 @@
+using Hadal.Checkpoints.Config;
+using Hadal.Checkpoints.Weights;
+
+namespace Hadal.Checkpoints.Adapters;
+
+/// <summary>An open low-rank adapter: a directory with <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>, as huggingface/peft saves it.</summary>
+/// <remarks>Immutable and safe to share between threads while it is open. Its tensors are views into the mapped file.</remarks>
+public sealed class LoraAdapter : IDisposable
+{
+    private const string FileName = "adapter_model.safetensors";
+
+    private readonly SafetensorsFile _file;
+
+    private LoraAdapter(string path, AdapterConfig config, IReadOnlyList<LoraModule> modules, SafetensorsFile file)
+    {
+        Path = path;
+        Config = config;
+        Modules = modules;
+        _file = file;
+    }
+
+    /// <summary>Full path of the directory.</summary>
+    public string Path { get; }
+
+    /// <summary>The validated config.</summary>
+    public AdapterConfig Config { get; }
+
+    /// <summary>What is adapted, in order of name.</summary>
+    public IReadOnlyList<LoraModule> Modules { get; }
+
+    /// <summary>Numbers in the adapter.</summary>
+    public long ParameterCount => Modules.Sum(module =>
+        module.A.ElementCount + module.B.ElementCount + (module.Magnitude?.ElementCount ?? 0) + (module.Bias?.ElementCount ?? 0));
+
+    /// <summary>Opens an adapter and checks that it fits a model: every key, shape and format.</summary>
+    /// <param name="path">The directory.</param>
+    /// <param name="model">Config of the base model.</param>
+    /// <exception cref="CheckpointException">What is wrong, all faults in one message.</exception>
+    public static LoraAdapter Open(string path, ModelConfig model)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentNullException.ThrowIfNull(model);
+        var full = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path));
+        if (!Directory.Exists(full)) throw new CheckpointException($"{full}: is no directory; expected an adapter with {AdapterConfigReader.Name} and {FileName}");
+        var folder = new CheckpointFolder(full);
+        var config = AdapterConfigReader.Read(folder);
+        var found = folder.Find(FileName) ?? throw new CheckpointException($"{System.IO.Path.Combine(full, FileName)}: does not exist; an adapter needs it");
+        var file = SafetensorsFile.Open(found);
+        try
+        {
+            return new LoraAdapter(full, config, new LoraBinder(found, config, model, file).Bind(), file);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _file.Dispose();
+}

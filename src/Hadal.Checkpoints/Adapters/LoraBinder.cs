@@ -1,0 +1,92 @@
+using Hadal.Checkpoints.Config;
+using Hadal.Checkpoints.Weights;
+
+namespace Hadal.Checkpoints.Adapters;
+
+/// <summary>Matches the tensors of an adapter file with the projections of a model.</summary>
+internal sealed class LoraBinder(string where, AdapterConfig config, ModelConfig model, SafetensorsFile file)
+{
+    private const string Prefix = "base_model.model.";
+    private const string A = ".lora_A.weight", B = ".lora_B.weight", Magnitude = ".lora_magnitude_vector", Bias = ".bias";
+
+    private readonly FaultList _faults = new(where);
+
+    /// <summary>The adapted modules in order of name.</summary>
+    /// <exception cref="CheckpointException">The faults, all in one message.</exception>
+    public IReadOnlyList<LoraModule> Bind()
+    {
+        var parts = new SortedDictionary<string, Dictionary<string, WeightTensor>>(StringComparer.Ordinal);
+        foreach (var (key, entry) in file.Entries) Place(key, entry, parts);
+        var projections = WeightManifest.For(model).Where(spec => spec.Quantizable && spec.Shape.Count == 2).ToDictionary(spec => spec.Name, StringComparer.Ordinal);
+        var modules = new List<LoraModule>();
+        foreach (var (name, tensors) in parts)
+            if (Bind(name, tensors, projections) is { } module) modules.Add(module);
+        if (modules.Count == 0 && _faults.Count == 0) _faults.Add("adapts nothing: it has no lora_A and lora_B");
+        _faults.ThrowIfAny();
+        return modules;
+    }
+
+    private unsafe void Place(string key, SafetensorsEntry entry, SortedDictionary<string, Dictionary<string, WeightTensor>> parts)
+    {
+        if (!key.StartsWith(Prefix, StringComparison.Ordinal))
+        {
+            _faults.Add($"tensor '{key}' does not begin with {Prefix}");
+            return;
+        }
+
+        var part = new[] { A, B, Magnitude, Magnitude + ".weight", Bias }.FirstOrDefault(ending => key.EndsWith(ending, StringComparison.Ordinal));
+        if (part is null)
+        {
+            _faults.Add($"tensor '{key}' is no part of an adapted projection; expected …{A}, …{B}, …{Magnitude} or …{Bias}");
+            return;
+        }
+
+        if (SafetensorsDTypes.ToDType(entry.DTypeName) is not (DType.F32 or DType.F16 or DType.BF16))
+        {
+            _faults.Add($"tensor '{key}' is {entry.DTypeName}, expected F32, F16 or BF16");
+            return;
+        }
+
+        var module = key[Prefix.Length..^part.Length];
+        if (!parts.TryGetValue(module, out var tensors)) parts[module] = tensors = [];
+        tensors[part.StartsWith(Magnitude, StringComparison.Ordinal) ? Magnitude : part] =
+            new WeightTensor(key, SafetensorsDTypes.ToDType(entry.DTypeName)!.Value, entry.Shape, file.DataOf(entry), entry.ByteLength);
+    }
+
+    private LoraModule? Bind(string name, Dictionary<string, WeightTensor> tensors, Dictionary<string, WeightSpec> projections)
+    {
+        if (!projections.TryGetValue(name + ".weight", out var spec))
+        {
+            _faults.Add($"module '{name}' is no projection of this {model.ModelType} model");
+            return null;
+        }
+
+        if (!tensors.TryGetValue(A, out var a) || !tensors.TryGetValue(B, out var b))
+        {
+            _faults.Add($"module '{name}' has no {(tensors.ContainsKey(A) ? B : A)[1..]}");
+            return null;
+        }
+
+        var (output, input, before) = (spec.Shape[0], spec.Shape[1], _faults.Count);
+        var rank = a.Shape.Count == 2 ? a.Shape[0] : 0;
+        Shape(a, [rank, input]);
+        Shape(b, [output, rank]);
+        if (rank < 1) _faults.Add($"tensor '{a.Name}' has rank {rank}, expected at least 1");
+        var expected = AdapterPatterns.Of(config.RankPattern, name, config.R);
+        if (rank != expected) _faults.Add($"tensor '{a.Name}' has rank {rank}, {AdapterConfigReader.Name} says {expected}");
+        var magnitude = tensors.GetValueOrDefault(Magnitude);
+        if (magnitude is not null) Shape(magnitude, [output]);
+        if (magnitude is not null != config.UseDora)
+            _faults.Add($"module '{name}' has {(magnitude is null ? "no" : "a")} lora_magnitude_vector and use_dora is {(config.UseDora ? "true" : "false")}");
+        var bias = tensors.GetValueOrDefault(Bias);
+        if (bias is not null) Shape(bias, [output]);
+        if (bias is not null && config.Bias == "none") _faults.Add($"module '{name}' has a bias and bias is none");
+        return _faults.Count > before ? null : new LoraModule(name, a, b, config.ScaleOf(name, rank)) { Magnitude = magnitude, Bias = bias };
+    }
+
+    private void Shape(WeightTensor tensor, int[] expected)
+    {
+        if (!tensor.Shape.SequenceEqual(expected))
+            _faults.Add($"tensor '{tensor.Name}' is [{string.Join(", ", tensor.Shape)}], expected [{string.Join(", ", expected)}]");
+    }
+}

@@ -1,0 +1,26 @@
+using Hadal.Checkpoints.Weights;
+
+namespace Hadal.Checkpoints.Adapters;
+
+/// <summary>What an adapter does to one projection: <c>y = W x + b + s · B (A x)</c>.</summary>
+/// <param name="Name">Path of the module in the model, for example <c>model.layers.0.self_attn.q_proj</c>.</param>
+/// <param name="A">[r, in].</param>
+/// <param name="B">[out, r].</param>
+/// <param name="Scale">s.</param>
+public sealed record LoraModule(string Name, WeightTensor A, WeightTensor B, double Scale)
+{
+    /// <summary>DoRA: trained lengths of the rows of <c>W + s B A</c>, [out]; otherwise null.</summary>
+    public WeightTensor? Magnitude { get; init; }
+
+    /// <summary>The bias that takes the place of the model's, [out]; null where it was not trained.</summary>
+    public WeightTensor? Bias { get; init; }
+
+    /// <summary>Rank.</summary>
+    public int Rank => A.Shape[0];
+
+    /// <summary>Number of inputs.</summary>
+    public int InputCount => A.Shape[1];
+
+    /// <summary>Number of outputs.</summary>
+    public int OutputCount => B.Shape[0];
+}

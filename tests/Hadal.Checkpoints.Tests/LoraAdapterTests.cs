@@ -1,0 +1,148 @@
+using System.Runtime.InteropServices;
+using Hadal.Checkpoints.Adapters;
+using Hadal.Checkpoints.Config;
+using Hadal.Checkpoints.Tests.Hostile;
+using Hadal.Checkpoints.Weights;
+
+namespace Hadal.Checkpoints.Tests;
+
+/// <summary>Adapters as huggingface/peft saves them.</summary>
+public sealed class LoraAdapterTests : IDisposable
+{
+    private const string Q = "model.layers.0.self_attn.q_proj", V = "model.layers.0.self_attn.v_proj";
+
+    private static readonly ModelConfig Model = ModelConfigReader.Parse(SmallCheckpoint.Config);
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void A_saved_adapter_opens_with_its_modules_scales_and_numbers()
+    {
+        Write("""{"peft_type":"LORA","task_type":"CAUSAL_LM","r":2,"lora_alpha":16,"lora_dropout":0.05,"target_modules":["q_proj","v_proj"],"bias":"none","eva_config":null}""",
+            Tensor(Q, "lora_A.weight", 2, 8), Tensor(Q, "lora_B.weight", 8, 2), Tensor(V, "lora_A.weight", 2, 8), Tensor(V, "lora_B.weight", 8, 2));
+        using var adapter = LoraAdapter.Open(_folder.Path, Model);
+        Assert.Equal([Q, V], adapter.Modules.Select(module => module.Name));
+        Assert.All(adapter.Modules, module => Assert.Equal((2, 8, 8, 8.0), (module.Rank, module.InputCount, module.OutputCount, module.Scale)));
+        Assert.Equal(4 * 16, adapter.ParameterCount);
+        Assert.Equal(0.05, adapter.Config.LoraDropout);
+        Assert.Equal(Numbers(16), MemoryMarshal.Cast<byte, float>(adapter.Modules[0].A.Bytes).ToArray());
+    }
+
+    [Theory]
+    [InlineData("""{"peft_type":"LORA","r":2,"lora_alpha":16,"use_rslora":true}""", 11.313708498984761)]
+    [InlineData("""{"peft_type":"LORA","r":8,"rank_pattern":{"q_proj":2},"lora_alpha":8}""", 4.0)]
+    [InlineData("""{"peft_type":"LORA","r":2,"lora_alpha":8,"alpha_pattern":{"proj":1,"self_attn\\.[qk]_proj":32}}""", 16.0)]
+    [InlineData("""{"peft_type":"LORA","r":2,"alpha_pattern":{"0.self_attn.q_proj":6}}""", 3.0)]
+    public void Scales_follow_rank_alpha_and_patterns(string config, double scale)
+    {
+        Write(config, Tensor(Q, "lora_A.weight", 2, 8), Tensor(Q, "lora_B.weight", 8, 2));
+        using var adapter = LoraAdapter.Open(_folder.Path, Model);
+        Assert.Equal(scale, Assert.Single(adapter.Modules).Scale, 12);
+    }
+
+    [Theory]
+    [InlineData("lora_magnitude_vector")]
+    [InlineData("lora_magnitude_vector.weight")]
+    public void Trained_lengths_and_biases_are_found(string magnitude)
+    {
+        Write("""{"peft_type":"LORA","r":2,"use_dora":true,"bias":"lora_only"}""",
+            Tensor(Q, "lora_A.weight", 2, 8), Tensor(Q, "lora_B.weight", 8, 2), Tensor(Q, magnitude, 8), Tensor(Q, "bias", 8));
+        using var adapter = LoraAdapter.Open(_folder.Path, Model);
+        var module = Assert.Single(adapter.Modules);
+        Assert.Equal([8], module.Magnitude!.Shape);
+        Assert.Equal([8], module.Bias!.Shape);
+    }
+
+    [Theory]
+    [InlineData("""{"peft_type":"IA3","r":0,"fan_in_fan_out":true,"bias":"some","modules_to_save":["score"],"alpha_pattern":{"(":1},"target_parameters":["x"]}""",
+        "7 faults: peft_type is IA3, which is not computed; supported: LORA; r is 0, expected 1 to 65536; fan_in_fan_out is true, which is not computed; supported: false; bias is some,*modules_to_save is score,*'(' is no pattern:*target_parameters is *x*")]
+    [InlineData("""{"peft_type":"LORA","r":"2"}""", "r is \"2\", expected a whole number")]
+    [InlineData("""{"peft_type":"LORA","r":2,"rank_pattern":[1]}""", "is not valid: *")]
+    [InlineData("""[]""", "is a list, expected an object")]
+    [InlineData("""{""", "is not valid: *")]
+    public void What_is_not_computed_is_refused_by_name(string config, string message)
+    {
+        Write(config, Tensor(Q, "lora_A.weight", 2, 8));
+        var fault = Assert.Throws<CheckpointException>(() => LoraAdapter.Open(_folder.Path, Model));
+        Assert.Matches(Pattern($"*adapter_config.json: *{message}"), fault.Message);
+    }
+
+    [Fact]
+    public void Everything_that_does_not_fit_the_model_is_said_at_once()
+    {
+        Write("""{"peft_type":"LORA","r":2}""",
+            Tensor(Q, "lora_A.weight", 2, 7), Tensor(Q, "lora_B.weight", 8, 3), Tensor(V, "lora_A.weight", 2, 8), Tensor("model.layers.1.self_attn.q_proj", "lora_A.weight", 2, 8),
+            Tensor(V, "lora_magnitude_vector", 8), Tensor("model.embed_tokens", "lora_embedding_A", 2, 4), new TensorToWrite("other", DType.F32, [1], new byte[4]),
+            new TensorToWrite($"base_model.model.{V}.lora_B.weight", DType.I32, [8, 2], new byte[64]));
+        var fault = Assert.Throws<CheckpointException>(() => LoraAdapter.Open(_folder.Path, Model)).Message;
+        Assert.Contains("7 faults", fault, StringComparison.Ordinal);
+        foreach (var part in new[]
+        {
+            "q_proj.lora_A.weight' is [2, 7], expected [2, 8]", "q_proj.lora_B.weight' is [8, 3], expected [8, 2]", "module 'model.layers.1.self_attn.q_proj' is no projection of this llama model",
+            "module 'model.layers.0.self_attn.v_proj' has no lora_B.weight", "lora_embedding_A' is no part", "'other' does not begin with base_model.model.", "is I32, expected F32, F16 or BF16",
+        })
+            Assert.Contains(part, fault, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Ranks_lengths_and_biases_must_be_those_of_the_config()
+    {
+        Write("""{"peft_type":"LORA","r":4,"use_dora":true}""", Tensor(Q, "lora_A.weight", 2, 8), Tensor(Q, "lora_B.weight", 8, 2), Tensor(Q, "bias", 8));
+        var fault = Assert.Throws<CheckpointException>(() => LoraAdapter.Open(_folder.Path, Model)).Message;
+        Assert.Contains("has rank 2, adapter_config.json says 4", fault, StringComparison.Ordinal);
+        Assert.Contains("has no lora_magnitude_vector and use_dora is true", fault, StringComparison.Ordinal);
+        Assert.Contains("has a bias and bias is none", fault, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Missing_files_and_an_empty_adapter_are_named()
+    {
+        Assert.Contains("is no directory", Assert.Throws<CheckpointException>(() => LoraAdapter.Open(_folder.PathOf("none"), Model)).Message, StringComparison.Ordinal);
+        Assert.Contains("adapter_config.json: does not exist", Assert.Throws<CheckpointException>(() => LoraAdapter.Open(_folder.Path, Model)).Message, StringComparison.Ordinal);
+        _folder.Write("adapter_config.json", """{"peft_type":"LORA"}""");
+        Assert.Contains("adapter_model.safetensors: does not exist", Assert.Throws<CheckpointException>(() => LoraAdapter.Open(_folder.Path, Model)).Message, StringComparison.Ordinal);
+        SafetensorsWriter.Write(_folder.PathOf("adapter_model.safetensors"), []);
+        Assert.Contains("adapts nothing", Assert.Throws<CheckpointException>(() => LoraAdapter.Open(_folder.Path, Model)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Damaged_adapters_end_in_one_message()
+    {
+        Write("""{"peft_type":"LORA","r":2,"lora_alpha":16,"target_modules":["q_proj"],"alpha_pattern":{"q_proj":4}}""", Tensor(Q, "lora_A.weight", 2, 8), Tensor(Q, "lora_B.weight", 8, 2));
+        foreach (var name in new[] { "adapter_config.json", "adapter_model.safetensors" })
+        {
+            var whole = File.ReadAllBytes(_folder.PathOf(name));
+            var refused = 0;
+            for (var at = 0; at < whole.Length; at++)
+            {
+                var damaged = whole.ToArray();
+                damaged[at] ^= (byte)(1 << (at % 8));
+                _folder.Write(name, damaged);
+                if (OpenDamaged() is not null) refused++;
+                _folder.Write(name, whole.AsSpan(0, at));
+                Assert.NotNull(OpenDamaged());
+            }
+
+            Assert.InRange(refused, whole.Length / 4, whole.Length);
+            _folder.Write(name, whole);
+            Assert.Null(OpenDamaged());
+        }
+    }
+
+    private string? OpenDamaged() => Refusals.Run(() => LoraAdapter.Open(_folder.Path, Model).Dispose(), 1024);
+
+    private void Write(string config, params TensorToWrite[] tensors)
+    {
+        _folder.Write("adapter_config.json", config);
+        SafetensorsWriter.Write(_folder.PathOf("adapter_model.safetensors"), tensors);
+    }
+
+    private static TensorToWrite Tensor(string module, string part, params int[] shape) =>
+        new($"base_model.model.{module}.{part}", DType.F32, shape, MemoryMarshal.AsBytes(Numbers(shape.Aggregate(1, (a, b) => a * b)).AsSpan()).ToArray());
+
+    private static float[] Numbers(int count) => [.. Enumerable.Range(0, count).Select(i => (i % 7) - 3f)];
+
+    private static string Pattern(string wildcards) =>
+        "(?s)^" + string.Join(".*", wildcards.Split('*').Select(System.Text.RegularExpressions.Regex.Escape)) + "$";
+}
