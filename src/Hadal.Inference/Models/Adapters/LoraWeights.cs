@@ -1,0 +1,136 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Hadal.Checkpoints.Adapters;
+using Hadal.Checkpoints.Weights;
+using Hadal.Inference.Kernels;
+using Hadal.Inference.Kernels.Lanes;
+
+namespace Hadal.Inference.Models.Adapters;
+
+/// <summary>What an adapter adds to one projection, ready to compute with: <c>y = f ⊙ (W x + s B A x) + Δb</c>.</summary>
+/// <remarks>f is 1 without DoRA, otherwise the trained lengths over the lengths of the rows of <c>W + s B A</c>; Δb is the trained bias minus the model's.
+/// A token's numbers do not depend on the tokens beside it or on the share of the outputs. huggingface/peft <c>tuners/lora/layer.py</c>, <c>dora.py</c>.</remarks>
+internal sealed unsafe class LoraWeights
+{
+    private const int TokenBlock = 16;
+
+    private readonly float* _a;
+    private readonly float* _b;
+    private readonly float* _factors;
+    private readonly float* _bias;
+
+    /// <param name="module">The adapter's tensors; not needed afterwards.</param>
+    /// <param name="weight">The projection.</param>
+    /// <param name="bias">The projection's bias, or null.</param>
+    /// <param name="memory">[<see cref="FloatCount"/>], kept by the caller as long as this lives.</param>
+    public LoraWeights(LoraModule module, WeightMatrix weight, float[]? bias, float* memory)
+    {
+        (Rank, InputCount, OutputCount) = (module.Rank, module.InputCount, module.OutputCount);
+        var cursor = new ScratchCursor(memory);
+        _a = cursor.Take((long)Rank * InputCount);
+        _b = cursor.Take((long)Rank * OutputCount);
+        Read(module.A, _a);
+        var row = stackalloc float[Rank];
+        var b = WeightMatrix.Create(module.B);
+        for (var o = 0; o < OutputCount; o++)
+        {
+            b.DequantizeRow(o, row);
+            for (var j = 0; j < Rank; j++) _b[((long)j * OutputCount) + o] = (float)(module.Scale * row[j]);
+        }
+
+        if (module.Magnitude is { } magnitude)
+        {
+            _factors = cursor.Take(OutputCount);
+            Read(magnitude, _factors);
+            DivideByLengths(weight);
+        }
+
+        if (module.Bias is { } trained)
+        {
+            _bias = cursor.Take(OutputCount);
+            Read(trained, _bias);
+            for (var o = 0; bias is not null && o < OutputCount; o++) _bias[o] -= bias[o];
+        }
+    }
+
+    /// <summary>r.</summary>
+    public int Rank { get; }
+
+    /// <summary>Number of inputs.</summary>
+    public int InputCount { get; }
+
+    /// <summary>Number of outputs.</summary>
+    public int OutputCount { get; }
+
+    /// <summary>Floats that the weights of a module take.</summary>
+    public static long FloatCount(LoraModule module)
+    {
+        var cursor = new ScratchCursor(null);
+        cursor.Take((long)module.Rank * module.InputCount);
+        cursor.Take((long)module.Rank * module.OutputCount);
+        if (module.Magnitude is not null) cursor.Take(module.OutputCount);
+        if (module.Bias is not null) cursor.Take(module.OutputCount);
+        return cursor.Length;
+    }
+
+    /// <summary>Changes outputs [begin, end) of tokens from those of the projection, without its bias, to those of the adapted one.</summary>
+    /// <param name="x">[tokenCount, in], rows xStride floats apart.</param>
+    /// <param name="xStride">Distance of two tokens in <paramref name="x"/>, in floats.</param>
+    /// <param name="tokenCount">Tokens.</param>
+    /// <param name="y">[tokenCount, out], rows yStride floats apart.</param>
+    /// <param name="yStride">Distance of two tokens in <paramref name="y"/>, in floats.</param>
+    /// <param name="begin">First output.</param>
+    /// <param name="end">Output behind the last.</param>
+    [SkipLocalsInit]
+    public void Apply(float* x, int xStride, int tokenCount, float* y, int yStride, int begin, int end)
+    {
+        var inner = stackalloc float[TokenBlock * Rank];
+        for (var token = 0; token < tokenCount; token += TokenBlock)
+        {
+            var count = Math.Min(TokenBlock, tokenCount - token);
+            var target = y + ((long)token * yStride) + begin;
+            Attention.Scores(x + ((long)token * xStride), xStride, count, _a, InputCount, Rank, InputCount, 1f, inner, Rank);
+            Combine(inner, count, begin, end - begin, target, yStride);
+            for (var t = 0; t < count; t++) Finish(target + ((long)t * yStride), begin, end - begin);
+        }
+    }
+
+    /// <summary><c>y[t] += Σ_j inner[t, j] · b[j]</c>.</summary>
+    private void Combine(float* inner, int count, int begin, int width, float* y, int yStride)
+    {
+        if (Vector512.IsHardwareAccelerated) Combination.AccumulateMany<Lanes512, Vector512<float>>(inner, Rank, count, _b + begin, OutputCount, Rank, width, y, yStride);
+        else if (Vector256.IsHardwareAccelerated) Combination.AccumulateMany<Lanes256, Vector256<float>>(inner, Rank, count, _b + begin, OutputCount, Rank, width, y, yStride);
+        else if (Vector128.IsHardwareAccelerated) Combination.AccumulateMany<Lanes128, Vector128<float>>(inner, Rank, count, _b + begin, OutputCount, Rank, width, y, yStride);
+        else for (var t = 0; t < count; t++) Combination.Scalar(inner + (t * Rank), _b + begin, OutputCount, Rank, width, y + ((long)t * yStride));
+    }
+
+    private void Finish(float* y, int begin, int width)
+    {
+        for (var i = 0; _factors != null && i < width; i++) y[i] *= _factors[begin + i];
+        for (var i = 0; _bias != null && i < width; i++) y[i] += _bias[begin + i];
+    }
+
+    private void DivideByLengths(WeightMatrix weight)
+    {
+        var row = new float[InputCount];
+        fixed (float* w = row)
+        {
+            for (var o = 0; o < OutputCount; o++)
+            {
+                weight.DequantizeRow(o, w);
+                var squares = 0.0;
+                for (var i = 0; i < InputCount; i++)
+                {
+                    double merged = w[i];
+                    for (var j = 0; j < Rank; j++) merged += (double)_b[((long)j * OutputCount) + o] * _a[((long)j * InputCount) + i];
+                    squares += merged * merged;
+                }
+
+                _factors[o] = (float)(_factors[o] / Math.Sqrt(squares));
+            }
+        }
+    }
+
+    private static void Read(WeightTensor tensor, float* target) =>
+        WeightMatrix.Create(tensor, 1, checked((int)tensor.ElementCount), byteOffset: 0).DequantizeRow(0, target);
+}
