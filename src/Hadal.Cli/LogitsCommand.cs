@@ -22,10 +22,11 @@ internal static class LogitsCommand
         var tokenIds = new Option<string>("--token-ids") { Description = "The tokens, separated by commas.", HelpName = "1,2,3", Required = true };
         var last = Numbers.Integer("--last", 1, int.MaxValue, "Only the last N positions. Default: all.");
         var threads = ModelOpening.ThreadsOption();
+        var arithmetic = ModelOpening.ArithmeticOption(Arithmetic.Exact);
         var json = JsonOutput.Option();
         var command = new Command("logits", "Computes the logits that follow each of the given tokens; without --json prints the likeliest next tokens.")
         {
-            model, tokenIds, last, threads, json,
+            model, tokenIds, last, threads, arithmetic, json,
         };
         command.SetAction(parsed =>
         {
@@ -33,7 +34,7 @@ internal static class LogitsCommand
             var location = new ModelLocator(shell).Find(parsed.GetValue(model));
             using var checkpoint = Checkpoint.Open(location.Path);
             Check(ids, checkpoint.Config);
-            var options = ModelOpening.OptionsOf(ids.Length, parsed.GetValue(threads));
+            var options = ModelOpening.OptionsOf(ids.Length, parsed.GetValue(threads), parsed.GetValue(arithmetic) ?? Arithmetic.Exact);
             ModelOpening.CheckMemory(checkpoint, options, MachineMemory.Read());
             using var decoder = DecoderModel.Open(checkpoint, options);
             var firstPosition = Math.Max(0, ids.Length - (parsed.GetValue(last) ?? ids.Length));

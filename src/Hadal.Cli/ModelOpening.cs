@@ -21,10 +21,25 @@ internal static class ModelOpening
     public static Option<int?> ContextOption() =>
         Numbers.Integer("--context", 1, int.MaxValue, "Tokens of prompt and answer together. Default: what the model was made for, but no more than 4096.");
 
-    /// <summary>The limits of a model for one sequence; null leaves the default.</summary>
-    public static EngineOptions OptionsOf(int? context, int? threads)
+    /// <summary>The option that sets how quantised weights are computed with.</summary>
+    public static Option<Arithmetic?> ArithmeticOption(Arithmetic standard) => new("--arithmetic")
     {
-        var options = new EngineOptions { MaxContext = context };
+        Description = standard == Arithmetic.Integer
+            ? "exact: float32 activations, slow; integer: 8-bit activations where the weights are quantised. Default: integer."
+            : "exact: float32 activations; integer: 8-bit activations where the weights are quantised, faster. Default: exact.",
+        HelpName = "exact|integer",
+        CustomParser = result => (result.Tokens.Count > 0 ? result.Tokens[^1].Value : "") switch
+        {
+            "exact" => Arithmetic.Exact,
+            "integer" => Arithmetic.Integer,
+            _ => Numbers.Refuse<Arithmetic>(result, "--arithmetic", "exact or integer"),
+        },
+    };
+
+    /// <summary>The limits of a model for one sequence; null leaves the default.</summary>
+    public static EngineOptions OptionsOf(int? context, int? threads, Arithmetic arithmetic)
+    {
+        var options = new EngineOptions { MaxContext = context, Arithmetic = arithmetic };
         return threads is { } count ? options with { ThreadCount = count } : options;
     }
 

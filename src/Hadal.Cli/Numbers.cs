@@ -62,7 +62,8 @@ internal static class Numbers
 
     private static string Value(ArgumentResult result) => result.Tokens.Count > 0 ? result.Tokens[^1].Value : "";
 
-    private static T? Refuse<T>(ArgumentResult result, string name, string expected) where T : struct
+    /// <summary>Says that an option was given something else than expected.</summary>
+    public static T? Refuse<T>(ArgumentResult result, string name, string expected) where T : struct
     {
         result.AddError($"{name}: expected {expected}, found '{Excerpt(Value(result))}'");
         return null;

@@ -3,6 +3,7 @@ using Hadal.Checkpoints;
 using Hadal.Checkpoints.Config;
 using Hadal.Checkpoints.Text;
 using Hadal.Inference.Engine;
+using Hadal.Inference.Models;
 
 namespace Hadal.Cli;
 
@@ -27,6 +28,7 @@ internal sealed class RunCommand
     private readonly Option<string[]> _stop = new("--stop") { Description = "Ends the answer where this text would follow; may be given several times.", HelpName = "TEXT" };
     private readonly Option<int?> _context = ModelOpening.ContextOption();
     private readonly Option<int?> _threads = ModelOpening.ThreadsOption();
+    private readonly Option<Arithmetic?> _arithmetic = ModelOpening.ArithmeticOption(Arithmetic.Integer);
     private readonly Option<bool> _json = JsonOutput.Option();
     private readonly Option<string[]>[] _senses = [Sense("--image"), Sense("--audio"), Sense("--series")];
     private readonly Shell _shell;
@@ -39,7 +41,7 @@ internal sealed class RunCommand
         var command = new Command("run", "Answers a prompt, continues a text, or holds a conversation on a terminal.")
         {
             run._model, run._prompt, run._system, run._maxTokens, run._temperature, run._topP, run._topK, run._minP, run._repetitionPenalty, run._presencePenalty,
-            run._frequencyPenalty, run._seed, run._stop, run._context, run._threads, run._json,
+            run._frequencyPenalty, run._seed, run._stop, run._context, run._threads, run._arithmetic, run._json,
         };
         foreach (var sense in run._senses) command.Add(sense);
         command.SetAction(parsed => run.RunAsync(parsed).GetAwaiter().GetResult());
@@ -60,7 +62,7 @@ internal sealed class RunCommand
             if (parsed.GetValue(sense) is { Length: > 0 }) throw CommandException.Usage($"{sense.Name}: {location.Name} ({checkpoint.Config.ModelType}) reads text only");
         var options = OptionsOf(parsed, checkpoint);
         if (parsed.GetValue(_context) is { } tokens) ModelOpening.CheckContext(checkpoint.Config, tokens, "--context");
-        var engineOptions = ModelOpening.OptionsOf(parsed.GetValue(_context), parsed.GetValue(_threads));
+        var engineOptions = ModelOpening.OptionsOf(parsed.GetValue(_context), parsed.GetValue(_threads), parsed.GetValue(_arithmetic) ?? Arithmetic.Integer);
         ModelOpening.CheckMemory(checkpoint, engineOptions, MachineMemory.Read());
 
         var generator = TextGenerator.Open(checkpoint, new TextGeneratorOptions { MaxConcurrent = 1, MaxQueued = 0 }, engineOptions, await tokenizer.ConfigureAwait(false));

@@ -25,7 +25,7 @@ internal static unsafe class GgufTensors
             {
                 if (Published(tensor.Name) is not { } name) faults.Add($"{tensor.Name}: unknown tensor");
                 else if (name.Contains(ExpertPlace, StringComparison.Ordinal)) AddExperts(tensors, file, tensor, name, expertCount, faults);
-                else Add(tensors, new WeightTensor(name, tensor.DType, tensor.Shape, file.DataOf(tensor), tensor.ByteLength), tensor.Name, faults);
+                else Add(tensors, new WeightTensor(name, tensor.DType, tensor.Shape, file.DataOf(tensor), tensor.ByteLength) { IsMapped = true }, tensor.Name, faults);
             }
         }
 
@@ -44,7 +44,7 @@ internal static unsafe class GgufTensors
         for (var index = 0; index < expertCount; index++)
         {
             var expert = name.Replace(ExpertPlace, string.Create(CultureInfo.InvariantCulture, $".experts.{index}."), StringComparison.Ordinal);
-            Add(tensors, new WeightTensor(expert, stack.DType, stack.Shape[1..], file.DataOf(stack) + (index * bytes), bytes), stack.Name, faults);
+            Add(tensors, new WeightTensor(expert, stack.DType, stack.Shape[1..], file.DataOf(stack) + (index * bytes), bytes) { IsMapped = true }, stack.Name, faults);
         }
     }
 

@@ -20,7 +20,7 @@ internal static unsafe class SafetensorsTensors
             {
                 if (SafetensorsDTypes.ToDType(entry.DTypeName) is not { } dtype)
                     faults.Add($"{entry.Name}: dtype {entry.DTypeName} is not computed; expected F32, F16, BF16 or F8_E4M3");
-                else if (!plain.TryAdd(entry.Name, new WeightTensor(entry.Name, dtype, entry.Shape, shard.DataOf(entry), entry.ByteLength)))
+                else if (!plain.TryAdd(entry.Name, new WeightTensor(entry.Name, dtype, entry.Shape, shard.DataOf(entry), entry.ByteLength) { IsMapped = true }))
                     faults.Add($"{entry.Name}: lies in two files");
             }
         }
@@ -44,7 +44,7 @@ internal static unsafe class SafetensorsTensors
             if (scale.DType != DType.F32 || !scale.Shape.SequenceEqual(expected))
                 faults.Add($"{scale.Name}: expected F32 {TensorBinder.Text(expected)}, one per 128 × 128 block, file has {scale.DType} {TensorBinder.Text(scale.Shape)}");
             else
-                tensors[tensor.Name] = new WeightTensor(tensor.Name, tensor.DType, tensor.Shape, tensor.Data, tensor.ByteLength) { Scale = scale };
+                tensors[tensor.Name] = new WeightTensor(tensor.Name, tensor.DType, tensor.Shape, tensor.Data, tensor.ByteLength) { Scale = scale, IsMapped = tensor.IsMapped };
         }
     }
 
@@ -74,7 +74,7 @@ internal static unsafe class SafetensorsTensors
     }
 
     private static WeightTensor Joined(string name, WeightTensor codes, WeightTensor zeros, WeightTensor scales) =>
-        new(name, DType.AwqInt4, [codes.Shape[1] * 8, codes.Shape[0]], codes.Data, codes.ByteLength) { AwqZeros = zeros, AwqScales = scales };
+        new(name, DType.AwqInt4, [codes.Shape[1] * 8, codes.Shape[0]], codes.Data, codes.ByteLength) { AwqZeros = zeros, AwqScales = scales, IsMapped = codes.IsMapped };
 
     private static string? AwqFault(WeightTensor codes, WeightTensor zeros, WeightTensor scales, int group)
     {

@@ -1,9 +1,11 @@
+using System.Runtime.InteropServices;
+
 namespace Hadal.Checkpoints.Weights;
 
 /// <summary>One tensor of an open checkpoint: a view into its memory map under the published (Hugging Face) name.</summary>
 /// <remarks>Valid while the <c>Checkpoint</c> is open. Row-major; rows run along the last dimension.
 /// Immutable and safe to read from any thread.</remarks>
-public sealed unsafe class WeightTensor
+public sealed unsafe partial class WeightTensor
 {
     private readonly byte* _data;
 
@@ -32,6 +34,9 @@ public sealed unsafe class WeightTensor
     /// <summary>First byte. Files of published writers align it to the element; older safetensors files may not.</summary>
     public byte* Data => _data;
 
+    /// <summary>Whether the bytes lie in the map of a file, from where they can be read again at any time.</summary>
+    internal bool IsMapped { get; init; }
+
     /// <summary>FP8: the block scales, F32 [ceil(out / 128), ceil(in / 128)], to be multiplied; otherwise null.</summary>
     public WeightTensor? Scale { get; init; }
 
@@ -57,4 +62,23 @@ public sealed unsafe class WeightTensor
     public ReadOnlySpan<byte> Bytes => ByteLength <= int.MaxValue
         ? new ReadOnlySpan<byte>(_data, (int)ByteLength)
         : throw new InvalidOperationException($"{Name}: {ByteLength} bytes do not fit a span; read it by rows");
+
+    /// <summary>Says that the bytes are not needed for now: the pages of a mapped file leave this process's memory, and are read again when they are touched.
+    /// Nothing happens to tensors that lie elsewhere.</summary>
+    public void Release()
+    {
+        AwqZeros?.Release();
+        AwqScales?.Release();
+        Scale?.Release();
+        if (!IsMapped || !OperatingSystem.IsLinux()) return;
+        // Whole pages only; the first and the last may belong to a neighbour too.
+        var page = (ulong)Environment.SystemPageSize;
+        ulong begin = ((ulong)_data + page - 1) & ~(page - 1), end = ((ulong)_data + (ulong)ByteLength) & ~(page - 1);
+        if (end > begin) _ = Advise((void*)begin, (nuint)(end - begin), AdviseDontNeed);
+    }
+
+    private const int AdviseDontNeed = 4;
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    private static partial int Advise(void* address, nuint length, int advice);
 }

@@ -1,46 +1,50 @@
 namespace Hadal.Inference.Kernels;
 
-/// <summary>One product shared out over a crew in two dimensions, rows × tokens.</summary>
-internal readonly unsafe struct MatrixJob : ICrewJob
+/// <summary>One product shared out over a crew.</summary>
+internal readonly unsafe struct MatrixJob(WeightMatrix matrix, int threadCount, in ProjectionInput input, float* y, int yStride) : ICrewJob
 {
-    /// <summary>Rows of a part are a multiple of this, so that tiles of four rows and words of AWQ codes stay whole.</summary>
-    private const int RowGrain = 16;
+    private readonly MatrixShare _share = new(matrix.Rows, input.TokenCount, threadCount);
+    private readonly ProjectionInput _input = input;
+
+    public int PartCount => _share.PartCount;
+
+    public void Execute(int partIndex) => _share.Multiply(matrix, _input, y, yStride, partIndex);
+}
+
+/// <summary>How products are shared out in two dimensions, rows × tokens.</summary>
+internal readonly unsafe struct MatrixShare
+{
+    /// <summary>Rows of a part are a multiple of this, so that tiles, panels and words of AWQ codes stay whole.</summary>
+    public const int RowGrain = 32;
 
     /// <summary>Fewest tokens of a part: the decoded weights are used that often.</summary>
     private const int TokenGrain = 32;
 
-    private readonly WeightMatrix _matrix;
-    private readonly float* _x;
-    private readonly float* _y;
-    private readonly int _xStride;
-    private readonly int _yStride;
-    private readonly int _tokenCount;
     private readonly int _rowParts;
     private readonly int _tokenParts;
 
-    public MatrixJob(WeightMatrix matrix, int threadCount, float* x, int xStride, int tokenCount, float* y, int yStride)
+    /// <param name="rowCount">Rows of the largest matrix.</param>
+    /// <param name="tokenCount">Tokens.</param>
+    /// <param name="threadCount">Threads.</param>
+    public MatrixShare(int rowCount, int tokenCount, int threadCount)
     {
-        _matrix = matrix;
-        _x = x;
-        _y = y;
-        _xStride = xStride;
-        _yStride = yStride;
-        _tokenCount = tokenCount;
-        _rowParts = Math.Clamp(matrix.Rows / RowGrain, 1, threadCount);
+        _rowParts = Math.Clamp(rowCount / RowGrain, 1, threadCount);
         _tokenParts = Math.Clamp(tokenCount / TokenGrain, 1, threadCount / _rowParts);
     }
 
     public int PartCount => _rowParts * _tokenParts;
 
-    public void Execute(int partIndex)
+    /// <summary>First row of a part.</summary>
+    public static int Row(int rowCount, int part, int partCount) => part == partCount ? rowCount : Share(rowCount, part, partCount) / RowGrain * RowGrain;
+
+    /// <summary>A part of a product.</summary>
+    public void Multiply(WeightMatrix matrix, in ProjectionInput input, float* y, int yStride, int partIndex)
     {
         var (rowPart, tokenPart) = (partIndex / _tokenParts, partIndex % _tokenParts);
-        int tokenBegin = Share(_tokenCount, _tokenParts, tokenPart), tokenEnd = Share(_tokenCount, _tokenParts, tokenPart + 1);
-        _matrix.Multiply(
-            _x + ((long)tokenBegin * _xStride), _xStride, tokenEnd - tokenBegin, _y + ((long)tokenBegin * _yStride), _yStride, Row(rowPart), Row(rowPart + 1));
+        int begin = Share(input.TokenCount, tokenPart, _tokenParts), end = Share(input.TokenCount, tokenPart + 1, _tokenParts);
+        matrix.Multiply(
+            input.Slice(begin, end - begin), y + ((long)begin * yStride), yStride, Row(matrix.Rows, rowPart, _rowParts), Row(matrix.Rows, rowPart + 1, _rowParts));
     }
 
-    private int Row(int part) => part == _rowParts ? _matrix.Rows : Share(_matrix.Rows, _rowParts, part) / RowGrain * RowGrain;
-
-    private static int Share(int count, int parts, int part) => (int)((long)count * part / parts);
+    private static int Share(int count, int part, int parts) => (int)((long)count * part / parts);
 }

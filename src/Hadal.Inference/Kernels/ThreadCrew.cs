@@ -51,6 +51,9 @@ public sealed unsafe class ThreadCrew : IDisposable
     /// <summary>Number of threads, the caller included.</summary>
     public int ThreadCount { get; }
 
+    /// <summary>Room for the rounded activations of one product at a time.</summary>
+    internal ActivationRoom Activations { get; } = new();
+
     /// <summary>Runs parts 0 to <paramref name="partCount"/> − 1 and returns when all are done.</summary>
     /// <param name="job">Copied for the run, and back when it is done.</param>
     /// <param name="partCount">Number of parts; 0 does nothing.</param>
@@ -87,6 +90,7 @@ public sealed unsafe class ThreadCrew : IDisposable
         if (_isDisposed) return;
         _isDisposed = true;
         foreach (var worker in _workers) worker.Stop();
+        Activations.Dispose();
     }
 
     private void RunParts(delegate*<void*, int, void> execute, void* job, int partCount)

@@ -64,6 +64,13 @@ public abstract unsafe class WeightMatrix
     /// <exception cref="ArgumentOutOfRangeException">The row range does not lie in the matrix, or the count is negative.</exception>
     public abstract void Multiply(float* x, int xStride, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd);
 
+    /// <summary>Whether products round their activations to 8 bits, see <see cref="Hadal.Inference.Models.Arithmetic"/>.</summary>
+    public virtual bool ReadsQuantizedRows => false;
+
+    /// <summary>The product with activations that several matrices may share.</summary>
+    internal virtual void Multiply(in ProjectionInput input, float* y, int yStride, int rowBegin, int rowEnd) =>
+        Multiply((float*)input.Values, input.Stride, input.TokenCount, y, yStride, rowBegin, rowEnd);
+
     /// <summary>The product with all rows, shared out over a crew. The bits do not depend on the number of threads.</summary>
     /// <param name="crew">Threads; they must be idle.</param>
     /// <param name="x">[tokenCount, in] with rows xStride floats apart.</param>
@@ -75,7 +82,8 @@ public abstract unsafe class WeightMatrix
     public void Multiply(ThreadCrew crew, float* x, int xStride, int tokenCount, float* y, int yStride)
     {
         ArgumentNullException.ThrowIfNull(crew);
-        var job = new MatrixJob(this, crew.ThreadCount, x, xStride, tokenCount, y, yStride);
+        var input = crew.Activations.Prepare(crew, x, xStride, tokenCount, Columns, ReadsQuantizedRows);
+        var job = new MatrixJob(this, crew.ThreadCount, input, y, yStride);
         crew.Run(ref job, job.PartCount);
     }
 

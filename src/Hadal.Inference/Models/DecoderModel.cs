@@ -8,7 +8,8 @@ namespace Hadal.Inference.Models;
 /// <summary>A decoder that computes logits of the next token. Not thread-safe; owns its threads and scratch memory.</summary>
 public abstract class DecoderModel : IDisposable
 {
-    /// <summary>Makes the decoder of a checkpoint. Weights stay in the checkpoint's memory map; caches and scratch are made here, once.</summary>
+    /// <summary>Makes the decoder of a checkpoint. Weights stay in the checkpoint's memory map, or are repacked
+    /// from it once (<see cref="Arithmetic.Integer"/>); caches and scratch are made here, once.</summary>
     /// <param name="checkpoint">Open, and kept open by the caller as long as the decoder lives.</param>
     /// <param name="options">Limits; <see cref="MemoryEstimate"/> says what they cost.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
@@ -19,13 +20,21 @@ public abstract class DecoderModel : IDisposable
         ArgumentNullException.ThrowIfNull(checkpoint);
         options ??= new EngineOptions();
         options.Check();
-        var weights = new WeightBinder(checkpoint.Tensors);
-        return checkpoint.Config switch
+        var weights = new WeightBinder(checkpoint.Tensors, options.Arithmetic, options.ThreadCount);
+        DecoderModel? model = null;
+        try
         {
-            GroupedQueryConfig config => new GroupedQueryModel(config, weights, options),
-            DeepSeekConfig config => new DeepSeekModel(config, weights, options),
-            var config => throw new CheckpointException($"{checkpoint.Path}: model_type \"{config.ModelType}\" has no forward pass"),
-        };
+            return model = checkpoint.Config switch
+            {
+                GroupedQueryConfig config => new GroupedQueryModel(config, weights, options),
+                DeepSeekConfig config => new DeepSeekModel(config, weights, options),
+                var config => throw new CheckpointException($"{checkpoint.Path}: model_type \"{config.ModelType}\" has no forward pass"),
+            };
+        }
+        finally
+        {
+            if (model is null) weights.Dispose();
+        }
     }
 
     /// <summary>The model's config.</summary>

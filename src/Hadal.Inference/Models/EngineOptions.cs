@@ -31,6 +31,9 @@ public sealed record EngineOptions
     /// <summary>Tokens computed together, 1 or more; longer batches are cut. Scratch memory grows with it.</summary>
     public int MaxBatchTokens { get; init; } = 256;
 
+    /// <summary>What products with quantised weights are computed with.</summary>
+    public Arithmetic Arithmetic { get; init; } = Arithmetic.Exact;
+
     /// <summary>How caches are stored. F32 is exact; the others trade last digits for memory and for speed at long context.</summary>
     public CacheFormat CacheFormat { get; init; } = CacheFormat.F32;
 

@@ -1,4 +1,5 @@
 using Hadal.Inference.Kernels;
+using Hadal.Inference.Kernels.Integer;
 
 namespace Hadal.Inference.Models;
 
@@ -16,9 +17,9 @@ internal sealed unsafe class FeedForward
     /// <param name="prefix">For example <c>model.layers.0.mlp.</c>.</param>
     public FeedForward(WeightBinder weights, string prefix)
     {
-        _gate = weights.Matrix(prefix + "gate_proj.weight");
-        _up = weights.Matrix(prefix + "up_proj.weight");
-        _down = weights.Matrix(prefix + "down_proj.weight");
+        _gate = weights.Projection(prefix + "gate_proj.weight");
+        _up = weights.Projection(prefix + "up_proj.weight");
+        _down = weights.Projection(prefix + "down_proj.weight");
         _gateBias = weights.VectorOrNull(prefix + "gate_proj.bias");
         _upBias = weights.VectorOrNull(prefix + "up_proj.bias");
         _downBias = weights.VectorOrNull(prefix + "down_proj.bias");
@@ -27,42 +28,48 @@ internal sealed unsafe class FeedForward
     /// <summary>Width between the projections.</summary>
     public int Width => _gate.Rows;
 
-    /// <summary>The activation of rows [rowBegin, rowEnd) of gate and up, for a share of the work.</summary>
-    /// <param name="x">[tokenCount, hidden_size].</param>
-    /// <param name="tokenCount">Tokens.</param>
-    /// <param name="gate">[tokenCount, Width]; receives silu(gate x) ⊙ up x.</param>
-    /// <param name="up">[tokenCount, Width].</param>
-    /// <param name="rowBegin">First row.</param>
-    /// <param name="rowEnd">Row behind the last.</param>
-    public void Activate(float* x, int tokenCount, float* gate, float* up, int rowBegin, int rowEnd)
+    /// <summary>Whether gate or up read activations in 8 bits.</summary>
+    public bool ReadsQuantizedRows => _gate.ReadsQuantizedRows || _up.ReadsQuantizedRows;
+
+    /// <summary>Whether gate or up read float32 activations.</summary>
+    public bool ReadsValues => !_gate.ReadsQuantizedRows || !_up.ReadsQuantizedRows;
+
+    /// <summary>The activation of rows [rowBegin, rowEnd) of gate and up, for a share of the work: silu(gate x) ⊙ up x in place of gate x.</summary>
+    /// <param name="task">Input and room.</param>
+    /// <param name="rowBegin">First row; a multiple of 32.</param>
+    /// <param name="rowEnd">Row behind the last; a multiple of 32, or all.</param>
+    public void Activate(in FeedForwardTask task, int rowBegin, int rowEnd)
     {
         if (rowBegin == rowEnd) return;
-        _gate.Multiply(x, _gate.Columns, tokenCount, gate, Width, rowBegin, rowEnd);
-        _up.Multiply(x, _up.Columns, tokenCount, up, Width, rowBegin, rowEnd);
-        for (var token = 0; token < tokenCount; token++)
+        var input = new ProjectionInput(task.X, _gate.Columns, task.TokenCount, task.QuantizedX);
+        _gate.Multiply(input, task.Gate, Width, rowBegin, rowEnd);
+        _up.Multiply(input, task.Up, Width, rowBegin, rowEnd);
+        for (var token = 0; token < task.TokenCount; token++)
         {
             var offset = ((long)token * Width) + rowBegin;
-            var g = new Span<float>(gate + offset, rowEnd - rowBegin);
-            var u = new Span<float>(up + offset, rowEnd - rowBegin);
+            var g = new Span<float>(task.Gate + offset, rowEnd - rowBegin);
+            var u = new Span<float>(task.Up + offset, rowEnd - rowBegin);
             AddBias(g, _gateBias, rowBegin);
             AddBias(u, _upBias, rowBegin);
             SwiGlu.Apply(g, u, g);
+            if (_down.ReadsQuantizedRows) ActivationOf(task).Quantize(token, rowBegin, task.Gate + offset, rowEnd - rowBegin);
         }
     }
 
     /// <summary>Rows [rowBegin, rowEnd) of the down projection, for a share of the work.</summary>
-    /// <param name="activation">[tokenCount, Width].</param>
-    /// <param name="tokenCount">Tokens.</param>
-    /// <param name="y">[tokenCount, hidden_size].</param>
+    /// <param name="task">The activation and room for the result.</param>
     /// <param name="rowBegin">First row.</param>
     /// <param name="rowEnd">Row behind the last.</param>
-    public void Project(float* activation, int tokenCount, float* y, int rowBegin, int rowEnd)
+    public void Project(in FeedForwardTask task, int rowBegin, int rowEnd)
     {
         if (rowBegin == rowEnd) return;
-        _down.Multiply(activation, Width, tokenCount, y, _down.Rows, rowBegin, rowEnd);
-        for (var token = 0; _downBias is not null && token < tokenCount; token++)
-            AddBias(new Span<float>(y + ((long)token * _down.Rows) + rowBegin, rowEnd - rowBegin), _downBias, rowBegin);
+        var input = new ProjectionInput(task.Gate, Width, task.TokenCount, _down.ReadsQuantizedRows ? ActivationOf(task) : default);
+        _down.Multiply(input, task.Y, _down.Rows, rowBegin, rowEnd);
+        for (var token = 0; _downBias is not null && token < task.TokenCount; token++)
+            AddBias(new Span<float>(task.Y + ((long)token * _down.Rows) + rowBegin, rowEnd - rowBegin), _downBias, rowBegin);
     }
+
+    private QuantizedRows ActivationOf(in FeedForwardTask task) => new(task.QuantizedActivation, Width);
 
     private static void AddBias(Span<float> y, float[]? bias, int rowBegin)
     {
@@ -74,19 +81,31 @@ internal sealed unsafe class FeedForward
 internal unsafe struct FeedForwardTask
 {
     public FeedForward Weights;
+
+    /// <summary>[tokens, hidden_size]; null where nothing reads float32.</summary>
     public float* X;
+
+    /// <summary>The same in 8 bits, where something reads that.</summary>
+    public QuantizedRows QuantizedX;
+
     public int TokenCount;
+
+    /// <summary>[tokens, Width].</summary>
     public float* Gate;
+
+    /// <summary>[tokens, Width].</summary>
     public float* Up;
+
+    /// <summary>Room for [tokens, Width] in 8 bits.</summary>
+    public byte* QuantizedActivation;
+
+    /// <summary>[tokens, hidden_size].</summary>
     public float* Y;
 }
 
 /// <summary>Runs feed-forwards together in two dispatches: each thread does its share of the rows of every one.</summary>
 internal readonly struct FeedForwardJob : ICrewJob
 {
-    /// <summary>Rows of a share are a multiple of this, so that tiles and packed words stay whole.</summary>
-    private const int RowGrain = 16;
-
     private readonly FeedForwardTask[] _tasks;
     private readonly int _taskCount;
     private readonly int _hiddenSize;
@@ -95,6 +114,14 @@ internal readonly struct FeedForwardJob : ICrewJob
 
     private FeedForwardJob(FeedForwardTask[] tasks, int taskCount, int hiddenSize, int partCount, bool isDown) =>
         (_tasks, _taskCount, _hiddenSize, _partCount, _isDown) = (tasks, taskCount, hiddenSize, partCount, isDown);
+
+    /// <summary>One feed-forward over all tokens of a pass; <paramref name="task"/> comes without <see cref="FeedForwardTask.QuantizedX"/>.</summary>
+    public static unsafe void Run(ThreadCrew crew, FeedForwardTask[] tasks, FeedForwardTask task, int hiddenSize)
+    {
+        task.QuantizedX = crew.Activations.Prepare(crew, task.X, hiddenSize, task.TokenCount, hiddenSize, task.Weights.ReadsQuantizedRows).Quantized;
+        tasks[0] = task;
+        Run(crew, tasks, 1, hiddenSize);
+    }
 
     /// <summary>Computes Y of the first <paramref name="taskCount"/> tasks.</summary>
     public static void Run(ThreadCrew crew, FeedForwardTask[] tasks, int taskCount, int hiddenSize)
@@ -112,11 +139,9 @@ internal readonly struct FeedForwardJob : ICrewJob
         {
             ref readonly var task = ref _tasks[i];
             var rows = _isDown ? _hiddenSize : task.Weights.Width;
-            int begin = Row(rows, partIndex), end = Row(rows, partIndex + 1);
-            if (_isDown) task.Weights.Project(task.Gate, task.TokenCount, task.Y, begin, end);
-            else task.Weights.Activate(task.X, task.TokenCount, task.Gate, task.Up, begin, end);
+            int begin = MatrixShare.Row(rows, partIndex, _partCount), end = MatrixShare.Row(rows, partIndex + 1, _partCount);
+            if (_isDown) task.Weights.Project(task, begin, end);
+            else task.Weights.Activate(task, begin, end);
         }
     }
-
-    private int Row(int rows, int part) => part == _partCount ? rows : (int)((long)rows * part / _partCount) / RowGrain * RowGrain;
 }

@@ -76,6 +76,7 @@ internal sealed class Pass(int maxRows, int rowsTogether)
 /// <summary>What all decoders share: checks, cutting of batches, embedding, residual stream, final norm and head.</summary>
 internal abstract unsafe class PagedDecoder : DecoderModel
 {
+    private readonly WeightBinder _weights;
     private readonly BlockPool _pool;
     private readonly Scratch _scratch;
     private readonly Pass _pass;
@@ -95,8 +96,10 @@ internal abstract unsafe class PagedDecoder : DecoderModel
     {
         Options = options;
         MaxContext = options.ContextFor(config.MaxPositionEmbeddings);
-        _embedding = weights.Matrix("model.embed_tokens.weight");
-        _head = weights.Has("lm_head.weight") ? weights.Matrix("lm_head.weight") : _embedding;
+        _weights = weights;
+        _head = weights.Projection(weights.Has("lm_head.weight") ? "lm_head.weight" : "model.embed_tokens.weight");
+        // Of a table that is no head, few rows are read, so it stays in the file.
+        _embedding = weights.Has("lm_head.weight") ? weights.Matrix("model.embed_tokens.weight") : _head;
         _finalNorm = weights.Vector("model.norm.weight");
         _pass = new Pass(options.MaxBatchTokens, rowsTogether);
         _pool = new BlockPool(layout, PoolBlocks(config, options));
@@ -106,6 +109,7 @@ internal abstract unsafe class PagedDecoder : DecoderModel
         var cursor = new ScratchCursor(_scratch.Memory);
         Place(ref cursor, config, options);
         DerivedScratch = _scratch.Memory + cursor.Length;
+        weights.ReleaseThreads();
         Crew = new ThreadCrew(options.ThreadCount);
     }
 
@@ -183,6 +187,7 @@ internal abstract unsafe class PagedDecoder : DecoderModel
     protected override void Dispose(bool disposing)
     {
         Crew.Dispose();
+        _weights.Dispose();
         _pool.Dispose();
         _scratch.Dispose();
         base.Dispose(disposing);

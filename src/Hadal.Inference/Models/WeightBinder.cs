@@ -1,12 +1,20 @@
 using Hadal.Checkpoints;
 using Hadal.Checkpoints.Weights;
 using Hadal.Inference.Kernels;
+using Hadal.Inference.Kernels.Integer;
 
 namespace Hadal.Inference.Models;
 
-/// <summary>Finds the tensors of a checkpoint by their published names.</summary>
-internal sealed unsafe class WeightBinder(IReadOnlyDictionary<string, WeightTensor> tensors)
+/// <summary>Finds the tensors of a checkpoint by their published names, and owns the tiles that some are repacked to.</summary>
+/// <param name="tensors">Tensors by name.</param>
+/// <param name="arithmetic">With <see cref="Arithmetic.Integer"/>, projections in formats with integer tiles are repacked.</param>
+/// <param name="threadCount">Threads that repack.</param>
+internal sealed unsafe class WeightBinder(IReadOnlyDictionary<string, WeightTensor> tensors, Arithmetic arithmetic = Arithmetic.Exact, int threadCount = 1) : IDisposable
 {
+    private readonly TileStore _tiles = new();
+    private readonly Dictionary<string, WeightMatrix> _projections = new(StringComparer.Ordinal);
+    private ThreadCrew? _crew;
+
     /// <summary>Whether the checkpoint has the tensor.</summary>
     public bool Has(string name) => tensors.ContainsKey(name);
 
@@ -15,8 +23,26 @@ internal sealed unsafe class WeightBinder(IReadOnlyDictionary<string, WeightTens
     public WeightTensor Tensor(string name) =>
         tensors.TryGetValue(name, out var tensor) ? tensor : throw new CheckpointException($"{name}: expected this tensor, the checkpoint does not have it");
 
-    /// <summary>A projection [out, in] in its stored format.</summary>
+    /// <summary>A matrix [out, in] in its stored format, whose products are exact.</summary>
     public WeightMatrix Matrix(string name) => WeightMatrix.Create(Tensor(name));
+
+    /// <summary>A projection [out, in]: tiles for integers where that is asked for and the format has them, otherwise as it is stored.</summary>
+    public WeightMatrix Projection(string name)
+    {
+        if (_projections.TryGetValue(name, out var known)) return known;
+        var tensor = Tensor(name);
+        // What is wrong with the tensor is found before anything is repacked.
+        var matrix = WeightMatrix.Create(tensor);
+        if (arithmetic == Arithmetic.Integer && TileStore.Takes(tensor))
+        {
+            matrix = _tiles.Create(_crew ??= new ThreadCrew(threadCount), tensor);
+            // The tiles stand for the tensor from now on; its pages of the file would be a second copy in memory.
+            tensor.Release();
+        }
+
+        _projections.Add(name, matrix);
+        return matrix;
+    }
 
     /// <summary>One matrix per leading index of a stacked tensor [count, rows, columns].</summary>
     public WeightMatrix[] Stack(string name)
@@ -39,4 +65,18 @@ internal sealed unsafe class WeightBinder(IReadOnlyDictionary<string, WeightTens
 
     /// <summary>A norm weight or bias as floats, or null where the checkpoint has none.</summary>
     public float[]? VectorOrNull(string name) => Has(name) ? Vector(name) : null;
+
+    /// <summary>Ends the threads that repacked; more are started when they are needed again.</summary>
+    public void ReleaseThreads()
+    {
+        _crew?.Dispose();
+        _crew = null;
+    }
+
+    /// <summary>Frees the tiles; matrices that were made of them may not be used any more.</summary>
+    public void Dispose()
+    {
+        ReleaseThreads();
+        _tiles.Dispose();
+    }
 }

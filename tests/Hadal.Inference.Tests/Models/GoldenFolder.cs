@@ -42,6 +42,12 @@ internal sealed class GoldenFolder
     /// <summary>The set of logits that belongs to a directory or GGUF file.</summary>
     public string ExactSetOf(string file) => Entry(file).GetProperty("exact_set").GetString()!;
 
+    /// <summary>The set that the other engine computed with activations rounded as it does.</summary>
+    public string NativeSetOf(string file) => Entry(file).GetProperty("native_set").GetString()!;
+
+    /// <summary>How far a stored row may lie from its set where activations are rounded to 8 bits.</summary>
+    public double RoundedTolerance(string weights) => _golden.GetProperty("tolerance").GetProperty("native_row_max_abs").GetProperty(weights).GetDouble();
+
     /// <summary>Greedy continuations; those of the F32 file for directories in F32.</summary>
     public IEnumerable<(int[] Prompt, int[] Continuation)> GreedyOf(string file)
     {

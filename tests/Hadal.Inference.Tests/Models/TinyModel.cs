@@ -73,8 +73,8 @@ internal sealed unsafe class TinyModel : IDisposable
 
     public DecoderModel Open(EngineOptions options) => Config switch
     {
-        DeepSeekConfig config => new DeepSeekModel(config, Weights, options),
-        _ => new GroupedQueryModel((GroupedQueryConfig)Config, Weights, options),
+        DeepSeekConfig config => new DeepSeekModel(config, new WeightBinder(_tensors, options.Arithmetic, options.ThreadCount), options),
+        _ => new GroupedQueryModel((GroupedQueryConfig)Config, new WeightBinder(_tensors, options.Arithmetic, options.ThreadCount), options),
     };
 
     public void Dispose()

@@ -266,7 +266,7 @@ internal sealed unsafe class AwqMatrix(uint* codes, uint* zeros, byte* scales, i
 
     /// <summary>The codes of two words in the order of their outputs: output j is in byte {0, 2, 0, 2, 1, 3, 1, 3}[j] of its word, low half for j = 0, 1, 4, 5.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<byte> Sixteen(uint* words)
+    internal static Vector128<byte> Sixteen(uint* words)
     {
         var pair = Vector128.CreateScalarUnsafe(*(ulong*)words).AsByte();
         var bytes = Vector128.Shuffle(pair, Vector128.Create((byte)0, 2, 0, 2, 1, 3, 1, 3, 4, 6, 4, 6, 5, 7, 5, 7));

@@ -46,8 +46,11 @@ internal sealed unsafe class DecoderLayer
         }
         else
         {
-            state.Tasks[0] = new FeedForwardTask { Weights = _dense!, X = normed, TokenCount = rows, Gate = state.Gate, Up = state.Up, Y = output };
-            FeedForwardJob.Run(crew, state.Tasks, 1, width);
+            var task = new FeedForwardTask
+            {
+                Weights = _dense!, X = normed, TokenCount = rows, Gate = state.Gate, Up = state.Up, QuantizedActivation = state.QuantizedActivation, Y = output,
+            };
+            FeedForwardJob.Run(crew, state.Tasks, task, width);
         }
 
         RowJobs.Add(hidden, output, rows, width);

@@ -1,5 +1,6 @@
 using Hadal.Checkpoints.Config;
 using Hadal.Inference.Kernels;
+using Hadal.Inference.Kernels.Integer;
 
 namespace Hadal.Inference.Models.DeepSeek;
 
@@ -136,6 +137,15 @@ internal sealed unsafe class DeepSeekState
     /// <summary>[rows, intermediate_size or width of the shared experts].</summary>
     public float* Up { get; private set; }
 
+    /// <summary>[rows, as <see cref="Gate"/>] in 8 bits.</summary>
+    public byte* QuantizedActivation { get; private set; }
+
+    /// <summary>[rows · num_experts_per_tok, hidden_size] in 8 bits, ordered by expert.</summary>
+    public byte* QuantizedExpertInput { get; private set; }
+
+    /// <summary>[rows · num_experts_per_tok, moe_intermediate_size] in 8 bits, ordered by expert.</summary>
+    public byte* QuantizedExpertActivation { get; private set; }
+
     /// <summary>Floats that <see cref="Place"/> takes.</summary>
     public static long FloatCount(DeepSeekConfig config, EngineOptions options)
     {
@@ -180,5 +190,9 @@ internal sealed unsafe class DeepSeekState
         var dense = Math.Max(config.IntermediateSize, (config.NSharedExperts ?? 0) * width);
         Gate = cursor.Take(rows * dense);
         Up = cursor.Take(rows * dense);
+        if (options.Arithmetic == Arithmetic.Exact) return;
+        QuantizedActivation = (byte*)cursor.Take(QuantizedRows.FloatsOf(rows, (int)dense));
+        QuantizedExpertInput = (byte*)cursor.Take(QuantizedRows.FloatsOf(slots, config.HiddenSize));
+        QuantizedExpertActivation = (byte*)cursor.Take(QuantizedRows.FloatsOf(slots, (int)width));
     }
 }

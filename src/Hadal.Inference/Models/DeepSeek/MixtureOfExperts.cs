@@ -1,6 +1,7 @@
 using System.Globalization;
 using Hadal.Checkpoints.Config;
 using Hadal.Inference.Kernels;
+using Hadal.Inference.Kernels.Integer;
 
 namespace Hadal.Inference.Models.DeepSeek;
 
@@ -14,6 +15,8 @@ internal sealed unsafe class MixtureOfExperts
     private readonly Router _router;
     private readonly FeedForward[] _experts;
     private readonly FeedForward? _sharedExperts;
+    private readonly bool _readsQuantizedRows;
+    private readonly bool _readsValues;
 
     public MixtureOfExperts(DeepSeekConfig config, WeightBinder weights, string prefix)
     {
@@ -24,6 +27,8 @@ internal sealed unsafe class MixtureOfExperts
         for (var i = 0; i < _experts.Length; i++)
             _experts[i] = new FeedForward(weights, string.Create(CultureInfo.InvariantCulture, $"{prefix}experts.{i}."));
         if (config.NSharedExperts is > 0) _sharedExperts = new FeedForward(weights, prefix + "shared_experts.");
+        _readsQuantizedRows = _experts.Any(expert => expert.ReadsQuantizedRows);
+        _readsValues = _experts.Any(expert => expert.ReadsValues);
     }
 
     /// <param name="crew">Threads.</param>
@@ -38,9 +43,11 @@ internal sealed unsafe class MixtureOfExperts
         Route(crew, rows, x, state);
         OrderByExpert(rows * perToken, perToken, state);
 
-        var gather = new GatherJob(x, width, rows * perToken, state, RowJobs.Parts(crew, rows));
+        var isQuantized = _readsQuantizedRows || _sharedExperts is { ReadsQuantizedRows: true };
+        var input = crew.Activations.Prepare(crew, x, width, rows, width, isQuantized);
+        var gather = new GatherJob(this, input, rows * perToken, state, RowJobs.Parts(crew, rows));
         crew.Run(ref gather, gather.PartCount);
-        FeedForwardJob.Run(crew, state.Tasks, FillTasks(rows, x, y, state), width);
+        FeedForwardJob.Run(crew, state.Tasks, FillTasks(input, y, state), width);
         var combine = new CombineJob(y, width, rows, perToken, _sharedExperts is not null, state, RowJobs.Parts(crew, rows));
         crew.Run(ref combine, combine.PartCount);
     }
@@ -76,9 +83,11 @@ internal sealed unsafe class MixtureOfExperts
         }
     }
 
-    private int FillTasks(int rows, float* x, float* y, DeepSeekState state)
+    private int FillTasks(in ProjectionInput input, float* y, DeepSeekState state)
     {
         long width = _config.HiddenSize, inner = _config.MoeIntermediateSize!.Value;
+        long quantizedInner = QuantizedRows.FloatsOf(1, (int)inner) * sizeof(float);
+        var quantizedX = _readsQuantizedRows ? new QuantizedRows(state.QuantizedExpertInput, (int)width) : default;
         var taskCount = 0;
         var begin = 0;
         for (var expert = 0; expert < _experts.Length; expert++)
@@ -90,9 +99,11 @@ internal sealed unsafe class MixtureOfExperts
                 {
                     Weights = _experts[expert],
                     X = state.ExpertInput + (begin * width),
+                    QuantizedX = _readsQuantizedRows ? quantizedX.From(begin) : default,
                     TokenCount = end - begin,
                     Gate = state.ExpertGate + (begin * inner),
                     Up = state.ExpertUp + (begin * inner),
+                    QuantizedActivation = state.QuantizedExpertActivation + (begin * quantizedInner),
                     Y = state.ExpertOutput + (begin * width),
                 };
             }
@@ -101,20 +112,39 @@ internal sealed unsafe class MixtureOfExperts
         }
 
         if (_sharedExperts is not null)
-            state.Tasks[taskCount++] = new FeedForwardTask { Weights = _sharedExperts, X = x, TokenCount = rows, Gate = state.Gate, Up = state.Up, Y = y };
+        {
+            state.Tasks[taskCount++] = new FeedForwardTask
+            {
+                Weights = _sharedExperts, X = (float*)input.Values, QuantizedX = input.Quantized, TokenCount = input.TokenCount,
+                Gate = state.Gate, Up = state.Up, QuantizedActivation = state.QuantizedActivation, Y = y,
+            };
+        }
+
         return taskCount;
     }
 
-    private readonly struct GatherJob(float* x, int width, int slotCount, DeepSeekState state, int partCount) : ICrewJob
+    /// <summary>Brings the inputs of every expert together, in the forms that experts read.</summary>
+    private readonly struct GatherJob(MixtureOfExperts layer, ProjectionInput input, int slotCount, DeepSeekState state, int partCount) : ICrewJob
     {
         public int PartCount => partCount;
 
         public void Execute(int partIndex)
         {
+            var width = layer._config.HiddenSize;
             for (var place = partIndex; place < slotCount; place += partCount)
             {
-                new Span<float>(x + ((long)state.RowsByExpert[place] * width), width)
-                    .CopyTo(new Span<float>(state.ExpertInput + ((long)place * width), width));
+                var row = state.RowsByExpert[place];
+                if (layer._readsValues)
+                {
+                    new Span<float>((float*)input.Values + ((long)row * width), width)
+                        .CopyTo(new Span<float>(state.ExpertInput + ((long)place * width), width));
+                }
+
+                if (layer._readsQuantizedRows)
+                {
+                    var bytes = (int)input.Quantized.RowBytes;
+                    new Span<byte>(input.Quantized.From(row).Data, bytes).CopyTo(new Span<byte>(state.QuantizedExpertInput + ((long)place * bytes), bytes));
+                }
             }
         }
     }

@@ -23,7 +23,7 @@ internal sealed unsafe class MultiHeadLatentAttention
     private readonly WeightMatrix? _qA;
     private readonly WeightMatrix? _qB;
     private readonly float[]? _qANorm;
-    private readonly WeightMatrix _kvA;
+    private readonly Projections _inputs;
     private readonly float[] _kvANorm;
     private readonly KeyValueExpansion _kvB;
     private readonly WeightMatrix _o;
@@ -34,19 +34,19 @@ internal sealed unsafe class MultiHeadLatentAttention
         _config = config;
         if (config.QLoraRank is null)
         {
-            _q = weights.Matrix(prefix + "q_proj.weight");
+            _q = weights.Projection(prefix + "q_proj.weight");
         }
         else
         {
-            _qA = weights.Matrix(prefix + "q_a_proj.weight");
+            _qA = weights.Projection(prefix + "q_a_proj.weight");
             _qANorm = weights.Vector(prefix + "q_a_layernorm.weight");
-            _qB = weights.Matrix(prefix + "q_b_proj.weight");
+            _qB = weights.Projection(prefix + "q_b_proj.weight");
         }
 
-        _kvA = weights.Matrix(prefix + "kv_a_proj_with_mqa.weight");
+        _inputs = new Projections(_qA ?? _q!, weights.Projection(prefix + "kv_a_proj_with_mqa.weight"));
         _kvANorm = weights.Vector(prefix + "kv_a_layernorm.weight");
         _kvB = new KeyValueExpansion(config, weights, prefix);
-        _o = weights.Matrix(prefix + "o_proj.weight");
+        _o = weights.Projection(prefix + "o_proj.weight");
         if (config.HasIndexer && weights.Has(prefix + "indexer.wk.weight")) _indexer = new LightningIndexer(config, weights, prefix + "indexer.");
     }
 
@@ -62,16 +62,18 @@ internal sealed unsafe class MultiHeadLatentAttention
     {
         var rows = pass.RowCount;
         var querySource = x;
-        if (_qA is not null)
+        if (_qA is null)
+        {
+            _inputs.Multiply(crew, x, rows, state.Queries, state.KeyValueLatent);
+        }
+        else
         {
             querySource = state.QueryLatent;
-            _qA.Multiply(crew, x, _qA.Columns, rows, querySource, _qA.Rows);
+            _inputs.Multiply(crew, x, rows, querySource, state.KeyValueLatent);
             RowJobs.Norm(crew, querySource, _qA.Rows, _qANorm!, LatentNormEps, rows, querySource, _qA.Rows);
+            _qB!.Multiply(crew, querySource, _qB.Columns, rows, state.Queries, _qB.Rows);
         }
 
-        var q = _q ?? _qB!;
-        q.Multiply(crew, querySource, q.Columns, rows, state.Queries, q.Rows);
-        _kvA.Multiply(crew, x, _kvA.Columns, rows, state.KeyValueLatent, CacheWidth);
         var rotate = new RotateJob(this, pass, layer, state, RowJobs.Parts(crew, rows));
         crew.Run(ref rotate, rotate.PartCount);
         _indexer?.Select(crew, pass, layer, x, querySource, state);

@@ -37,11 +37,11 @@ internal sealed unsafe class MultiTokenPrediction : IDisposable
         var prefix = string.Create(CultureInfo.InvariantCulture, $"model.layers.{layerIndex}.");
         _embeddingNorm = weights.Vector(prefix + "enorm.weight");
         _hiddenNorm = weights.Vector(prefix + "hnorm.weight");
-        _combine = weights.Matrix(prefix + "eh_proj.weight");
+        _combine = weights.Projection(prefix + "eh_proj.weight");
         _layer = new DecoderLayer(config, weights, layerIndex);
         _headNorm = weights.Vector(prefix + "shared_head.norm.weight");
         _embedding = weights.Matrix(weights.Has(prefix + "embed_tokens.weight") ? prefix + "embed_tokens.weight" : "model.embed_tokens.weight");
-        _head = weights.Matrix(HeadName(weights, prefix));
+        _head = weights.Projection(HeadName(weights, prefix));
         _maxContext = options.ContextFor(config.MaxPositionEmbeddings);
         _pool = new BlockPool(DeepSeekModel.CacheLayoutOf(config, options.CacheFormat) with { LayerCount = 1 }, PagedDecoder.PoolBlocks(config, options));
         _scratch = new Scratch(5L * options.MaxBatchTokens * config.HiddenSize);

@@ -9,8 +9,7 @@ internal sealed unsafe class GroupedQueryAttention
 {
     private readonly GroupedQueryConfig _config;
     private readonly WeightMatrix _q;
-    private readonly WeightMatrix _k;
-    private readonly WeightMatrix _v;
+    private readonly Projections _qkv;
     private readonly WeightMatrix _o;
     private readonly float[]? _qBias;
     private readonly float[]? _kBias;
@@ -22,10 +21,9 @@ internal sealed unsafe class GroupedQueryAttention
     public GroupedQueryAttention(GroupedQueryConfig config, WeightBinder weights, string prefix)
     {
         _config = config;
-        _q = weights.Matrix(prefix + "q_proj.weight");
-        _k = weights.Matrix(prefix + "k_proj.weight");
-        _v = weights.Matrix(prefix + "v_proj.weight");
-        _o = weights.Matrix(prefix + "o_proj.weight");
+        _q = weights.Projection(prefix + "q_proj.weight");
+        _qkv = new Projections(_q, weights.Projection(prefix + "k_proj.weight"), weights.Projection(prefix + "v_proj.weight"));
+        _o = weights.Projection(prefix + "o_proj.weight");
         _qBias = weights.VectorOrNull(prefix + "q_proj.bias");
         _kBias = weights.VectorOrNull(prefix + "k_proj.bias");
         _vBias = weights.VectorOrNull(prefix + "v_proj.bias");
@@ -43,9 +41,7 @@ internal sealed unsafe class GroupedQueryAttention
     public void Forward(ThreadCrew crew, Pass pass, int layer, float* x, float* y, GroupedQueryState state)
     {
         var rows = pass.RowCount;
-        _q.Multiply(crew, x, _q.Columns, rows, state.Queries, _q.Rows);
-        _k.Multiply(crew, x, _k.Columns, rows, state.Keys, _k.Rows);
-        _v.Multiply(crew, x, _v.Columns, rows, state.Values, _v.Rows);
+        _qkv.Multiply(crew, x, rows, state.Queries, state.Keys, state.Values);
         RowJobs.AddBias(state.Queries, _qBias, rows);
         RowJobs.AddBias(state.Keys, _kBias, rows);
         RowJobs.AddBias(state.Values, _vBias, rows);

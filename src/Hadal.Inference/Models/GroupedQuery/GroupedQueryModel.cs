@@ -1,6 +1,7 @@
 using System.Globalization;
 using Hadal.Checkpoints.Config;
 using Hadal.Inference.Kernels;
+using Hadal.Inference.Kernels.Integer;
 
 namespace Hadal.Inference.Models.GroupedQuery;
 
@@ -50,11 +51,11 @@ internal sealed unsafe class GroupedQueryModel : PagedDecoder
             RowJobs.Add(Hidden, BlockOutput, rows, width);
 
             RowJobs.Norm(Crew, Hidden, width, layer.PostAttentionNorm, eps, rows, Normed, width);
-            _state.Tasks[0] = new FeedForwardTask
+            var task = new FeedForwardTask
             {
-                Weights = layer.FeedForward, X = Normed, TokenCount = rows, Gate = _state.Gate, Up = _state.Up, Y = BlockOutput,
+                Weights = layer.FeedForward, X = Normed, TokenCount = rows, Gate = _state.Gate, Up = _state.Up, QuantizedActivation = _state.QuantizedActivation, Y = BlockOutput,
             };
-            FeedForwardJob.Run(Crew, _state.Tasks, 1, width);
+            FeedForwardJob.Run(Crew, _state.Tasks, task, width);
             RowJobs.Add(Hidden, BlockOutput, rows, width);
             ShowStream(i, pass);
         }
@@ -141,6 +142,9 @@ internal sealed unsafe class GroupedQueryState
     /// <summary>[rows, intermediate_size].</summary>
     public float* Up { get; private set; }
 
+    /// <summary>[rows, intermediate_size] in 8 bits.</summary>
+    public byte* QuantizedActivation { get; private set; }
+
     /// <summary>Floats that <see cref="Place"/> takes.</summary>
     public static long FloatCount(GroupedQueryConfig config, EngineOptions options)
     {
@@ -161,5 +165,6 @@ internal sealed unsafe class GroupedQueryState
             ref cursor, options, options.ContextFor(config.MaxPositionEmbeddings), Math.Max(group, MaxQueries), config.HeadSize, config.HeadSize, layout.First.RoomFloats, layout.Second.RoomFloats);
         Gate = cursor.Take(rows * config.IntermediateSize);
         Up = cursor.Take(rows * config.IntermediateSize);
+        if (options.Arithmetic == Arithmetic.Integer) QuantizedActivation = (byte*)cursor.Take(QuantizedRows.FloatsOf(rows, config.IntermediateSize));
     }
 }

@@ -1,0 +1,61 @@
+using System.Runtime.InteropServices;
+using Hadal.Checkpoints.Weights;
+
+namespace Hadal.Inference.Kernels.Integer;
+
+/// <summary>A projection that multiplies its codes with activations of 8 bits.</summary>
+internal abstract unsafe class IntegerMatrix(int rows, int columns, DType dtype) : WeightMatrix(rows, columns, dtype)
+{
+    /// <summary>First byte of the tiles.</summary>
+    public abstract byte* Data { get; }
+
+    /// <inheritdoc/>
+    public override bool ReadsQuantizedRows => true;
+
+    /// <inheritdoc/>
+    internal override void Multiply(in ProjectionInput input, float* y, int yStride, int rowBegin, int rowEnd) =>
+        Multiply(IntegerKernels.Best, input.Quantized, input.TokenCount, y, yStride, rowBegin, rowEnd);
+
+    /// <summary>The product by one kernel: <c>y[t·yStride + r] = Σ_k x[t, k] · W[r, k]</c>.</summary>
+    public abstract void Multiply(IntegerKernel kernel, QuantizedRows x, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd);
+
+    /// <inheritdoc/>
+    /// <remarks>Rounds the activations of this call for itself; products that share their input take a <see cref="ProjectionInput"/>.</remarks>
+    public override void Multiply(float* x, int xStride, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd) =>
+        Multiply(IntegerKernels.Best, x, xStride, tokenCount, y, yStride, rowBegin, rowEnd);
+
+    /// <inheritdoc/>
+    public override void MultiplyTransposed(float* x, int xStride, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd) =>
+        ScalarTransposed(x, xStride, tokenCount, y, yStride, rowBegin, rowEnd);
+
+    internal override void Scalar(float* x, int xStride, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd) =>
+        Multiply(IntegerKernel.Scalar, x, xStride, tokenCount, y, yStride, rowBegin, rowEnd);
+
+    internal override void ScalarTransposed(float* x, int xStride, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd)
+    {
+        CheckRange(tokenCount, rowBegin, rowEnd);
+        var w = (float*)NativeMemory.Alloc((nuint)Columns, sizeof(float));
+        for (var t = 0; t < tokenCount; t++) new Span<float>(y + ((long)t * yStride), Columns).Clear();
+        for (var r = rowBegin; r < rowEnd; r++)
+        {
+            ScalarRow(r, w);
+            for (var t = 0; t < tokenCount; t++)
+            {
+                var factor = x[((long)t * xStride) + r - rowBegin];
+                for (var k = 0; k < Columns; k++) y[((long)t * yStride) + k] += factor * w[k];
+            }
+        }
+
+        NativeMemory.Free(w);
+    }
+
+    private void Multiply(IntegerKernel kernel, float* x, int xStride, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd)
+    {
+        CheckRange(tokenCount, rowBegin, rowEnd);
+        var data = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(1, QuantizedRows.BytesOf(tokenCount, Columns)), 64);
+        var quantized = new QuantizedRows(data, Columns);
+        for (var t = 0; t < tokenCount; t++) quantized.Quantize(t, 0, x + ((long)t * xStride), Columns);
+        Multiply(kernel, quantized, tokenCount, y, yStride, rowBegin, rowEnd);
+        NativeMemory.AlignedFree(data);
+    }
+}
