@@ -213,23 +213,27 @@ internal sealed class EngineLoop
         }
     }
 
+    /// <summary>Chooses a token and takes those that a grammar forces behind it.</summary>
     private void Choose(Sequence sequence, ReadOnlySpan<float> logits)
     {
         try
         {
             sequence.Choose(logits, _scratch);
+            Publish(sequence);
+            while (!sequence.IsEnded && !sequence.Answer.IsFull && sequence.TryTakeForced()) Publish(sequence);
         }
         catch (GenerationException fault)
         {
             Fail(sequence, fault);
-            return;
         }
         catch (Exception fault)
         {
             Fail(sequence, Failed(fault));
-            return;
         }
+    }
 
+    private void Publish(Sequence sequence)
+    {
         if (sequence.IsEnded) Remove(sequence);
         sequence.Publish();
     }

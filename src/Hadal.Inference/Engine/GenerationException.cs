@@ -15,6 +15,9 @@ public enum GenerationFault
     /// <summary>A logit of the model is NaN or infinite.</summary>
     InvalidLogits,
 
+    /// <summary>The grammar passed one of its limits, or no token of the vocabulary continues the text as it demands.</summary>
+    Grammar,
+
     /// <summary>The engine was closed.</summary>
     Closed,
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Hadal.Inference.Grammars;
 
 namespace Hadal.Inference.Engine;
 
@@ -35,6 +36,14 @@ public sealed record GenerationOptions
     /// <summary>Number of alternatives whose log-probabilities each chunk carries beside its own token's, 0 to <see cref="MaxTopLogProbs"/>; null for none at all.</summary>
     public int? TopLogProbs { get; init; }
 
+    /// <summary>What the answer must be: only tokens are chosen after which a text of the grammar can still be reached, the answer ends only where one is
+    /// whole, and what the grammar forces is not sampled. Null for free answers.</summary>
+    public Grammar? Grammar { get; init; }
+
+    /// <summary>The answer is free up to and with this token (the end of reasoning), and of the grammar from there on; null for an answer that is of the
+    /// grammar from its beginning.</summary>
+    public int? GrammarAfterTokenId { get; init; }
+
     /// <summary>Everything that is out of range, one sentence each; empty if the options can be used.</summary>
     /// <param name="vocabSize">Number of logits of the model.</param>
     public IReadOnlyList<string> Faults(int vocabSize)
@@ -49,6 +58,9 @@ public sealed record GenerationOptions
             faults.Add(string.Create(CultureInfo.InvariantCulture, $"stop_token_ids: expected ids from 0 to {vocabSize - 1}"));
         if (TopLogProbs is < 0 or > MaxTopLogProbs)
             faults.Add(string.Create(CultureInfo.InvariantCulture, $"top_logprobs: expected 0 to {MaxTopLogProbs}, got {TopLogProbs}"));
+        if (Grammar is not null && IgnoreEos) faults.Add("ignore_eos: expected false with a grammar, which says where an answer ends");
+        if (GrammarAfterTokenId is { } after && (uint)after >= (uint)vocabSize)
+            faults.Add(string.Create(CultureInfo.InvariantCulture, $"grammar_after_token_id: expected an id from 0 to {vocabSize - 1}, got {after}"));
         return faults;
     }
 }

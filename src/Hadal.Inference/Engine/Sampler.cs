@@ -1,3 +1,4 @@
+using Hadal.Inference.Grammars;
 using Hadal.Inference.Kernels;
 
 namespace Hadal.Inference.Engine;
@@ -48,11 +49,13 @@ internal sealed class Sampler
     /// <param name="tokenIds">Prompt and answer so far.</param>
     /// <param name="promptLength">How many of them are the prompt.</param>
     /// <param name="scratch">Room to work in.</param>
-    public int Next(ReadOnlySpan<float> logits, ReadOnlySpan<int> tokenIds, int promptLength, SamplerScratch scratch)
+    /// <param name="mask">The tokens to choose from, at least one of the vocabulary (see <see cref="TokenMask"/>); empty for all.</param>
+    public int Next(ReadOnlySpan<float> logits, ReadOnlySpan<int> tokenIds, int promptLength, SamplerScratch scratch, ReadOnlySpan<ulong> mask = default)
     {
         if (!SamplingWeights.TryCopyFinite(logits, scratch.Logits)) return -1;
         foreach (var (tokenId, bias) in _biases) scratch.Logits[tokenId] += bias;
         if (_hasPenalties) Penalize(scratch.Logits, tokenIds, promptLength, scratch.Counts);
+        if (!mask.IsEmpty) TokenMask.Apply(mask, scratch.Logits);
 
         var best = ArgMax.Find(scratch.Logits);
         if (_options.Temperature < 1e-5) return best;

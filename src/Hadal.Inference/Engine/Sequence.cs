@@ -1,4 +1,5 @@
 using Hadal.Checkpoints.Text;
+using Hadal.Inference.Grammars;
 using Hadal.Inference.Models;
 
 namespace Hadal.Inference.Engine;
@@ -11,6 +12,7 @@ internal sealed class Sequence
     private readonly GenerationOptions _options;
     private readonly int[] _endTokenIds;
     private readonly Sampler _sampler;
+    private readonly GrammarConstraint? _constraint;
     private readonly AnswerText _text;
     private readonly TimeProvider _clock;
     private readonly Action _wakeEngine;
@@ -31,18 +33,21 @@ internal sealed class Sequence
     /// <param name="options">Checked options.</param>
     /// <param name="endTokenIds">Tokens that end an answer of the model.</param>
     /// <param name="tokenizer">Gives the tokens' text.</param>
+    /// <param name="vocabulary">The tokens as a grammar needs them; null where there is no grammar.</param>
     /// <param name="seed">Start of the random sequence.</param>
     /// <param name="maxUnread">Chunks that may lie unread before the sequence pauses.</param>
     /// <param name="clock">Measures times.</param>
     /// <param name="wakeEngine">Called when the engine may have something to do for the sequence.</param>
     public Sequence(
-        int[] promptIds, GenerationOptions options, IReadOnlyList<int> endTokenIds, Tokenizer tokenizer, ulong seed, int maxUnread, TimeProvider clock, Action wakeEngine)
+        int[] promptIds, GenerationOptions options, IReadOnlyList<int> endTokenIds, Tokenizer tokenizer, TokenTrie? vocabulary, ulong seed, int maxUnread, TimeProvider clock,
+        Action wakeEngine)
     {
         _promptIds = promptIds;
         _options = options;
         _endTokenIds = options.IgnoreEos ? [.. options.StopTokenIds] : [.. endTokenIds, .. options.StopTokenIds];
         _seed = seed;
         _sampler = new Sampler(options.Sampling, seed);
+        if (options.Grammar is { } grammar && vocabulary is not null) _constraint = new GrammarConstraint(grammar, vocabulary, options.GrammarAfterTokenId);
         _text = new AnswerText(tokenizer, options);
         _topLogProbs = new TokenLogProb[options.TopLogProbs ?? 0];
         _clock = clock;
@@ -100,24 +105,33 @@ internal sealed class Sequence
     public void AddTo(ScheduledBatch batch, int count)
     {
         IsEvicted = false;
+        if (count == PendingCount) _constraint?.Prepare();
         batch.Add(Cache, _tokenIds.AsMemory(Cache.Length, count), count == PendingCount ? 1 : 0);
     }
 
     /// <summary>Chooses the next token; <see cref="Publish"/> gives it to the reader.</summary>
     /// <param name="logits">[vocab_size].</param>
     /// <param name="scratch">Shared by all sequences.</param>
-    /// <exception cref="GenerationException">A logit is NaN or infinite.</exception>
+    /// <exception cref="GenerationException">A logit is NaN or infinite, or the grammar cannot be followed.</exception>
     public void Choose(ReadOnlySpan<float> logits, SamplerScratch scratch)
     {
-        var tokenId = _sampler.Next(logits, _tokenIds.AsSpan(0, _tokenCount), _promptIds.Length, scratch);
+        if (TryTakeForced()) return;
+        var tokenId = _constraint is { IsActive: true } ? ChooseAllowed(_constraint, logits, scratch) : ChooseAny(logits, scratch, []);
         if (tokenId < 0) throw LogProbs.InvalidLogits(logits);
-        if (_tokenCount == _promptIds.Length) _timeToFirstToken = _clock.GetElapsedTime(_submitted);
-        _tokenIds[_tokenCount++] = tokenId;
-        _finishReason = Take(tokenId);
-        _chunk = new GeneratedChunk { TokenId = tokenId, Text = "" };
+        Append(tokenId);
         if (_options.TopLogProbs is not { } count) return;
         _topLogProbCount = Math.Min(count, logits.Length);
         _chunk = _chunk with { LogProb = (float)LogProbs.Measure(logits, tokenId, _topLogProbs.AsSpan(0, _topLogProbCount), scratch) };
+    }
+
+    /// <summary>Takes the next token without the model where the grammar leaves no choice; <see cref="Publish"/> gives it to the reader.</summary>
+    /// <exception cref="GenerationException">The grammar cannot be followed.</exception>
+    public bool TryTakeForced()
+    {
+        if (_constraint is null || _constraint.TakeForced() is not (var tokenId and >= 0)) return false;
+        _topLogProbCount = 0;
+        Append(tokenId);
+        return true;
     }
 
     /// <summary>Gives the chosen token to the reader; the last one with the end of the answer.</summary>
@@ -145,6 +159,42 @@ internal sealed class Sequence
         _cache = null;
     }
 
+    private void Append(int tokenId)
+    {
+        if (_tokenCount == _promptIds.Length) _timeToFirstToken = _clock.GetElapsedTime(_submitted);
+        _tokenIds[_tokenCount++] = tokenId;
+        try
+        {
+            _constraint?.Accept(tokenId);
+        }
+        catch (GrammarException fault)
+        {
+            throw GrammarFault(fault);
+        }
+        _finishReason = Take(tokenId);
+        _chunk = new GeneratedChunk { TokenId = tokenId, Text = "" };
+    }
+
+    private int ChooseAny(ReadOnlySpan<float> logits, SamplerScratch scratch, ReadOnlySpan<ulong> mask) =>
+        _sampler.Next(logits, _tokenIds.AsSpan(0, _tokenCount), _promptIds.Length, scratch, mask);
+
+    private int ChooseAllowed(GrammarConstraint constraint, ReadOnlySpan<float> logits, SamplerScratch scratch)
+    {
+        try
+        {
+            var mask = constraint.Mask();
+            if (!mask.ContainsAnyExcept(0UL))
+                throw new GenerationException(GenerationFault.Grammar, "no token of the model's vocabulary continues the text as the grammar demands");
+            return ChooseAny(logits, scratch, mask);
+        }
+        catch (GrammarException fault)
+        {
+            throw GrammarFault(fault);
+        }
+    }
+
+    private static GenerationException GrammarFault(GrammarException fault) => new(GenerationFault.Grammar, fault.Message, fault);
+
     /// <summary>Adds a token to the text; the reason if it is the last one. A token that ends the answer is no text.</summary>
     private string? Take(int tokenId)
     {
@@ -155,6 +205,12 @@ internal sealed class Sequence
         }
 
         if (_text.Append(tokenId)) return FinishReason.Stop;
+        if (_constraint is { IsAtEnd: true })
+        {
+            _text.Flush();
+            return FinishReason.Stop;
+        }
+
         if (_tokenCount < _tokenIds.Length) return null;
         _text.Flush();
         return FinishReason.Length;

@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using Hadal.Checkpoints;
 using Hadal.Checkpoints.Text;
+using Hadal.Inference.Grammars;
 using Hadal.Inference.Models;
 
 namespace Hadal.Inference.Engine;
@@ -114,7 +115,8 @@ public sealed class TextGenerator : IAsyncDisposable
         int[] prompt, GenerationOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var seed = options.Sampling.Seed ?? BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)));
-        var sequence = new Sequence(prompt, options, EndTokenIds, Tokenizer, seed, _options.MaxUnreadChunks, _clock, _loop.Wake);
+        var sequence = new Sequence(
+            prompt, options, EndTokenIds, Tokenizer, options.Grammar is null ? null : TokenTrie.Of(Tokenizer, EndTokenIds), seed, _options.MaxUnreadChunks, _clock, _loop.Wake);
         using var registration = cancellationToken.UnsafeRegister(static state => ((Sequence)state!).Cancel(), sequence);
         _loop.Submit(sequence);
         try

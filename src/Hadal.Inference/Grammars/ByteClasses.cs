@@ -7,7 +7,9 @@ internal sealed class ByteClasses
     private readonly int[] _sizes = new int[256];
     private readonly short[] _moved = new short[256];
     private readonly int[] _members = new int[256];
-    private readonly HashSet<int> _seen = [];
+    private readonly byte[] _representatives = new byte[256];
+    private int[] _seenIn = new int[64];
+    private int _round;
     private int _count;
 
     public ByteClasses() => Clear();
@@ -18,14 +20,13 @@ internal sealed class ByteClasses
     /// <summary>Class of every byte.</summary>
     public ReadOnlySpan<byte> ClassOf => _class;
 
-    /// <summary>One byte of each class, in the order of the classes.</summary>
-    public byte[] Representatives
+    /// <summary>One byte of each class, in the order of the classes; valid until the partition changes.</summary>
+    public ReadOnlySpan<byte> Representatives
     {
         get
         {
-            var representatives = new byte[_count];
-            for (var value = 255; value >= 0; value--) representatives[_class[value]] = (byte)value;
-            return representatives;
+            for (var value = 255; value >= 0; value--) _representatives[_class[value]] = (byte)value;
+            return _representatives.AsSpan(0, _count);
         }
     }
 
@@ -35,7 +36,7 @@ internal sealed class ByteClasses
         Array.Clear(_class);
         _sizes[0] = 256;
         _count = 1;
-        _seen.Clear();
+        _round++;
     }
 
     /// <summary>Tells the members of a set apart from the others.</summary>
@@ -43,7 +44,9 @@ internal sealed class ByteClasses
     /// <param name="set">The set.</param>
     public void Refine(int index, ByteSet set)
     {
-        if (!_seen.Add(index)) return;
+        if (index >= _seenIn.Length) Array.Resize(ref _seenIn, Math.Max(index + 1, _seenIn.Length * 2));
+        if (_seenIn[index] == _round) return;
+        _seenIn[index] = _round;
         if (set.Count > 128) set = ~set;
         Array.Clear(_members, 0, _count);
         foreach (var value in set) _members[_class[value]]++;

@@ -46,6 +46,28 @@ internal sealed class LexerStates
     /// <summary>True if no byte leads on from here.</summary>
     public bool IsFinal(int state) => (_flags[state] & 2) != 0;
 
+    /// <summary>True if only finitely many strings can follow before all lexemes have ended.</summary>
+    public bool IsFinite(int state) => (_flags[state] & 4) != 0;
+
+    /// <summary>One entry of a row, without building the row: for states that are passed through.</summary>
+    public int Entry(int state, byte value)
+    {
+        if (_rows[state] is { } row) return row[value];
+        var list = _lists[state];
+        var isDead = true;
+        for (var index = 1; index < list.Length && isDead; index += 2) isDead = !_pool[list[index]].First.Contains(value);
+        return isDead ? 0 : Step(state, list.Length, value);
+    }
+
+    /// <summary>The state of one lexeme of which something remains.</summary>
+    public int Intern(int lexeme, int term)
+    {
+        _list.Clear();
+        _list.Add(lexeme);
+        _list.Add(term);
+        return Intern(_list);
+    }
+
     /// <summary>The lexemes and what remains of each, in turns.</summary>
     public ReadOnlySpan<int> this[int state] => _lists[state];
 
@@ -60,13 +82,14 @@ internal sealed class LexerStates
             Array.Resize(ref _rows, state * 2);
             Array.Resize(ref _flags, state * 2);
         }
-        var (accepts, final) = (false, true);
+        var (accepts, final, finite) = (false, true, true);
         for (var index = 1; index < span.Length; index += 2)
         {
             accepts |= _pool[span[index]].Nullable;
             final &= span[index] == RegexPool.EmptyId;
+            finite &= _pool[span[index]].Finite;
         }
-        _flags[state] = (byte)((accepts ? 1 : 0) | (final ? 2 : 0));
+        _flags[state] = (byte)((accepts ? 1 : 0) | (final ? 2 : 0) | (finite ? 4 : 0));
         return state;
     }
 
@@ -76,8 +99,9 @@ internal sealed class LexerStates
         var count = _lists[state].Length;
         for (var index = 1; index < count; index += 2) _pool.Refine(_lists[state][index], _classes);
         Span<int> targets = stackalloc int[256];
-        var representatives = _classes.Representatives;
-        for (var id = 0; id < representatives.Length; id++) targets[id] = Step(state, count, representatives[id]);
+        Span<byte> representatives = stackalloc byte[256];
+        _classes.Representatives.CopyTo(representatives);
+        for (var id = 0; id < _classes.Count; id++) targets[id] = Step(state, count, representatives[id]);
 
         var row = new int[256];
         var classOf = _classes.ClassOf;

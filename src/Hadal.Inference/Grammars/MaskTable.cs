@@ -14,10 +14,13 @@ internal sealed class MaskTable
     private readonly List<Array?> _known = [];
     private readonly List<int> _chain = [];
     private readonly ulong[] _mask;
-    private readonly int[][] _rows;
-    private readonly bool[] _loops;
+    private readonly int[]?[] _rows;
+    private readonly bool[] _alive;
     private readonly int[] _configurations;
+    private readonly int[] _states;
     private ByteSet _left;
+    private bool _isPassing;
+    private bool _hasLeft;
     private long _steps;
     private long _parserSteps;
 
@@ -27,7 +30,8 @@ internal sealed class MaskTable
         _plain = new PlainSteps(_lexer);
         _mask = new ulong[trie.MaskLength];
         _rows = new int[trie.MaxTokenBytes + 2][];
-        _loops = new bool[trie.MaxTokenBytes + 2];
+        _states = new int[trie.MaxTokenBytes + 2];
+        _alive = new bool[trie.MaxTokenBytes + 2];
         _configurations = new int[trie.MaxTokenBytes + 2];
     }
 
@@ -52,7 +56,7 @@ internal sealed class MaskTable
     {
         Array.Clear(_mask);
         (_steps, _parserSteps) = (0, _tables.Parser.Steps);
-        _left = ByteSet.None;
+        (_hasLeft, _isPassing) = (false, false);
         if (_tables.IsComplete(configuration))
             foreach (var id in _trie.EndTokenIds) _mask[id >> 6] |= 1UL << id;
         if (_tables.ScanCount(configuration) != 1 || !TryPlain(_tables.ScanAt(configuration, 0)))
@@ -97,10 +101,11 @@ internal sealed class MaskTable
         }
         Rests(plain.RestsAfter(0), 0, scan);
         _left = first.Exceptions;
+        _hasLeft = !_left.IsEmpty;
         if (loops && last == 1) Rests(plain.RestsAfterSome, 1, scan);
         else
             for (var count = 1; count <= (loops ? plain.MaxPrefix : last); count++) Rests(plain.RestsAfter(count), Math.Min(count, last), scan);
-        _left = ByteSet.None;
+        _hasLeft = false;
         foreach (var value in first.Exceptions)
             if (_trie.Whole.ChildOfRoot(value) is var child && child >= 0) WalkScan(_trie.Whole, child, _trie.Whole.Nodes[child].End, scan);
         return true;
@@ -126,7 +131,10 @@ internal sealed class MaskTable
 
     private void Rests(TrieNodes? trie, int count, Scan scan)
     {
-        if (trie is not null) WalkScan(trie, 0, trie.Count, scan with { Lexer = _chain[count] });
+        if (trie is null) return;
+        _isPassing = _chain.Count > 2;
+        WalkScan(trie, 0, trie.Count, scan with { Lexer = _chain[count] });
+        _isPassing = false;
     }
 
     /// <summary>Walks nodes with the same parent from a configuration.</summary>
@@ -144,7 +152,7 @@ internal sealed class MaskTable
         {
             ref readonly var node = ref nodes[index];
             var from = _configurations[node.Depth];
-            Count();
+            Count(1);
             var next = _tables.Live(from).Contains(node.Value) ? _tables.Step(from, node.Value) : GrammarTables.Dead;
             var below = index + 1;
             index = node.End;
@@ -165,52 +173,63 @@ internal sealed class MaskTable
     {
         if (index >= end) return;
         var nodes = trie.Nodes;
+        var rows = _rows;
+        var alive = _alive;
         Enter(nodes[index].Depth, scan.Lexer);
-        while (index < end)
+        for (var visited = 0; index < end; visited++)
         {
+            if ((visited & 63) == 63) Count(64);
             ref readonly var node = ref nodes[index];
-            if (node.IsPlain && _loops[node.Depth])
+            int depth = node.Depth;
+            if (node.IsPlain && alive[depth])
             {
                 Allow(trie, node.FirstToken, nodes[node.End].FirstToken);
                 index = node.End;
                 continue;
             }
-            Count();
-            var target = _rows[node.Depth][node.Value];
-            var below = index + 1;
-            index = node.End;
-            if (target == 0) continue;
-            Allow(trie, node.FirstToken, nodes[below].FirstToken);
-            if (below == node.End) continue;
-            if ((target & 1) != 0) Walk(trie, below, node.End, _tables.Border(target >> 1, scan.Parser));
-            else
+            var target = rows[depth] is { } row ? row[node.Value] : _lexer.Entry(_states[depth], node.Value);
+            if (target == 0)
             {
-                Enter(node.Depth + 1, target >> 1);
-                index = below;
+                index = node.End;
+                continue;
             }
+            ref readonly var below = ref nodes[++index];
+            if (below.FirstToken != node.FirstToken) Allow(trie, node.FirstToken, below.FirstToken);
+            if (index == node.End) continue;
+            if ((target & 1) == 0)
+            {
+                Enter(depth + 1, target >> 1);
+                continue;
+            }
+            Walk(trie, index, node.End, _tables.Border(target >> 1, scan.Parser));
+            index = node.End;
+            Count(1);
         }
     }
 
     private void Enter(int depth, int state)
     {
-        _rows[depth] = _lexer.Row(state);
-        _loops[depth] = _plain.IsLoop(state);
+        _rows[depth] = _isPassing ? null : _lexer.Row(state);
+        _states[depth] = state;
+        _alive[depth] = !_isPassing && _plain.IsAlive(state);
     }
 
     private void Allow(TrieNodes trie, int from, int to)
     {
-        var tokens = trie.Tokens;
-        for (; from < to; from++)
+        var tokens = trie.Tokens.AsSpan(from, to - from);
+        var mask = _mask;
+        if (_hasLeft)
         {
-            var id = tokens[from];
-            if (!_left.IsEmpty && _left.Contains(_trie.Plain.FirstBytes[id])) continue;
-            _mask[id >> 6] |= 1UL << id;
+            foreach (var id in tokens)
+                if (!_left.Contains(_trie.Plain.FirstBytes[id])) mask[id >> 6] |= 1UL << id;
+            return;
         }
+        foreach (var id in tokens) mask[id >> 6] |= 1UL << id;
     }
 
-    private void Count()
+    private void Count(int steps)
     {
-        _steps++;
+        _steps += steps;
         if (_steps + _tables.Parser.Steps - _parserSteps > _limits.MaxStepsPerMask)
             throw GrammarException.Limit("steps for one mask", _limits.MaxStepsPerMask, nameof(GrammarLimits.MaxStepsPerMask));
     }

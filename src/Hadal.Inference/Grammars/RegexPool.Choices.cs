@@ -8,6 +8,7 @@ public sealed partial class RegexPool
     /// <summary>Common beginnings longer than this are shared by derivatives only, not by terms.</summary>
     private const int MaxSharedPrefix = 256;
 
+    private readonly Dictionary<int, bool> _isPrefixFree = [];
     private int _prefixDepth;
 
     /// <summary>The union: flat, sorted, without repetitions, beginnings shared, touching bounds joined.</summary>
@@ -54,6 +55,7 @@ public sealed partial class RegexPool
         }
         if (first.IsEmpty || others.Contains(EmptyId)) return nullable ? EmptyId : NothingId;
         JoinSets(others);
+        IntersectBounds(others);
         if (others[0] == NothingId) return NothingId;
         return others.Count == 1 ? others[0] : InternChildren(TermKind.And, CollectionsMarshal.AsSpan(others));
     }
@@ -174,6 +176,36 @@ public sealed partial class RegexPool
         others.RemoveAll(id => _terms[id].Kind == TermKind.Set);
         others.Add(SetTerm(set));
         SortDistinct(others);
+    }
+
+    /// <summary>r* and r{a,b} is r{a,b}; r{a,b} and r{c,d} is the repeat within both bounds where a text tells how often it repeats r.</summary>
+    private void IntersectBounds(List<int> others)
+    {
+        for (var index = 0; index < others.Count; index++)
+        {
+            var term = _terms[others[index]];
+            for (var other = 0; other < others.Count && term.Kind == TermKind.Repeat; other++)
+            {
+                var second = _terms[others[other]];
+                if (other == index || second.Kind != TermKind.Repeat || second.A != term.A) continue;
+                if (!(second.B == 0 && second.C == Unbounded) && !IsPrefixFree(term.A)) continue;
+                var max = term.C == Unbounded ? second.C : second.C == Unbounded ? term.C : Math.Min(term.C, second.C);
+                var min = Math.Max(term.B, second.B);
+                others[index] = max != Unbounded && min > max ? NothingId : RepeatTerm(term.A, min, max);
+                others.RemoveAt(other);
+                SortDistinct(others);
+                (index, other) = (-1, others.Count);
+            }
+        }
+    }
+
+    /// <summary>True if no match of a term begins another one, so that a text is a repetition of it in one way only.</summary>
+    private bool IsPrefixFree(int id)
+    {
+        if (_isPrefixFree.TryGetValue(id, out var known)) return known;
+        _isPrefixFree[id] = false;
+        if (_terms[id].Nullable || _terms[id].Intersects || !_terms[id].Finite) return false;
+        return _isPrefixFree[id] = IsNothing(AndTerm([id, ConcatTerm(id, ConcatTerm(AnyByteId, AnythingId))]));
     }
 
     private bool HasSetHead(int id) => _terms[id].Kind == TermKind.Concat && _terms[_terms[id].A].Kind == TermKind.Set;

@@ -5,6 +5,7 @@ public sealed partial class RegexPool
 {
     private readonly LongMap _derivatives = new();
     private readonly Dictionary<int, bool> _isNothing = [];
+    private readonly ByteClasses _searchClasses = new();
 
     /// <summary>What may follow the byte.</summary>
     internal int Derivative(int id, byte value)
@@ -113,10 +114,24 @@ public sealed partial class RegexPool
         {
             TermKind.Repeat => IsNothing(term.A),
             TermKind.Or => AllNothing(term),
+            TermKind.And when LeavesMost(term) => false,
             _ => !LeadsToMatch(id),
         };
         _isNothing[id] = nothing;
         return nothing;
+    }
+
+    /// <summary>True for an infinite set from which only finite sets are taken away, which leaves something.</summary>
+    private bool LeavesMost(in Term and)
+    {
+        var infinite = 0;
+        foreach (var id in ChildrenOf(and))
+        {
+            ref readonly var child = ref _terms[id];
+            if (child.Kind == TermKind.Not && _terms[child.A].Finite) continue;
+            if (child.Finite || child.Intersects || ++infinite > 1) return false;
+        }
+        return infinite == 1;
     }
 
     private bool AllNothing(Term term)
@@ -151,10 +166,10 @@ public sealed partial class RegexPool
 
         void Push(int term, int depth)
         {
-            var classes = new ByteClasses();
-            Refine(term, classes);
+            _searchClasses.Clear();
+            Refine(term, _searchClasses);
             var first = _terms[term].First;
-            foreach (var value in classes.Representatives)
+            foreach (var value in _searchClasses.Representatives)
                 if (first.Contains(value) && Derivative(term, value) is var derivative && derivative != NothingId && !seen.Contains(derivative))
                     pending.Push((derivative, depth));
         }

@@ -38,6 +38,9 @@ internal struct Term
     /// <summary>Holds an intersection or a complement, so that it may match nothing without being <see cref="TermKind.Nothing"/>.</summary>
     public bool Intersects;
 
+    /// <summary>Matches finitely many strings, as far as its form shows.</summary>
+    public bool Finite;
+
     /// <summary>Recursion depth of a derivative.</summary>
     public int Depth;
 
@@ -206,6 +209,13 @@ public sealed partial class RegexPool
 
     private void Describe(ref Term term)
     {
+        term.Finite = term.Kind switch
+        {
+            TermKind.Concat => _terms[term.A].Finite && _terms[term.B].Finite,
+            TermKind.Not => false,
+            TermKind.Repeat => term.C != Unbounded && _terms[term.A].Finite,
+            _ => true,
+        };
         switch (term.Kind)
         {
             case TermKind.Empty:
@@ -247,9 +257,11 @@ public sealed partial class RegexPool
         term.Nullable = !isOr;
         term.Intersects = !isOr;
         term.First = isOr ? ByteSet.None : ByteSet.All;
+        term.Finite = isOr;
         foreach (var id in ChildrenOf(term))
         {
             ref readonly var child = ref _terms[id];
+            term.Finite = isOr ? term.Finite && child.Finite : term.Finite || child.Finite;
             term.Nullable = isOr ? term.Nullable || child.Nullable : term.Nullable && child.Nullable;
             term.Intersects |= child.Intersects;
             term.First = isOr ? term.First | child.First : term.First & child.First;

@@ -52,17 +52,20 @@ public sealed class TokenTrie
     /// <summary>What is known of tokens that are plain text.</summary>
     internal PlainTokens Plain { get; }
 
-    /// <summary>The tokens of a tokenizer; built at the first call for it. End tokens are those its files name.</summary>
+    /// <summary>The tokens of a tokenizer; built at the first call for it and these end tokens.</summary>
     /// <param name="tokenizer">The tokenizer.</param>
-    public static TokenTrie Of(Tokenizer tokenizer)
+    /// <param name="endTokenIds">Ids that end a text; those its files name where null. Ids outside of the vocabulary count for nothing.</param>
+    public static TokenTrie Of(Tokenizer tokenizer, IReadOnlyList<int>? endTokenIds = null)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
-        return Built.GetValue(tokenizer, static tokenizer => new TokenTrie(
-            [.. Enumerable.Range(0, tokenizer.VocabSize).Select(id => tokenizer.IsControl(id) ? [] : tokenizer.TokenBytes(id).ToArray())],
-            [.. tokenizer.EosTokenIds.Where(id => (uint)id < (uint)tokenizer.VocabSize)])
+        int[] ends = [.. (endTokenIds ?? tokenizer.EosTokenIds).Where(id => (uint)id < (uint)tokenizer.VocabSize)];
+        if (Built.TryGetValue(tokenizer, out var built) && built.EndTokenIds.SequenceEqual(ends)) return built;
+        built = new TokenTrie([.. Enumerable.Range(0, tokenizer.VocabSize).Select(id => tokenizer.IsControl(id) ? [] : tokenizer.TokenBytes(id).ToArray())], ends)
         {
             Tokenizer = tokenizer,
-        });
+        };
+        Built.AddOrUpdate(tokenizer, built);
+        return built;
     }
 
     /// <summary>Bytes of a token; empty for control tokens, end tokens and ids without a token.</summary>
