@@ -36,9 +36,9 @@ internal static class PretrainCommand
             Console.Out.WriteLine(model);
             return 0;
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException fault)
         {
-            Console.Error.WriteLine("hadal-train: interrupted; a checkpoint was written, --resume goes on from it");
+            Console.Error.WriteLine($"hadal-train: {fault.Message}");
             return Interrupted;
         }
         catch (Exception fault) when (fault is TrainingException or CheckpointException or IOException or UnauthorizedAccessException or NotSupportedException or DllNotFoundException)
@@ -48,8 +48,10 @@ internal static class PretrainCommand
         }
         catch (ExternalException fault)
         {
-            // libtorch puts its call stack behind the first line; the usual reason is memory.
-            Console.Error.WriteLine($"hadal-train: libtorch: {fault.Message.Split('\n')[0]}; where memory ran out, lower batch_sequences and raise accumulation_steps");
+            // libtorch puts its call stack behind the first line.
+            var sentence = fault.Message.Split('\n')[0];
+            var isMemory = sentence.Contains("memory", StringComparison.OrdinalIgnoreCase) || sentence.Contains("alloc", StringComparison.OrdinalIgnoreCase);
+            Console.Error.WriteLine($"hadal-train: libtorch: {sentence}{(isMemory ? "; lower batch_sequences and raise accumulation_steps" : "")}");
             return Failed;
         }
 

@@ -46,9 +46,11 @@ public static class BpeTrainer
     /// <param name="texts">The training text in pieces of any size; no pre-token crosses from one to the next.</param>
     /// <param name="preTokenize">Splits a text into pre-tokens, as the tokenizer will.</param>
     /// <param name="options">Size and special tokens.</param>
+    /// <param name="cancellation">Looked at between texts and between merges.</param>
     /// <exception cref="ArgumentException">The vocabulary has no room for the bytes, or a special token stands twice.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static BpeVocabulary Train(
-        IEnumerable<string> texts, Func<string, IEnumerable<string>> preTokenize, BpeTrainerOptions options)
+        IEnumerable<string> texts, Func<string, IEnumerable<string>> preTokenize, BpeTrainerOptions options, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(texts);
         ArgumentNullException.ThrowIfNull(preTokenize);
@@ -61,10 +63,12 @@ public static class BpeTrainer
 
         Dictionary<string, long> counts = [];
         foreach (var text in texts)
-            foreach (var piece in preTokenize(text))
-                CollectionsMarshal.GetValueRefOrAddDefault(counts, piece, out _)++;
+        {
+            cancellation.ThrowIfCancellationRequested();
+            foreach (var piece in preTokenize(text)) CollectionsMarshal.GetValueRefOrAddDefault(counts, piece, out _)++;
+        }
 
-        return new Learner(counts, options).Learn(mergeCount);
+        return new Learner(counts, options).Learn(mergeCount, cancellation);
     }
 
     /// <summary>The state of one training: words as token ids, pair counts, and where each pair occurs.</summary>
@@ -101,10 +105,11 @@ public static class BpeTrainer
             foreach (var pair in _pairCounts.Keys) Enqueue(pair);
         }
 
-        public BpeVocabulary Learn(int mergeCount)
+        public BpeVocabulary Learn(int mergeCount, CancellationToken cancellation)
         {
             while (_merges.Count < mergeCount && _queue.TryDequeue(out var pair, out var priority))
             {
+                cancellation.ThrowIfCancellationRequested();
                 var count = _pairCounts.GetValueOrDefault(pair);
                 if (count != -priority.NegativeCount)
                 {

@@ -1,6 +1,3 @@
-using System.IO.Compression;
-using System.Text;
-
 namespace Hadal.Training.Data;
 
 /// <summary>One text file to learn from.</summary>
@@ -14,7 +11,7 @@ public sealed record TextSource
     /// <summary>A line that stands between documents; the empty string for blank lines. Null: the file is one document.</summary>
     public string? Separator { get; init; }
 
-    /// <summary>How often the text is read per epoch; 1 once, 0.5 every other window, 3 three times.</summary>
+    /// <summary>How often the text is read per epoch; 1 once, 0.5 every other window, 3 three times. At most 100.</summary>
     public double Weight { get; init; } = 1;
 
     /// <summary>Under which name its held-out part is measured, for example <c>en</c> or <c>zh</c>.</summary>
@@ -25,25 +22,10 @@ public sealed record TextSource
     public double HeldOut { get; init; } = 0.01;
 
     /// <summary>Reads the documents, without empty ones.</summary>
-    /// <exception cref="TrainingException">The file cannot be read.</exception>
-    internal List<string> ReadDocuments(string folder)
+    /// <exception cref="TrainingException">The file cannot be read, is damaged or no UTF-8.</exception>
+    internal List<string> ReadDocuments(string folder, CancellationToken cancellation)
     {
-        var path = System.IO.Path.GetFullPath(Path, folder);
-        string text;
-        try
-        {
-            using var file = File.OpenRead(path);
-            using Stream stream = path.EndsWith(".gz", StringComparison.Ordinal) ? new GZipStream(file, CompressionMode.Decompress) : file;
-            using var reader = new StreamReader(stream, Encoding.UTF8);
-            text = reader.ReadToEnd();
-        }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or InvalidDataException)
-        {
-            throw new TrainingException($"sources: {path}: {fault.Message}", fault);
-        }
-
-        // U+FFFD stands for what was not UTF-8; the tokenizer asks for well-formed text.
-        text = text.ReplaceLineEndings("\n");
+        var text = SourceText.Read(System.IO.Path.GetFullPath(Path, folder), SourceText.MaxCharacters, cancellation).ReplaceLineEndings("\n");
         if (Separator is null) return string.IsNullOrWhiteSpace(text) ? [] : [text];
 
         var mark = Separator.Length == 0 ? "\n\n" : $"\n{Separator}\n";

@@ -11,9 +11,11 @@ namespace Hadal.Training.Data;
 /// <summary>Training text as token ids in files, and held-out text beside them.</summary>
 /// <remarks>Each source is one file of 16-bit (32-bit above 65,536 tokens) little-endian ids: start token, document, end token, and so on.
 /// <c>heldout-&lt;language&gt;.txt</c> is the text kept back, byte for byte what is measured. <c>data.json</c> is written last and says from
-/// which text and tokenizer the files were made; where it still fits, nothing is made again.</remarks>
+/// which text and tokenizer the files were made and what their hashes are; where it still fits, nothing is made again.</remarks>
 public sealed class TokenData
 {
+    private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+
     private readonly ushort[][] _short;
     private readonly int[][] _wide;
     private readonly double[] _weights;
@@ -41,46 +43,60 @@ public sealed class TokenData
     public long TokenCount => _short.Sum(ids => (long)ids.Length) + _wide.Sum(ids => (long)ids.Length);
 
     /// <summary>Path of the held-out text of <paramref name="language"/>.</summary>
-    public string HeldOutPath(string language) => Path.Combine(Directory, $"heldout-{language}.txt");
+    public string HeldOutPath(string language) => Path.Combine(Directory, HeldOutName(language));
 
     /// <summary>Reads all training documents, for a tokenizer to learn from.</summary>
+    /// <param name="sources">The texts.</param>
+    /// <param name="folder">Where relative source paths start.</param>
+    /// <param name="seed">Draws the held-out documents.</param>
+    /// <param name="cancellation">Ends the reading.</param>
     /// <exception cref="TrainingException">A source cannot be read.</exception>
-    public static IEnumerable<string> TrainingTexts(IReadOnlyList<TextSource> sources, string folder, long seed)
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public static IEnumerable<string> TrainingTexts(IReadOnlyList<TextSource> sources, string folder, long seed, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(sources);
         for (var index = 0; index < sources.Count; index++)
         {
-            foreach (var document in sources[index].Split(sources[index].ReadDocuments(folder), seed, index).Train)
+            foreach (var document in sources[index].Split(sources[index].ReadDocuments(folder, cancellation), seed, index).Train)
             {
                 foreach (var piece in EvaluationTokens.Pieces(new StringReader(document))) yield return piece;
             }
         }
     }
 
-    /// <summary>Opens the token files in <paramref name="directory"/>, making them first where they are missing or made from something else.</summary>
+    /// <summary>Opens the token files in <paramref name="directory"/>, making them first where they are missing, damaged or made from something else.</summary>
     /// <param name="directory">Where the files belong.</param>
     /// <param name="sources">The texts.</param>
     /// <param name="folder">Where relative source paths start.</param>
     /// <param name="tokenizerDirectory">Folder of <c>tokenizer.json</c>.</param>
     /// <param name="seed">Draws the held-out documents.</param>
+    /// <param name="cancellation">Ends the making.</param>
     /// <exception cref="TrainingException">A source cannot be read or the files cannot be written.</exception>
     /// <exception cref="CheckpointException">The tokenizer cannot be read.</exception>
-    public static TokenData Open(string directory, IReadOnlyList<TextSource> sources, string folder, string tokenizerDirectory, long seed)
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public static TokenData Open(
+        string directory, IReadOnlyList<TextSource> sources, string folder, string tokenizerDirectory, long seed, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(sources);
         var tokenizer = TokenizerLoader.FromDirectory(tokenizerDirectory);
-        var fingerprint = FingerprintOf(sources, folder, tokenizerDirectory, seed);
+        var fingerprint = FingerprintOf(sources, folder, tokenizerDirectory, seed, cancellation);
         var marker = Path.Combine(directory, "data.json");
-        if (!IsMadeFrom(marker, fingerprint)) Make(directory, sources, folder, tokenizer, seed, fingerprint, marker);
+        string[] languages = [.. sources.Where(source => source.HeldOut > 0).Select(source => source.Language).Distinct()];
+        var files = ReadFiles(directory, sources.Count, languages, HashesOf(marker, fingerprint));
+        if (files is null)
+        {
+            Make(directory, sources, folder, tokenizer, seed, fingerprint, marker, cancellation);
+            files = ReadFiles(directory, sources.Count, languages, HashesOf(marker, fingerprint))
+                ?? throw new TrainingException($"{directory}: its files are not what was just written there; look at the disk, or use another output");
+        }
 
         var isWide = tokenizer.VocabSize > 65536;
-        var files = Enumerable.Range(0, sources.Count).Select(index => File.ReadAllBytes(IdsPath(directory, index))).ToList();
         return new TokenData(
             directory,
             isWide ? [] : [.. files.Select(bytes => MemoryMarshal.Cast<byte, ushort>(bytes).ToArray())],
             isWide ? [.. files.Select(bytes => MemoryMarshal.Cast<byte, int>(bytes).ToArray())] : [],
             [.. sources.Select(source => source.Weight)],
-            [.. sources.Where(source => source.HeldOut > 0).Select(source => source.Language).Distinct()],
+            languages,
             fingerprint);
     }
 
@@ -121,70 +137,119 @@ public sealed class TokenData
 
     private int Length(int source) => _short.Length > 0 ? _short[source].Length : _wide[source].Length;
 
-    private static string IdsPath(string directory, int source) => Path.Combine(directory, string.Create(CultureInfo.InvariantCulture, $"train-{source}.bin"));
+    private static string IdsName(int source) => string.Create(CultureInfo.InvariantCulture, $"train-{source}.bin");
 
-    private static string FingerprintOf(IReadOnlyList<TextSource> sources, string folder, string tokenizerDirectory, long seed)
+    private static string HeldOutName(string language) => $"heldout-{language}.txt";
+
+    private static string FingerprintOf(IReadOnlyList<TextSource> sources, string folder, string tokenizerDirectory, long seed, CancellationToken cancellation)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(File.ReadAllBytes(Path.Combine(tokenizerDirectory, "tokenizer.json")));
-        AppendSources(hash, sources, folder, seed);
+        AppendSources(hash, sources, folder, seed, cancellation);
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
     /// <summary>Adds the texts and how they are split to <paramref name="hash"/>.</summary>
     /// <exception cref="TrainingException">A source does not exist or cannot be read.</exception>
-    internal static void AppendSources(IncrementalHash hash, IReadOnlyList<TextSource> sources, string folder, long seed)
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    internal static void AppendSources(IncrementalHash hash, IReadOnlyList<TextSource> sources, string folder, long seed, CancellationToken cancellation)
     {
         foreach (var source in sources)
         {
             var path = Path.GetFullPath(source.Path, folder);
-            if (!File.Exists(path)) throw new TrainingException($"sources: {path}: no such file");
+            using var file = RegularFile.Open(path, $"sources: {path}");
             hash.AppendData(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{seed}|{source.Separator}|{source.Language}|{source.HeldOut}|")));
-            hash.AppendData(SHA256.HashData(File.ReadAllBytes(path)));
+            hash.AppendData(HashOf(file, cancellation));
         }
     }
 
-    private static bool IsMadeFrom(string marker, string fingerprint)
+    private static byte[] HashOf(FileStream file, CancellationToken cancellation)
     {
-        if (!File.Exists(marker)) return false;
-        using var document = JsonDocument.Parse(File.ReadAllBytes(marker));
-        return document.RootElement.GetProperty("fingerprint").GetString() == fingerprint;
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var block = new byte[1 << 20];
+        for (int count; (count = file.Read(block)) > 0; hash.AppendData(block, 0, count)) cancellation.ThrowIfCancellationRequested();
+        return hash.GetHashAndReset();
+    }
+
+    /// <summary>The hashes of the files by name, as <c>data.json</c> has them; null where it was made from something else, or says nothing that can be read.</summary>
+    private static Dictionary<string, string>? HashesOf(string marker, string fingerprint)
+    {
+        if (!File.Exists(marker)) return null;
+        try
+        {
+            var made = JsonSerializer.Deserialize<MadeData>(File.ReadAllBytes(marker), Json);
+            return made?.Fingerprint == fingerprint ? made.Hashes : null;
+        }
+        catch (JsonException)
+        {
+            // Whatever happened to it, the files can be made again.
+            return null;
+        }
+    }
+
+    /// <summary>The token files, or null where a file is not the one that was written.</summary>
+    private static List<byte[]>? ReadFiles(string directory, int sourceCount, IEnumerable<string> languages, Dictionary<string, string>? hashes)
+    {
+        if (hashes is null) return null;
+        var ids = new List<byte[]>();
+        foreach (var name in Enumerable.Range(0, sourceCount).Select(IdsName).Concat(languages.Select(HeldOutName)))
+        {
+            var path = Path.Combine(directory, name);
+            if (!File.Exists(path)) return null;
+            var bytes = File.ReadAllBytes(path);
+            if (hashes.GetValueOrDefault(name) != Convert.ToHexStringLower(SHA256.HashData(bytes))) return null;
+            if (ids.Count < sourceCount) ids.Add(bytes);
+        }
+
+        return ids;
     }
 
     private static void Make(
-        string directory, IReadOnlyList<TextSource> sources, string folder, Tokenizer tokenizer, long seed, string fingerprint, string marker)
+        string directory, IReadOnlyList<TextSource> sources, string folder, Tokenizer tokenizer, long seed, string fingerprint, string marker, CancellationToken cancellation)
     {
         System.IO.Directory.CreateDirectory(directory);
         File.Delete(marker);
         var heldOut = new Dictionary<string, StringBuilder>(StringComparer.Ordinal);
-        var counts = new List<object>();
+        var counts = new List<MadeSource>();
+        var hashes = new Dictionary<string, string>(StringComparer.Ordinal);
         for (var index = 0; index < sources.Count; index++)
         {
             var source = sources[index];
-            var (train, kept) = source.Split(source.ReadDocuments(folder), seed, index);
-            var ids = Encode(train, tokenizer);
-            AtomicFile.Write(IdsPath(directory, index), stream => WriteIds(stream, ids, tokenizer.VocabSize > 65536));
+            var (train, kept) = source.Split(source.ReadDocuments(folder, cancellation), seed, index);
+            var ids = Encode(train, tokenizer, cancellation);
+            Write(IdsName(index), IdBytes(ids, tokenizer.VocabSize > 65536));
             if (source.HeldOut > 0)
             {
                 if (!heldOut.TryGetValue(source.Language, out var text)) heldOut.Add(source.Language, text = new StringBuilder());
                 foreach (var document in kept) text.Append(document);
             }
 
-            counts.Add(new { path = source.Path, documents = train.Count, characters = train.Sum(document => (long)document.Length), tokens = ids.Count, held_out_documents = kept.Count });
+            counts.Add(new MadeSource(source.Path, train.Count, train.Sum(document => (long)document.Length), ids.Count, kept.Count));
         }
 
-        foreach (var (language, text) in heldOut) AtomicFile.Write(Path.Combine(directory, $"heldout-{language}.txt"), stream => stream.Write(Encoding.UTF8.GetBytes(text.ToString())));
-        AtomicFile.Write(marker, stream => JsonSerializer.Serialize(stream, new { fingerprint, sources = counts }));
+        foreach (var (language, text) in heldOut) Write(HeldOutName(language), Encoding.UTF8.GetBytes(text.ToString()));
+        AtomicFile.Write(marker, stream => JsonSerializer.Serialize(stream, new MadeData(fingerprint, hashes, counts), Json));
+
+        void Write(string name, byte[] bytes)
+        {
+            hashes.Add(name, Convert.ToHexStringLower(SHA256.HashData(bytes)));
+            AtomicFile.Write(Path.Combine(directory, name), stream => stream.Write(bytes));
+        }
     }
 
-    private static List<int> Encode(List<string> documents, Tokenizer tokenizer)
+    private static List<int> Encode(List<string> documents, Tokenizer tokenizer, CancellationToken cancellation)
     {
         // Documents are independent, so they are encoded in parallel and joined in order.
-        var encoded = documents.AsParallel().AsOrdered().Select(document =>
+        var encoded = documents.AsParallel().AsOrdered().WithCancellation(cancellation).Select(document =>
         {
             var ids = new List<int>();
             if (tokenizer.BosTokenId is { } bos) ids.Add(bos);
-            foreach (var piece in EvaluationTokens.Pieces(new StringReader(document))) ids.AddRange(tokenizer.Encode(piece, addSpecial: false));
+            foreach (var piece in EvaluationTokens.Pieces(new StringReader(document)))
+            {
+                cancellation.ThrowIfCancellationRequested();
+                ids.AddRange(tokenizer.Encode(piece, addSpecial: false));
+            }
+
             if (tokenizer.EosTokenIds.Count > 0) ids.Add(tokenizer.EosTokenIds[0]);
             return ids;
         });
@@ -193,9 +258,12 @@ public sealed class TokenData
         return all;
     }
 
-    private static void WriteIds(Stream stream, List<int> ids, bool isWide)
-    {
-        if (isWide) stream.Write(MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(ids)));
-        else stream.Write(MemoryMarshal.AsBytes<ushort>(ids.Select(id => checked((ushort)id)).ToArray()));
-    }
+    private static byte[] IdBytes(List<int> ids, bool isWide) => isWide
+        ? MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(ids)).ToArray()
+        : MemoryMarshal.AsBytes<ushort>(ids.Select(id => checked((ushort)id)).ToArray()).ToArray();
+
+    /// <summary>What <c>data.json</c> says.</summary>
+    private sealed record MadeData(string? Fingerprint, Dictionary<string, string>? Hashes, IReadOnlyList<MadeSource>? Sources);
+
+    private sealed record MadeSource(string Path, int Documents, long Characters, int Tokens, int HeldOutDocuments);
 }

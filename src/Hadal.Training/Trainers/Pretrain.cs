@@ -24,7 +24,7 @@ public static class Pretrain
     /// <param name="options">The run.</param>
     /// <param name="resume">Goes on from the newest complete checkpoint of the output folder, where there is one.</param>
     /// <param name="progress">Told after every step; may be null.</param>
-    /// <param name="cancellation">Checked between steps; a checkpoint is written before leaving.</param>
+    /// <param name="cancellation">Checked while texts are read and between steps; then a checkpoint is written before leaving. The exception's message says which.</param>
     /// <returns>Path of the finished checkpoint directory.</returns>
     /// <exception cref="TrainingException">The run cannot start or go on.</exception>
     /// <exception cref="CheckpointException">Tokenizer, config or checkpoint cannot be used.</exception>
@@ -40,11 +40,7 @@ public static class Pretrain
         TrainingCheckpoint.RemoveLeftovers(checkpoints);
         var latest = TrainingCheckpoint.Latest(checkpoints);
         if (latest is not null && !resume) throw new TrainingException($"{checkpoints}: has checkpoints of an earlier run; use --resume to go on, or another output");
-
-        var tokenizerDirectory = TrainedTokenizer.Prepare(options);
-        var tokenizer = TokenizerLoader.FromDirectory(tokenizerDirectory);
-        var config = ReadConfig(options, tokenizer);
-        var data = TokenData.Open(Path.Combine(output, "data"), options.Sources, options.Folder, tokenizerDirectory, options.Seed);
+        var (tokenizerDirectory, tokenizer, config, data) = Prepare(options, cancellation);
 
         random.manual_seed(options.Seed);
         using var model = new DeepSeekModel(config, ComputeTypeOf(options));
@@ -55,6 +51,7 @@ public static class Pretrain
             var state = TrainingCheckpoint.Load(latest, model, parameters);
             if (state.DataFingerprint != data.Fingerprint) throw new TrainingException($"{latest}: was trained on other data or another tokenizer; use another output");
             step = state.Step;
+            if (step > options.TotalSteps) throw new TrainingException($"{latest}: has done {step} steps, more than the {options.TotalSteps} of this run; ask for more steps, or use another output");
         }
 
         var log = MetricsLog.Open(Path.Combine(output, "metrics.jsonl"), step);
@@ -91,10 +88,26 @@ public static class Pretrain
 
             if (isLast || cancellation.IsCancellationRequested || (options.CheckpointEverySteps > 0 && step % options.CheckpointEverySteps == 0))
                 TrainingCheckpoint.Save(checkpoints, model, parameters, new TrainingState(step, data.Fingerprint), tokenizerDirectory, options.KeepCheckpoints);
-            cancellation.ThrowIfCancellationRequested();
+            if (cancellation.IsCancellationRequested) throw new OperationCanceledException("interrupted; a checkpoint was written, --resume goes on from it", cancellation);
         }
 
         return Finish(options, model, tokenizerDirectory);
+    }
+
+    /// <summary>What a run needs before it has a model: made once, and found again by a run that is resumed.</summary>
+    private static (string TokenizerDirectory, Tokenizer Tokenizer, DeepSeekConfig Config, TokenData Data) Prepare(PretrainOptions options, CancellationToken cancellation)
+    {
+        try
+        {
+            var directory = TrainedTokenizer.Prepare(options, cancellation);
+            var tokenizer = TokenizerLoader.FromDirectory(directory);
+            var config = ReadConfig(options, tokenizer);
+            return (directory, tokenizer, config, TokenData.Open(Path.Combine(options.OutputDirectory, "data"), options.Sources, options.Folder, directory, options.Seed, cancellation));
+        }
+        catch (OperationCanceledException fault)
+        {
+            throw new OperationCanceledException("interrupted while the texts were read, before a step; the same command begins again", fault, cancellation);
+        }
     }
 
     private static ScalarType ComputeTypeOf(PretrainOptions options) => options.ComputeType == "bfloat16" ? ScalarType.BFloat16 : ScalarType.Float32;
@@ -110,7 +123,9 @@ public static class Pretrain
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
-            throw new TrainingException($"{path}: cannot be opened: {fault.Message} Is another hadal-train at work there? Wait for it, or use another output", fault);
+            throw new TrainingException(fault is IOException && File.Exists(path)
+                ? $"{path}: another hadal-train is at work there ({fault.Message}); wait for it, or use another output"
+                : $"output: {checkpoints}: cannot be written: {fault.Message}; use another output", fault);
         }
     }
 
@@ -258,11 +273,12 @@ public static class Pretrain
         var path = Path.GetFullPath(options.Model.GetString()!, options.Folder);
         try
         {
-            return JsonNode.Parse(File.ReadAllText(path)) as JsonObject ?? throw new TrainingException($"model: {path}: expected a JSON object");
+            var text = RegularFile.ReadText(path, $"model: {path}");
+            return JsonNode.Parse(text, null, new JsonDocumentOptions { AllowDuplicateProperties = false }) as JsonObject ?? throw new TrainingException($"model: {path}: expected a JSON object");
         }
         catch (JsonException fault)
         {
-            throw new TrainingException($"model: {path}: {fault.Message}", fault);
+            throw new TrainingException($"model: {path}: {JsonFault.Describe(fault)}", fault);
         }
     }
 

@@ -1,6 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
+using Hadal.Checkpoints;
+using Hadal.Checkpoints.Config;
 using Hadal.Training.Data;
 
 namespace Hadal.Training.Trainers;
@@ -9,10 +11,15 @@ namespace Hadal.Training.Trainers;
 /// <remarks>Defaults follow DeepSeek-V3, arXiv:2412.19437, sections 4.2 and 2.1.2, where it states them.</remarks>
 public sealed record PretrainOptions
 {
+    private const long MaxSteps = 1_000_000_000_000;
+    private const int MaxTokensAtOnce = 1 << 24;
+    private const double MaxSourceWeight = 100;
+
     /// <summary>Folder of the run: <c>tokenizer</c>, <c>data</c>, <c>checkpoints</c>, <c>metrics.jsonl</c>, <c>loss.svg</c> and at the end <c>model</c>. Relative to the config file.</summary>
     public required string Output { get; init; }
 
-    /// <summary>A <c>config.json</c> of a DeepSeek family, as an object or a path. <c>vocab_size</c> and the start and end tokens may be left to the tokenizer.</summary>
+    /// <summary>A <c>config.json</c> of a DeepSeek family, as an object or a path. <c>vocab_size</c> and the start and end tokens may be left to the tokenizer.
+    /// Unknown keys of an object are refused; a published file, which may have more keys, is given by its path.</summary>
     public required JsonElement Model { get; init; }
 
     /// <summary>Where the tokenizer comes from.</summary>
@@ -139,11 +146,10 @@ public sealed record PretrainOptions
     private static readonly JsonSerializerOptions Json = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        PropertyNameCaseInsensitive = true,
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-        ReadCommentHandling = JsonCommentHandling.Skip,
-        AllowTrailingCommas = true,
     };
+
+    private static readonly JsonDocumentOptions FileSyntax = new() { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true, AllowDuplicateProperties = false };
 
     /// <summary>Reads a config file and changes single keys.</summary>
     /// <param name="path">JSON file; comments are allowed.</param>
@@ -154,18 +160,36 @@ public sealed record PretrainOptions
         ArgumentNullException.ThrowIfNull(changes);
         try
         {
-            var node = JsonNode.Parse(File.ReadAllText(path), null, new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
+            var node = JsonNode.Parse(RegularFile.ReadText(path, path), null, FileSyntax);
             if (node is not JsonObject root) throw new TrainingException($"{path}: expected a JSON object");
             foreach (var change in changes) Apply(root, change);
-            if (OptionKeys.Faults(root, typeof(PretrainOptions)) is { Count: > 0 } faults) throw new TrainingException($"{path}: {string.Join("; ", faults)}");
+            if ((List<string>)[.. OptionKeys.Faults(root, typeof(PretrainOptions)), .. ModelFaults(root["model"])] is { Count: > 0 } faults) throw new TrainingException($"{path}: {string.Join("; ", faults)}");
             var options = root.Deserialize<PretrainOptions>(Json)! with { Folder = Path.GetDirectoryName(Path.GetFullPath(path))! };
             options.Check(path);
             return options;
         }
-        catch (Exception fault) when (fault is JsonException or IOException or UnauthorizedAccessException)
+        catch (JsonException fault)
         {
-            throw new TrainingException($"{path}: {fault.Message.ReplaceLineEndings(" ")}", fault);
+            throw new TrainingException($"{path}: {JsonFault.Describe(fault)}", fault);
         }
+        catch (InvalidOperationException fault)
+        {
+            throw new TrainingException($"{path}: expected Unicode text, found half of a surrogate pair in a string", fault);
+        }
+    }
+
+    /// <summary>Keys of an inline model that nothing reads: a misspelt one would train another model.</summary>
+    private static List<string> ModelFaults(JsonNode? model)
+    {
+        if (model is not JsonObject json) return [];
+
+        // Families that are not trained here have other keys; they are refused by their name.
+        if (json["model_type"] is JsonValue value && value.TryGetValue<string>(out var family) && family is "llama" or "qwen2" or "qwen3") return [];
+        var faults = OptionKeys.Unknown(json, typeof(DeepSeekConfig), "model.", "rope_parameters");
+        foreach (var key in (string[])["rope_scaling", "rope_parameters"])
+            if (json[key] is JsonObject rope) faults.AddRange(OptionKeys.Unknown(rope, typeof(RopeScaling), $"model.{key}.", "rope_theta"));
+        if (faults.Count > 0) faults.Add("a published config.json, which may have more keys, is given by its path");
+        return faults;
     }
 
     /// <summary>Checks all ranges.</summary>
@@ -181,8 +205,12 @@ public sealed record PretrainOptions
         Expect(Sources.Count > 0, "sources: expected at least one");
         Expect(SequenceLength is >= 8 and <= 1 << 20, $"sequence_length: expected 8 to 1048576, got {SequenceLength}");
         Expect(BatchSequences > 0, $"batch_sequences: expected at least 1, got {BatchSequences}");
+        Expect(BatchSequences * (Math.Max(SequenceLength, SparseSequenceLength) + 1L) <= MaxTokensAtOnce,
+            $"batch_sequences: expected at most {MaxTokensAtOnce} tokens at once, got {BatchSequences} sequences of {Math.Max(SequenceLength, SparseSequenceLength)}; accumulation_steps makes larger steps");
         Expect(AccumulationSteps > 0, $"accumulation_steps: expected at least 1, got {AccumulationSteps}");
-        Expect(TotalSteps > 0 && Steps >= 0 && IndexerWarmupSteps >= 0 && SparseSteps >= 0, $"steps: expected at least 1, got {TotalSteps}");
+        foreach (var (key, steps) in (ReadOnlySpan<(string, long)>)[("steps", Steps), ("indexer_warmup_steps", IndexerWarmupSteps), ("sparse_steps", SparseSteps)])
+            Expect(steps is >= 0 and <= MaxSteps, $"{key}: expected 0 to {MaxSteps}, got {steps}");
+        Expect(Steps != 0 || IndexerWarmupSteps != 0 || SparseSteps != 0, "steps, indexer_warmup_steps, sparse_steps: expected at least 1 together, got 0");
         Expect(ComputeType is "bfloat16" or "float32", $"compute_type: expected bfloat16 or float32, got '{ComputeType}'");
         Expect(SaveType is "bfloat16" or "float32", $"save_type: expected bfloat16 or float32, got '{SaveType}'");
         Expect(Optimizer is "adamw" or "muon", $"optimizer: expected adamw or muon, got '{Optimizer}'");
@@ -203,14 +231,16 @@ public sealed record PretrainOptions
         Expect(EvaluateBytes > 0, $"evaluate_bytes: expected at least 1, got {EvaluateBytes}");
         Expect(Tokenizer.Directory is not null || Tokenizer.VocabSize >= Tokenizer.SmallestVocabSize,
             $"tokenizer.vocab_size: expected at least {Tokenizer.SmallestVocabSize} (special tokens and bytes), got {Tokenizer.VocabSize}");
-        Expect(Tokenizer.SpecialTokens is null || (Tokenizer.SpecialTokens.Count >= 2 && Tokenizer.SpecialTokens.Distinct().Count() == Tokenizer.SpecialTokens.Count),
+        Expect(Tokenizer.SpecialTokens is null || (Tokenizer.SpecialTokens.Count >= 2 && Tokenizer.SpecialTokens.Distinct().Count() == Tokenizer.SpecialTokens.Count && !Tokenizer.SpecialTokens.Contains("")),
             "tokenizer.special_tokens: expected two or more different ones, the start and the end of a text first");
         Expect(GradientClip > 0, $"gradient_clip: expected a positive number, got {GradientClip}");
         Expect(MtpShare is > 0 and <= 1, $"mtp_share: expected above 0 to 1, got {MtpShare}");
         Expect(KeepCheckpoints > 0, $"keep_checkpoints: expected at least 1, got {KeepCheckpoints}");
         Expect(LogEverySteps > 0, $"log_every_steps: expected at least 1, got {LogEverySteps}");
         Expect(Sources.All(source => source.HeldOut is >= 0 and < 1), "sources.held_out: expected 0 to below 1");
-        Expect(Sources.All(source => source.Weight > 0), "sources.weight: expected a positive number");
+        Expect(Sources.All(source => source.Weight is > 0 and <= MaxSourceWeight), $"sources.weight: expected above 0 to {MaxSourceWeight}");
+        Expect(Sources.All(source => source.Language.Length > 0 && source.Language.All(unit => char.IsLetterOrDigit(unit) || unit is '-' or '_')),
+            "sources.language: expected letters, digits, - and _, because it becomes part of a file's name");
         if (faults.Count > 0) throw new TrainingException($"{where}: {string.Join("; ", faults)}");
     }
 
@@ -226,17 +256,19 @@ public sealed record PretrainOptions
                 ?? throw new TrainingException($"--set {change}: {key} is not an object; set it as a whole, {key}=JSON");
         }
 
-        node[keys[^1]] = ParseValue(change[(equals + 1)..]);
+        node[keys[^1]] = ParseValue(change[(equals + 1)..], change);
     }
 
-    private static JsonNode? ParseValue(string text)
+    private static JsonNode? ParseValue(string text, string change)
     {
         try
         {
-            return JsonNode.Parse(text);
+            return JsonNode.Parse(text, null, new JsonDocumentOptions { AllowDuplicateProperties = false });
         }
-        catch (JsonException)
+        catch (JsonException fault)
         {
+            // Objects and lists are meant as JSON; anything else is text that needs no quotes.
+            if (text.TrimStart() is ['{' or '[', ..]) throw new TrainingException($"--set {change}: expected JSON: {JsonFault.Describe(fault)}", fault);
             return JsonValue.Create(text);
         }
     }

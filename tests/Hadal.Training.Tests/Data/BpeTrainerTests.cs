@@ -37,6 +37,24 @@ public sealed class BpeTrainerTests
     }
 
     [Fact]
+    public void It_can_be_stopped_while_it_reads()
+    {
+        using var cancellation = new CancellationTokenSource();
+        var read = 0;
+        Assert.ThrowsAny<OperationCanceledException>(() => BpeTrainer.Train(Endless(), SplitAtSpaces, new BpeTrainerOptions { VocabSize = 300 }, cancellation.Token));
+        Assert.Equal(3, read);
+
+        IEnumerable<string> Endless()
+        {
+            while (true)
+            {
+                if (++read == 3) cancellation.Cancel();
+                yield return "a text";
+            }
+        }
+    }
+
+    [Fact]
     public void Tokens_stay_within_the_length_limit()
     {
         var options = new BpeTrainerOptions { VocabSize = 300, MaxTokenBytes = 4 };

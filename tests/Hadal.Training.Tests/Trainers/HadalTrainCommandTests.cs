@@ -27,11 +27,18 @@ public sealed class HadalTrainCommandTests
         (code, output, error) = await Start(["pretrian", "x.json"]).Ended();
         Assert.Equal((2, ""), (code, output));
         Assert.Matches("^hadal-train: [^\n]*\n$", error);
-        (code, output, error) = await Start(["pretrain", "no-such-file.json"]).Ended();
-        Assert.Equal((1, ""), (code, output));
-        Assert.Matches("^hadal-train: [^\n]*no-such-file.json[^\n]*\n$", error);
+        (code, output, error) = await Start([]).Ended();
+        Assert.Equal((2, "", "hadal-train: no command given; there is pretrain; see hadal-train --help\n"), (code, output, error));
 
         using var run = new TinyRun();
+        var folder = Path.GetDirectoryName(run.ConfigPath)!;
+        (code, output, error) = await Start(["pretrain", folder]).Ended();
+        Assert.Equal((1, "", $"hadal-train: {folder}: is a directory, expected a file\n"), (code, output, error));
+
+        // No file of arguments, whether it exists or not.
+        (code, output, error) = await Start(["pretrain", "@nobody.json"]).Ended();
+        Assert.Equal((1, "", $"hadal-train: {Path.GetFullPath("@nobody.json")}: no such file\n"), (code, output, error));
+
         (code, output, error) = await Start(["pretrain", run.ConfigPath, "--set", "lerning_rate=1"]).Ended();
         Assert.Equal((1, ""), (code, output));
         Assert.Equal($"hadal-train: {run.ConfigPath}: lerning_rate: unknown key; did you mean learning_rate?\n", error);

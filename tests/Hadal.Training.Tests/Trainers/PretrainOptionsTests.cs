@@ -34,12 +34,55 @@ public sealed class PretrainOptionsTests : IDisposable
     [InlineData("learning_rate.x=1", "--set learning_rate.x=1: learning_rate is not an object")]
     [InlineData("nonsense", "--set nonsense: expected key=value")]
     [InlineData("=1", "--set =1: expected key=value")]
-    [InlineData("steps=many", "$.steps")]
+    [InlineData("steps=many", "steps: expected a whole number of 64 bits, found \"many\"")]
+    [InlineData("steps=1.5", "steps: expected a whole number of 64 bits, found 1.5")]
+    [InlineData("steps=-5", "steps: expected 0 to 1000000000000, got -5")]
+    [InlineData("sparse_steps=9000000000000000000", "sparse_steps: expected 0 to 1000000000000, got 9000000000000000000")]
+    [InlineData("batch_sequences=3000000000", "batch_sequences: expected a whole number of 32 bits, found 3000000000")]
+    [InlineData("batch_sequences=2000000000", "batch_sequences: expected at most 16777216 tokens at once, got 2000000000 sequences of 24; accumulation_steps makes larger steps")]
+    [InlineData("learning_rate=1e300", "learning_rate: expected a number in the range of float32, found 1e300")]
+    [InlineData("learning_rate=1e999", "learning_rate: expected a number in the range of float32, found 1e999")]
+    [InlineData("bogus=1", "pretrain.json: bogus: unknown key\n")]
+    [InlineData("a=1", "pretrain.json: a: unknown key\n")]
+    [InlineData("Seed=1", "Seed: unknown key; did you mean seed?")]
+    [InlineData("tokenizer.x=1", "tokenizer.x: unknown key; known are directory, vocab_size, special_tokens, chat_template\n")]
+    [InlineData("model.bogus_key=1", "model.bogus_key: unknown key; a published config.json, which may have more keys, is given by its path\n")]
+    [InlineData("model.n_shared_expert=1", "model.n_shared_expert: unknown key; did you mean model.n_shared_experts?")]
+    [InlineData("model.other_keys={}", "model.other_keys: unknown key")]
+    [InlineData("model.rope_scaling={\"factr\":2}", "model.rope_scaling.factr: unknown key; did you mean model.rope_scaling.factor?")]
+    [InlineData("model=null", "model: expected an object or the path of a file, found null")]
+    [InlineData("tokenizer=null", "tokenizer: expected an object, found null")]
+    [InlineData("tokenizer=[]", "tokenizer: expected an object, found a list")]
+    [InlineData("tokenizer.special_tokens=[\"<a>\",null]", "tokenizer.special_tokens[1]: expected text, found null")]
+    [InlineData("tokenizer.special_tokens=[\"<a>\",\"\"]", "tokenizer.special_tokens: expected two or more different ones")]
+    [InlineData("sources=null", "sources: expected a list, found null")]
+    [InlineData("sources=[null]", "sources[0]: expected an object, found null")]
+    [InlineData("sources=[7]", "sources[0]: expected an object, found 7")]
+    [InlineData("sources=[{\"path\":null}]", "sources[0].path: expected text, found null")]
+    [InlineData("sources=[{\"path\":\"a\\u0000b\"}]", "sources[0].path: expected text, found")]
+    [InlineData("sources=[{\"path\":\"a\",\"path\":\"b\"}]", "expected JSON: Duplicate property 'path'")]
+    [InlineData("sources=[{\"path\":\"a\",\"weight\":1e6}]", "sources.weight: expected above 0 to 100")]
+    [InlineData("sources=[{\"path\":\"a\",\"language\":\"../x\"}]", "sources.language: expected letters, digits, - and _")]
+    [InlineData("sources=[{\"path\":", "expected JSON: line 1, byte 10: ")]
+    [InlineData("output=null", "output: expected text, found null")]
+    [InlineData("output=\"\\ud800\"", "half of a surrogate pair")]
     public void What_is_wrong_is_said_in_one_line(string change, string expected)
     {
         var message = Assert.Throws<TrainingException>(() => Read(change)).Message;
-        Assert.Contains(expected, message, StringComparison.Ordinal);
+        Assert.Contains(expected, message + "\n", StringComparison.Ordinal);
         Assert.DoesNotContain('\n', message);
+        Assert.DoesNotContain("System.", message, StringComparison.Ordinal);
+    }
+
+    /// <summary>The model that ships is made by this file.</summary>
+    [Fact]
+    public void The_config_of_the_shipped_model_is_taken()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Hadal.slnx"))) folder = folder.Parent;
+        Assert.SkipWhen(folder is null, "needs the repository around the tests");
+        var options = PretrainOptions.Read(Path.Combine(folder.FullName, "models", "hadal-mini", "pretrain.json"), []);
+        Assert.NotEmpty(options.Sources);
     }
 
     [Fact]
@@ -52,7 +95,9 @@ public sealed class PretrainOptionsTests : IDisposable
     }
 
     [Theory]
-    [InlineData("{", "pretrain.json: ")]
+    [InlineData("{", "pretrain.json: line 1, byte 2: ")]
+    [InlineData("{ \"output\": \"x\",\n \"output\": \"y\" }", "pretrain.json: Duplicate property 'output'")]
+    [InlineData("", "pretrain.json: is empty, or no regular file")]
     [InlineData("[]", "pretrain.json: expected a JSON object")]
     [InlineData("{}", "output: missing; model: missing; sources: missing")]
     public void Files_that_are_no_options_are_refused(string text, string expected)
@@ -86,9 +131,12 @@ public sealed class PretrainOptionsTests : IDisposable
         var folder = Path.GetDirectoryName(_run.ConfigPath)!;
         File.WriteAllText(Path.Combine(folder, "config.json"), PretrainOptions.Read(_run.ConfigPath, []).Model.GetRawText());
         _run.Run(changes: ["model=config.json", "steps=1", "indexer_warmup_steps=0", "sparse_steps=0"]);
-        File.WriteAllText(Path.Combine(folder, "config.json"), "{ \"model_type\": ");
-        var fault = Assert.Throws<TrainingException>(() => _run.Run(changes: ["model=config.json", "output=other"]));
-        Assert.StartsWith($"model: {folder}/config.json: ", fault.Message, StringComparison.Ordinal);
+        foreach (var (text, expected) in (ReadOnlySpan<(string, string)>)[("{ \"model_type\": ", "line 1, byte 17: "), ("{ \"vocab_size\": 1, \"vocab_size\": 2 }", "Duplicate property 'vocab_size'")])
+        {
+            File.WriteAllText(Path.Combine(folder, "config.json"), text);
+            var fault = Assert.Throws<TrainingException>(() => _run.Run(changes: ["model=config.json", "output=other"]));
+            Assert.StartsWith($"model: {folder}/config.json: {expected}", fault.Message, StringComparison.Ordinal);
+        }
     }
 
     public void Dispose() => _run.Dispose();

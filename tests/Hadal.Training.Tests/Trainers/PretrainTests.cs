@@ -82,6 +82,69 @@ public sealed class PretrainTests
     }
 
     [Fact]
+    public void A_run_that_is_stopped_while_it_reads_has_done_nothing_and_says_so()
+    {
+        using var run = new TinyRun();
+        using var cancellation = new CancellationTokenSource();
+        cancellation.Cancel();
+        var fault = Assert.Throws<OperationCanceledException>(() => run.Run(cancellation: cancellation.Token));
+        Assert.StartsWith("interrupted while the texts were read, before a step", fault.Message, StringComparison.Ordinal);
+        Assert.Null(TrainingCheckpoint.Latest(run.Checkpoints));
+        Assert.False(Directory.Exists(Path.Combine(run.Output, "tokenizer")));
+        run.Run(changes: ["steps=1", "indexer_warmup_steps=0", "sparse_steps=0"]);
+    }
+
+    [Fact]
+    public void Damaged_data_files_are_made_again_and_the_run_goes_on_with_the_same_bits()
+    {
+        string[] changes = ["steps=6", "indexer_warmup_steps=0", "sparse_steps=0", "checkpoint_every_steps=1"];
+        using TinyRun undisturbed = new(changes), disturbed = new(changes);
+        undisturbed.Run();
+        var step = 1;
+        Action<string>[] damages =
+        [
+            data => File.WriteAllText(Path.Combine(data, "data.json"), "{"),
+            data => File.WriteAllBytes(Path.Combine(data, "train-0.bin"), [.. File.ReadAllBytes(Path.Combine(data, "train-0.bin")).Select(_ => (byte)0xFF)]),
+            data => File.WriteAllBytes(Path.Combine(data, "train-1.bin"), File.ReadAllBytes(Path.Combine(data, "train-1.bin"))[..100]),
+            data => File.AppendAllText(Path.Combine(data, "heldout-zh.txt"), "x"),
+            data => File.Delete(Path.Combine(data, "train-1.bin")),
+        ];
+        foreach (var damage in damages)
+        {
+            step++;
+            Assert.Throws<KilledException>(() => disturbed.Run(resume: true, metrics => KillAt(metrics, step)));
+            damage(Path.Combine(disturbed.Output, "data"));
+        }
+
+        disturbed.Run(resume: true);
+        Assert.Equal(undisturbed.LatestHashes, disturbed.LatestHashes);
+        Assert.Equal(undisturbed.Metrics, disturbed.Metrics);
+        Assert.All(Directory.GetFiles(Path.Combine(undisturbed.Output, "data")), file =>
+            Assert.Equal(File.ReadAllBytes(file), File.ReadAllBytes(Path.Combine(disturbed.Output, "data", Path.GetFileName(file)))));
+    }
+
+    [Fact]
+    public void Fewer_steps_than_are_done_are_refused()
+    {
+        using var run = new TinyRun("steps=3", "indexer_warmup_steps=0", "sparse_steps=0");
+        run.Run();
+        var fault = Assert.Throws<TrainingException>(() => run.Run(resume: true, changes: "steps=2"));
+        Assert.Equal($"{run.CheckpointAt(3)}: has done 3 steps, more than the 2 of this run; ask for more steps, or use another output", fault.Message);
+        Assert.Equal(Path.Combine(run.Output, "model"), run.Run(resume: true));
+    }
+
+    [Fact]
+    public void An_output_that_cannot_be_made_or_is_in_use_is_said()
+    {
+        using var run = new TinyRun();
+        File.WriteAllText(Path.Combine(Path.GetDirectoryName(run.ConfigPath)!, "file"), "x");
+        Assert.StartsWith($"output: {Path.GetDirectoryName(run.ConfigPath)}/file/checkpoints: cannot be written: ", Assert.Throws<TrainingException>(() => run.Run(changes: "output=file")).Message, StringComparison.Ordinal);
+        Directory.CreateDirectory(run.Checkpoints);
+        using var other = new FileStream(Path.Combine(run.Checkpoints, ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        Assert.Contains("another hadal-train is at work there", Assert.Throws<TrainingException>(() => run.Run()).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Accumulated_batches_teach_what_one_large_batch_teaches()
     {
         var losses = new List<double>[2];
