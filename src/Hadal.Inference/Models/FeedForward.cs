@@ -6,6 +6,9 @@ namespace Hadal.Inference.Models;
 /// <summary>SwiGLU: <c>y = down( silu(gate x) ⊙ up x )</c>. Shazeer 2020, arXiv:2002.05202.</summary>
 internal sealed unsafe class FeedForward
 {
+    /// <summary>Floats of gate, and of up, that are computed before they are rounded: half of a second-level cache holds both.</summary>
+    private const int BlockFloats = 16384;
+
     private readonly WeightMatrix _gate;
     private readonly WeightMatrix _up;
     private readonly WeightMatrix _down;
@@ -41,6 +44,12 @@ internal sealed unsafe class FeedForward
     public void Activate(in FeedForwardTask task, int rowBegin, int rowEnd)
     {
         if (rowBegin == rowEnd) return;
+        if (_down.ReadsQuantizedRows)
+        {
+            ActivateInBlocks(task, rowBegin, rowEnd);
+            return;
+        }
+
         var input = new ProjectionInput(task.X, _gate.Columns, task.TokenCount, task.QuantizedX);
         _gate.Multiply(input, task.Gate, Width, rowBegin, rowEnd);
         _up.Multiply(input, task.Up, Width, rowBegin, rowEnd);
@@ -52,7 +61,6 @@ internal sealed unsafe class FeedForward
             AddBias(g, _gateBias, rowBegin);
             AddBias(u, _upBias, rowBegin);
             SwiGlu.Apply(g, u, g);
-            if (_down.ReadsQuantizedRows) ActivationOf(task).Quantize(token, rowBegin, task.Gate + offset, rowEnd - rowBegin);
         }
     }
 
@@ -67,6 +75,31 @@ internal sealed unsafe class FeedForward
         _down.Multiply(input, task.Y, _down.Rows, rowBegin, rowEnd);
         for (var token = 0; _downBias is not null && token < task.TokenCount; token++)
             AddBias(new Span<float>(task.Y + ((long)token * _down.Rows) + rowBegin, rowEnd - rowBegin), _downBias, rowBegin);
+    }
+
+    /// <summary>The activation where only its 8 bits are read: some rows of gate and up at a time, which stay in the cache until they are rounded.</summary>
+    private void ActivateInBlocks(in FeedForwardTask task, int rowBegin, int rowEnd)
+    {
+        var (tokens, activation) = (task.TokenCount, ActivationOf(task));
+        var input = new ProjectionInput(task.X, _gate.Columns, tokens, task.QuantizedX);
+        var blockRows = Math.Max(QuantizedRows.GroupSize, BlockFloats / Math.Max(1, tokens) / QuantizedRows.GroupSize * QuantizedRows.GroupSize);
+        // This share's part of the room; other shares have theirs.
+        float* gate = task.Gate + ((long)rowBegin * tokens), up = task.Up + ((long)rowBegin * tokens);
+        for (var row = rowBegin; row < rowEnd; row += blockRows)
+        {
+            var count = Math.Min(blockRows, rowEnd - row);
+            _gate.Multiply(input, gate - row, count, row, row + count);
+            _up.Multiply(input, up - row, count, row, row + count);
+            for (var token = 0; token < tokens && (_gateBias ?? _upBias) is not null; token++)
+            {
+                AddBias(new Span<float>(gate + ((long)token * count), count), _gateBias, row);
+                AddBias(new Span<float>(up + ((long)token * count), count), _upBias, row);
+            }
+
+            var all = new Span<float>(gate, count * tokens);
+            SwiGlu.Apply(all, new Span<float>(up, count * tokens), all);
+            for (var token = 0; token < tokens; token++) activation.Quantize(token, row, gate + ((long)token * count), count);
+        }
     }
 
     private QuantizedRows ActivationOf(in FeedForwardTask task) => new(task.QuantizedActivation, Width);

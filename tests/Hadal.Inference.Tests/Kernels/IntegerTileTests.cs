@@ -38,11 +38,11 @@ public sealed unsafe class IntegerTileTests
         foreach (var columns in ColumnCounts(format))
         {
             using var tiles = new Tiles(format, Rows, columns);
-            foreach (var tokens in new[] { 1, 2, 3, 4, 5, 7, 8, 9, 37 })
+            foreach (var tokens in new[] { 1, 2, 3, 5, 8, 19 })
             {
                 using var x = new Activations(tokens, columns, seed: tokens);
                 using GuardedBuffer expected = new(tokens * Rows * 4L), found = new(tokens * Rows * 4L);
-                foreach (var (begin, end) in new[] { (0, Rows), (0, 16), (16, 48), (7, 8), (5, 39), (48, Rows), (3, 3) })
+                foreach (var (begin, end) in new[] { (0, Rows), (16, 48), (7, 8), (5, 39), (3, 3) })
                 {
                     expected.Span.Fill(-1);
                     tiles.Matrix.Multiply(IntegerKernel.Scalar, x.Rows, tokens, expected.Floats, Rows, begin, end);
@@ -192,7 +192,7 @@ public sealed unsafe class IntegerTileTests
         }
     }
 
-    private static int[] ColumnCounts(DType format) => format.ToString().EndsWith('K') ? [256, 768] : [32, 64, 544, 1056];
+    private static int[] ColumnCounts(DType format) => format.ToString().EndsWith('K') ? [256, 768] : [32, 64, 544];
 
     /// <summary>The exact product, and how far rounding activations to 127 steps may lead from it; float32 sums add their share.</summary>
     private static (double Sum, double Bound) Exact(ReadOnlySpan<float> x, ReadOnlySpan<float> w)

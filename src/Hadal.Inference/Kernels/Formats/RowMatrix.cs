@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Hadal.Inference.Kernels.Lanes;
 
 namespace Hadal.Inference.Kernels.Formats;
@@ -150,10 +151,20 @@ internal sealed unsafe class RowMatrix<TFormat>(TFormat format, int rows, int co
         where TVector : struct
     {
         int unitLength = _format.UnitLength, unitBytes = _format.UnitBytes;
+        // The next four rows are asked for meanwhile: a row is too short for the processor to see where reading goes on.
+        var ahead = _format.At(row + Tiles.RowCount, 0) - _format.At(row, 0);
         byte* u0 = _format.At(row, 0), u1 = _format.At(row + 1, 0), u2 = _format.At(row + 2, 0), u3 = _format.At(row + 3, 0);
         TVector a0 = TLanes.Zero, a1 = TLanes.Zero, a2 = TLanes.Zero, a3 = TLanes.Zero;
         for (var i = 0; i < count; i += unitLength)
         {
+            for (var b = 0; b < unitBytes && Sse.IsSupported; b += 64)
+            {
+                Sse.Prefetch0(u0 + ahead + b);
+                Sse.Prefetch0(u1 + ahead + b);
+                Sse.Prefetch0(u2 + ahead + b);
+                Sse.Prefetch0(u3 + ahead + b);
+            }
+
             a0 = _format.Unpack<TLanes, TVector, DotUse>(u0, row, i, x + i, a0);
             a1 = _format.Unpack<TLanes, TVector, DotUse>(u1, row + 1, i, x + i, a1);
             a2 = _format.Unpack<TLanes, TVector, DotUse>(u2, row + 2, i, x + i, a2);

@@ -28,7 +28,7 @@ internal static unsafe class NibbleBlock
 
     /// <summary>Copies one half to a panel with <paramref name="stride"/> bytes per block.</summary>
     public static void CopyHalf(byte* source, byte* scales, int blockIndex, int stride, int row) =>
-        *(ushort*)(scales + ((long)blockIndex * stride) + (2 * row)) = Unsafe.ReadUnaligned<ushort>(source);
+        *(ushort*)(scales + (blockIndex * stride) + (2 * row)) = Unsafe.ReadUnaligned<ushort>(source);
 }
 
 internal readonly unsafe struct Q4_0Source : IBlockSource
@@ -99,9 +99,9 @@ internal readonly unsafe struct Q4_KSource : IBlockSource
 
     public static void ReadScales(byte* block, int blockIndex, int row, byte* scales)
     {
-        NibbleBlock.CopyHalf(block, scales, blockIndex, SuperScalesWithMinima.BlockBytes, row);
-        NibbleBlock.CopyHalf(block + 2, scales + 32, blockIndex, SuperScalesWithMinima.BlockBytes, row);
-        var bytes = scales + ((long)blockIndex * SuperScalesWithMinima.BlockBytes) + 64 + row;
+        NibbleBlock.CopyHalf(block, scales, blockIndex, SuperScalesWithMinima.SuperBytes, row);
+        NibbleBlock.CopyHalf(block + 2, scales + 32, blockIndex, SuperScalesWithMinima.SuperBytes, row);
+        var bytes = scales + (blockIndex * SuperScalesWithMinima.SuperBytes) + 64 + row;
         for (var sub = 0; sub < 8; sub++)
         {
             bytes[32 * sub] = (byte)KScales.Scale(block + 4, sub);
@@ -145,8 +145,8 @@ internal readonly unsafe struct Q6_KSource : IBlockSource
 
     public static void ReadScales(byte* block, int blockIndex, int row, byte* scales)
     {
-        NibbleBlock.CopyHalf(block + 208, scales, blockIndex, SuperScalesOfHalves.BlockBytes, row);
-        var bytes = scales + ((long)blockIndex * SuperScalesOfHalves.BlockBytes) + 32 + row;
+        NibbleBlock.CopyHalf(block + 208, scales, blockIndex, SuperScalesOfHalves.SuperBytes, row);
+        var bytes = scales + (blockIndex * SuperScalesOfHalves.SuperBytes) + 32 + row;
         for (var part = 0; part < 16; part++) bytes[16 * part] = block[192 + part];
     }
 }

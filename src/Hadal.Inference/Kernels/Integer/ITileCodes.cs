@@ -194,7 +194,10 @@ internal readonly unsafe struct WholeBytes : ITileCodes
 /// <summary>Codes of up to 6 bits as bytes: what a block of a matrix is unpacked to when many tokens need it.</summary>
 internal readonly unsafe struct UnpackedBytes : ICodeVectors
 {
-    public static int GroupBytes => 512;
+    /// <summary>Bytes of a group.</summary>
+    public const int ByteCount = 512;
+
+    public static int GroupBytes => ByteCount;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Even<TLanes, TVector, TFloat>(byte* group, nint k)

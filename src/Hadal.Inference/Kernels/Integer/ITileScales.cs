@@ -5,7 +5,7 @@ using Hadal.Inference.Kernels.Lanes;
 
 namespace Hadal.Inference.Kernels.Integer;
 
-/// <summary>Scales of the groups of one panel: as they are kept, and as tiles read them.</summary>
+/// <summary>Scales of one panel in a block of up to 16 groups: as they are kept, and as tiles read them.</summary>
 /// <remarks>Tiles read a record of three times 64 bytes per group: 16 float32 scales; 16 float32 minima, or scales of the second half of the columns;
 /// and for 16 rows −z in both halves of 32 bits.</remarks>
 internal unsafe interface ITileScales
@@ -25,8 +25,11 @@ internal unsafe interface ITileScales
     /// <summary>Whether every 16 columns have their own scale.</summary>
     static abstract bool HasHalves { get; }
 
-    /// <summary>Bytes that the scales of a panel take.</summary>
-    long BytesOf(int groupCount);
+    /// <summary>Groups of a block.</summary>
+    const int BlockGroups = 16;
+
+    /// <summary>Bytes that the scales of a block take; a multiple of 16.</summary>
+    int BlockBytes { get; }
 
     /// <summary>Writes what is the same in all records.</summary>
     /// <param name="records">[count, 192].</param>
@@ -35,18 +38,17 @@ internal unsafe interface ITileScales
     void Prepare(byte* records, int count, bool takesWholeBytes);
 
     /// <summary>Writes the records of some groups.</summary>
-    /// <param name="scales">The panel's scales.</param>
-    /// <param name="group">First group; a multiple of 16.</param>
+    /// <param name="scales">The block's scales.</param>
     /// <param name="count">Number of groups.</param>
     /// <param name="records">[count, 192].</param>
-    void Expand<TLanes, TVector>(byte* scales, int group, int count, byte* records)
+    void Expand<TLanes, TVector>(byte* scales, int count, byte* records)
         where TLanes : struct, ILanes<TVector>
         where TVector : struct;
 
     /// <summary>The value of a code q is <c>(q − Zero) · Scale + Minimum</c>; in tiles <c>(q − TileZero) · Scale + TileMinimum</c>.</summary>
-    /// <param name="scales">The panel's scales.</param>
+    /// <param name="scales">The block's scales.</param>
     /// <param name="row">0 to 15.</param>
-    /// <param name="group">Group of 32 columns.</param>
+    /// <param name="group">Group of the block.</param>
     /// <param name="half">0 or 1: which 16 columns.</param>
     TileScale At(byte* scales, int row, int group, int half);
 }
@@ -76,30 +78,29 @@ internal static unsafe class Records
     }
 }
 
-/// <summary>One half per row and <paramref name="groupsPerScale"/> groups, and one zero for all: <c>(q − zero) · d</c>. Per scale 16 halves.</summary>
-internal readonly unsafe struct HalfScales(int groupsPerScale, int zero) : ITileScales
+/// <summary>One half per row and group, and one zero for all: <c>(q − zero) · d</c>. Per group 16 halves.</summary>
+internal readonly unsafe struct HalfScales(int zero) : ITileScales
 {
     public static bool HasMinima => false;
 
     public static bool HasHalves => false;
 
-    public long BytesOf(int groupCount) => 32L * (groupCount / groupsPerScale);
+    public int BlockBytes => 32 * ITileScales.BlockGroups;
 
     public void Prepare(byte* records, int count, bool takesWholeBytes) => Records.FillZeros(records, count, zero == 128 && !takesWholeBytes ? 8 : zero);
 
-    public void Expand<TLanes, TVector>(byte* scales, int group, int count, byte* records)
+    public void Expand<TLanes, TVector>(byte* scales, int count, byte* records)
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
     {
-        for (var g = 0; g < count; g++)
-            Records.Halves<TLanes, TVector>(scales + ((group + g) / groupsPerScale * 32), records + (g * ITileScales.RecordBytes));
+        for (var g = 0; g < count; g++) Records.Halves<TLanes, TVector>(scales + (32 * g), records + (g * ITileScales.RecordBytes));
     }
 
     public TileScale At(byte* scales, int row, int group, int half) =>
-        new(HalfBits.Read(scales + (group / groupsPerScale * 32) + (2 * row)), zero, 0, zero, 0);
+        new(HalfBits.Read(scales + (32 * group) + (2 * row)), zero, 0, zero, 0);
 }
 
-/// <summary>One half and one zero per row and <paramref name="groupsPerScale"/> groups: <c>(q − z) · d</c>. Per scale 16 halves, then 16 bytes.</summary>
+/// <summary>One half and one zero per row and <paramref name="groupsPerScale"/> groups, a divisor of 16: <c>(q − z) · d</c>. Per scale 16 halves, then 16 bytes.</summary>
 internal readonly unsafe struct HalfScalesWithZeros(int groupsPerScale) : ITileScales
 {
     /// <summary>Bytes of 16 scales and zeros.</summary>
@@ -109,31 +110,36 @@ internal readonly unsafe struct HalfScalesWithZeros(int groupsPerScale) : ITileS
 
     public static bool HasHalves => false;
 
-    public long BytesOf(int groupCount) => (long)ScaleBytes * (groupCount / groupsPerScale);
+    public int BlockBytes => ScaleBytes * ITileScales.BlockGroups / groupsPerScale;
 
     public void Prepare(byte* records, int count, bool takesWholeBytes)
     {
     }
 
-    public void Expand<TLanes, TVector>(byte* scales, int group, int count, byte* records)
+    public void Expand<TLanes, TVector>(byte* scales, int count, byte* records)
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
     {
-        var expanded = -1;
-        for (var g = 0; g < count; g++, records += ITileScales.RecordBytes)
+        var left = 0;
+        for (var g = 0; g < count; g++, left--, records += ITileScales.RecordBytes)
         {
-            var index = (group + g) / groupsPerScale;
-            if (index == expanded)
+            if (left > 0)
             {
                 Unsafe.CopyBlockUnaligned(records, records - ITileScales.RecordBytes, ITileScales.RecordBytes);
                 continue;
             }
 
-            expanded = index;
-            var source = scales + (index * ScaleBytes);
+            left = groupsPerScale;
+            var source = scales;
+            scales += ScaleBytes;
             Records.Halves<TLanes, TVector>(source, records);
-            var zeros = (uint*)(records + ITileScales.ZeroOffset);
-            for (var i = 0; i < 16; i++) zeros[i] = Records.Pair(source[32 + i]);
+            var zeros = Vector128.Load(source + 32);
+            Vector128<short> low = -Vector128.WidenLower(zeros).AsInt16(), high = -Vector128.WidenUpper(zeros).AsInt16();
+            var target = (uint*)(records + ITileScales.ZeroOffset);
+            Twice(Vector128.WidenLower(low.AsUInt16())).Store(target);
+            Twice(Vector128.WidenUpper(low.AsUInt16())).Store(target + 4);
+            Twice(Vector128.WidenLower(high.AsUInt16())).Store(target + 8);
+            Twice(Vector128.WidenUpper(high.AsUInt16())).Store(target + 12);
         }
     }
 
@@ -143,6 +149,9 @@ internal readonly unsafe struct HalfScalesWithZeros(int groupsPerScale) : ITileS
         int zero = source[32 + row];
         return new(HalfBits.Read(source + (2 * row)), zero, 0, zero, 0);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<uint> Twice(Vector128<uint> halves) => halves | (halves << 16);
 }
 
 /// <summary>Two halves per row and group: <c>q · d + m</c>. Per group 16 halves d, then 16 halves m.</summary>
@@ -153,18 +162,18 @@ internal readonly unsafe struct HalfScalesWithMinima(int tileZero) : ITileScales
 
     public static bool HasHalves => false;
 
-    public long BytesOf(int groupCount) => 64L * groupCount;
+    public int BlockBytes => 64 * ITileScales.BlockGroups;
 
     public void Prepare(byte* records, int count, bool takesWholeBytes) => Records.FillZeros(records, count, tileZero);
 
-    public void Expand<TLanes, TVector>(byte* scales, int group, int count, byte* records)
+    public void Expand<TLanes, TVector>(byte* scales, int count, byte* records)
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
     {
         var shift = TLanes.Broadcast(tileZero);
         for (var g = 0; g < count; g++, records += ITileScales.RecordBytes)
         {
-            var source = (ushort*)(scales + ((group + g) * 64L));
+            var source = (ushort*)(scales + (g * 64));
             for (var i = 0; i < 16; i += TLanes.Count)
             {
                 var d = TLanes.LoadHalf(source + i);
@@ -188,25 +197,25 @@ internal readonly unsafe struct HalfScalesWithMinima(int tileZero) : ITileScales
 internal readonly unsafe struct SuperScalesWithMinima(int tileZero) : ITileScales
 {
     /// <summary>Bytes of 256 columns of a panel.</summary>
-    public const int BlockBytes = 320;
+    public const int SuperBytes = 320;
 
     public static bool HasMinima => true;
 
     public static bool HasHalves => false;
 
-    public long BytesOf(int groupCount) => (long)BlockBytes * (groupCount / 8);
+    public int BlockBytes => SuperBytes * ITileScales.BlockGroups / 8;
 
     public void Prepare(byte* records, int count, bool takesWholeBytes) => Records.FillZeros(records, count, tileZero);
 
-    public void Expand<TLanes, TVector>(byte* scales, int group, int count, byte* records)
+    public void Expand<TLanes, TVector>(byte* scales, int count, byte* records)
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
     {
         var shift = TLanes.Broadcast(tileZero);
         for (var g = 0; g < count; g++, records += ITileScales.RecordBytes)
         {
-            var block = scales + ((group + g) / 8 * (long)BlockBytes);
-            var bytes = block + 64 + ((group + g) % 8 * 32);
+            var block = scales + (g / 8 * SuperBytes);
+            var bytes = block + 64 + (g % 8 * 32);
             var (sc, mn) = (Vector128.Load(bytes), Vector128.Load(bytes + 16));
             for (var i = 0; i < 16; i += TLanes.Count)
             {
@@ -221,7 +230,7 @@ internal readonly unsafe struct SuperScalesWithMinima(int tileZero) : ITileScale
 
     public TileScale At(byte* scales, int row, int group, int half)
     {
-        var block = scales + (group / 8 * (long)BlockBytes);
+        var block = scales + (group / 8 * SuperBytes);
         var bytes = block + 64 + (group % 8 * 32) + row;
         var scale = HalfBits.Read(block + (2 * row)) * bytes[0];
         var minimum = HalfBits.Read(block + 32 + (2 * row)) * bytes[16];
@@ -234,7 +243,7 @@ internal readonly unsafe struct SuperScalesWithMinima(int tileZero) : ITileScale
 internal readonly unsafe struct SuperScalesOfHalves : ITileScales
 {
     /// <summary>Bytes of 256 columns of a panel.</summary>
-    public const int BlockBytes = 288;
+    public const int SuperBytes = 288;
 
     private const int Zero = 32;
 
@@ -242,18 +251,18 @@ internal readonly unsafe struct SuperScalesOfHalves : ITileScales
 
     public static bool HasHalves => true;
 
-    public long BytesOf(int groupCount) => (long)BlockBytes * (groupCount / 8);
+    public int BlockBytes => SuperBytes * ITileScales.BlockGroups / 8;
 
     public void Prepare(byte* records, int count, bool takesWholeBytes) => Records.FillZeros(records, count, Zero);
 
-    public void Expand<TLanes, TVector>(byte* scales, int group, int count, byte* records)
+    public void Expand<TLanes, TVector>(byte* scales, int count, byte* records)
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
     {
         for (var g = 0; g < count; g++, records += ITileScales.RecordBytes)
         {
-            var block = scales + ((group + g) / 8 * (long)BlockBytes);
-            var bytes = (sbyte*)block + 32 + ((group + g) % 8 * 32);
+            var block = scales + (g / 8 * SuperBytes);
+            var bytes = (sbyte*)block + 32 + (g % 8 * 32);
             var (first, second) = (Vector128.Load(bytes), Vector128.Load(bytes + 16));
             for (var i = 0; i < 16; i += TLanes.Count)
             {
@@ -267,7 +276,7 @@ internal readonly unsafe struct SuperScalesOfHalves : ITileScales
 
     public TileScale At(byte* scales, int row, int group, int half)
     {
-        var block = scales + (group / 8 * (long)BlockBytes);
+        var block = scales + (group / 8 * SuperBytes);
         var scale = HalfBits.Read(block + (2 * row)) * (sbyte)block[32 + (group % 8 * 32) + (16 * half) + row];
         return new(scale, Zero, 0, Zero, 0);
     }

@@ -15,8 +15,13 @@ internal unsafe interface ITileSource
     /// <param name="codes">[8, 16, 4]: columns 4j to 4j + 3 of every row; rows that are not there are left alone.</param>
     void ReadCodes(int row, int rowCount, int group, byte* codes);
 
-    /// <summary>All scales of some rows, as the tile keeps them; rows that are not there are left alone.</summary>
-    void ReadScales(int row, int rowCount, byte* scales);
+    /// <summary>The scales of a block of some rows, as the tile keeps them; rows that are not there are left alone.</summary>
+    /// <param name="row">First row; a multiple of 16.</param>
+    /// <param name="rowCount">1 to 16.</param>
+    /// <param name="group">First group of the block; a multiple of 16.</param>
+    /// <param name="groupCount">Groups of the block, 1 to 16.</param>
+    /// <param name="scales">Scales of the block.</param>
+    void ReadScales(int row, int rowCount, int group, int groupCount, byte* scales);
 }
 
 /// <summary>A block format as tiles are filled from it.</summary>
@@ -30,9 +35,9 @@ internal unsafe interface IBlockSource
 
     /// <summary>The scales of a block of one row.</summary>
     /// <param name="block">The block.</param>
-    /// <param name="blockIndex">Its index in the row.</param>
+    /// <param name="blockIndex">Its index among the blocks of the format that <paramref name="scales"/> is for.</param>
     /// <param name="row">Row in the panel.</param>
-    /// <param name="scales">Scales of the panel.</param>
+    /// <param name="scales">Scales of 16 groups of the panel.</param>
     static abstract void ReadScales(byte* block, int blockIndex, int row, byte* scales);
 }
 
@@ -56,18 +61,18 @@ internal readonly unsafe struct BlockSource<TBlock>(byte* data, int columns) : I
         }
     }
 
-    public void ReadScales(int row, int rowCount, byte* scales)
+    public void ReadScales(int row, int rowCount, int group, int groupCount, byte* scales)
     {
         for (var r = 0; r < rowCount; r++)
         {
-            var block = data + ((long)(row + r) * _blockCount * BlockBytes);
-            for (var b = 0; b < _blockCount; b++, block += BlockBytes) TBlock.ReadScales(block, b, r, scales);
+            var block = data + ((((long)(row + r) * _blockCount) + (group / GroupsPerBlock)) * BlockBytes);
+            for (var b = 0; b < groupCount / GroupsPerBlock; b++, block += BlockBytes) TBlock.ReadScales(block, b, r, scales);
         }
     }
 }
 
 /// <summary>AWQ: codes run along the outputs, so four inputs at a time are turned into words of one output.</summary>
-internal readonly unsafe struct AwqSource(uint* codes, uint* zeros, byte* halfScales, int groupSize, int rows, int columns) : ITileSource
+internal readonly unsafe struct AwqSource(uint* codes, uint* zeros, byte* halfScales, int groupSize, int rows) : ITileSource
 {
     private static ReadOnlySpan<byte> NibbleOf => [0, 4, 1, 5, 2, 6, 3, 7];
 
@@ -89,14 +94,15 @@ internal readonly unsafe struct AwqSource(uint* codes, uint* zeros, byte* halfSc
         static Vector128<ushort> Widen(Vector128<byte> value, int half) => half == 0 ? Vector128.WidenLower(value) : Vector128.WidenUpper(value);
     }
 
-    public void ReadScales(int row, int rowCount, byte* scales)
+    public void ReadScales(int row, int rowCount, int group, int groupCount, byte* scales)
     {
-        for (var group = 0; group < columns / groupSize; group++, scales += HalfScalesWithZeros.ScaleBytes)
+        var first = group * QuantizedRows.GroupSize / groupSize;
+        for (var index = first; index < (group + groupCount) * QuantizedRows.GroupSize / groupSize; index++, scales += HalfScalesWithZeros.ScaleBytes)
         {
             for (var r = 0; r < rowCount; r++)
             {
-                ((ushort*)scales)[r] = Unsafe.ReadUnaligned<ushort>(halfScales + (2 * (((long)group * rows) + row + r)));
-                scales[32 + r] = (byte)((zeros[((long)group * (rows / 8)) + ((row + r) / 8)] >> (NibbleOf[r % 8] * 4)) & 15);
+                ((ushort*)scales)[r] = Unsafe.ReadUnaligned<ushort>(halfScales + (2 * (((long)index * rows) + row + r)));
+                scales[32 + r] = (byte)((zeros[((long)index * (rows / 8)) + ((row + r) / 8)] >> (NibbleOf[r % 8] * 4)) & 15);
             }
         }
     }
@@ -105,9 +111,8 @@ internal readonly unsafe struct AwqSource(uint* codes, uint* zeros, byte* halfSc
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<byte> Outputs(uint* words, int rowCount)
     {
-        var pair = stackalloc uint[2];
-        pair[0] = words[0];
-        pair[1] = rowCount > 8 ? words[1] : 0;
-        return AwqMatrix.Sixteen(pair);
+        if (rowCount > 8) return AwqMatrix.Sixteen(words);
+        ulong pair = words[0];
+        return AwqMatrix.Sixteen((uint*)&pair);
     }
 }

@@ -19,7 +19,7 @@ internal static unsafe class IntegerByteTiles
         const int Stride = IntegerTiles.SumStride;
         for (var g = 0; g < groupCount; g++)
         {
-            IntegerTiles.Prefetch(codes0 + ahead, codes1 + ahead, WholeBytes.GroupBytes);
+            if (ahead != 0) IntegerTiles.Prefetch(codes0 + ahead, 2 * WholeBytes.GroupBytes);
             TByteVector l00 = default, l01 = default, l10 = default, l11 = default, l20 = default, l21 = default, l30 = default, l31 = default;
             IntegerTiles.Pairs<TBytes, TByteVector, TVector, LowNibbles>(
                 codes0, codes1, x0, x1, x2, x3, 0, 4, ref l00, ref l01, ref l10, ref l11, ref l20, ref l21, ref l30, ref l31);
@@ -42,8 +42,8 @@ internal static unsafe class IntegerByteTiles
             Fold<TBytes, TByteVector, TLanes, TVector>(l21, h21, records1, x2, sums + (2 * Stride) + second);
             Fold<TBytes, TByteVector, TLanes, TVector>(l30, h30, records0, x3, sums + (3 * Stride));
             Fold<TBytes, TByteVector, TLanes, TVector>(l31, h31, records1, x3, sums + (3 * Stride) + second);
-            codes0 += WholeBytes.GroupBytes;
-            codes1 += WholeBytes.GroupBytes;
+            codes0 += 2 * WholeBytes.GroupBytes;
+            codes1 += 2 * WholeBytes.GroupBytes;
             records0 += ITileScales.RecordBytes;
             records1 += ITileScales.RecordBytes;
             x0 += QuantizedRows.GroupBytes;
@@ -64,7 +64,7 @@ internal static unsafe class IntegerByteTiles
     {
         for (var g = 0; g < groupCount; g++)
         {
-            IntegerTiles.Prefetch(codes0 + ahead, codes1 + ahead, WholeBytes.GroupBytes);
+            if (ahead != 0) IntegerTiles.Prefetch(codes0 + ahead, 2 * WholeBytes.GroupBytes);
             TByteVector low0 = default, low1 = default;
             var s = TBytes.Broadcast(x + QuantizedRows.SumsOffset);
             TByteVector high0 = TBytes.Start(TBytes.Load(records0 + ITileScales.ZeroOffset), s), high1 = TBytes.Start(TBytes.Load(records1 + ITileScales.ZeroOffset), s);
@@ -72,8 +72,8 @@ internal static unsafe class IntegerByteTiles
             IntegerTiles.Pairs<TBytes, TByteVector, TVector, HighNibbles>(codes0, codes1, x, 0, 4, ref high0, ref high1);
             Fold<TBytes, TByteVector, TLanes, TVector>(low0, high0, records0, x, sums);
             Fold<TBytes, TByteVector, TLanes, TVector>(low1, high1, records1, x, sums + second);
-            codes0 += WholeBytes.GroupBytes;
-            codes1 += WholeBytes.GroupBytes;
+            codes0 += 2 * WholeBytes.GroupBytes;
+            codes1 += 2 * WholeBytes.GroupBytes;
             records0 += ITileScales.RecordBytes;
             records1 += ITileScales.RecordBytes;
             x += QuantizedRows.GroupBytes;

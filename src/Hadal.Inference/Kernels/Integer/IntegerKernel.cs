@@ -11,6 +11,9 @@ internal enum IntegerKernel
     /// <summary>SSSE3.</summary>
     Bits128,
 
+    /// <summary>NEON with SDOT.</summary>
+    Dot128,
+
     /// <summary>AVX2.</summary>
     Bits256,
 
@@ -29,7 +32,8 @@ internal static class IntegerKernels
         Bytes512.IsSupported ? IntegerKernel.Bits512 :
         Dot256.IsSupported ? IntegerKernel.Dot256 :
         Vector256.IsHardwareAccelerated && Bytes256.IsSupported ? IntegerKernel.Bits256 :
-        Bytes128.IsSupported ? IntegerKernel.Bits128 : IntegerKernel.Scalar;
+        Bytes128.IsSupported ? IntegerKernel.Bits128 :
+        Dot128.IsSupported ? IntegerKernel.Dot128 : IntegerKernel.Scalar;
 
     /// <summary>Whether this process can run it.</summary>
     public static bool IsSupported(IntegerKernel kernel) => kernel switch
@@ -38,6 +42,7 @@ internal static class IntegerKernels
         IntegerKernel.Dot256 => Dot256.IsSupported,
         IntegerKernel.Bits256 => Bytes256.IsSupported,
         IntegerKernel.Bits128 => Bytes128.IsSupported,
+        IntegerKernel.Dot128 => Dot128.IsSupported,
         _ => true,
     };
 }

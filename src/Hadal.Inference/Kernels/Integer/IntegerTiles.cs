@@ -13,11 +13,14 @@ internal static unsafe class IntegerTiles
     /// <summary>Rows of a panel.</summary>
     public const int PanelRows = 16;
 
-    /// <summary>Distance of tokens in the sums, in floats: two panels.</summary>
-    public const int SumStride = 2 * PanelRows;
+    /// <summary>Rows of a slab: two panels, whose groups take turns in memory.</summary>
+    public const int SlabRows = 2 * PanelRows;
+
+    /// <summary>Distance of tokens in the sums, in floats.</summary>
+    public const int SumStride = SlabRows;
 
     /// <summary>Adds to the sums of four tokens.</summary>
-    /// <param name="codes0">Codes of the first vector of rows.</param>
+    /// <param name="codes0">Codes of the first vector of rows; groups are two groups' bytes apart.</param>
     /// <param name="codes1">Codes of the second.</param>
     /// <param name="records0">Scales of the first; see <see cref="ITileScales"/>.</param>
     /// <param name="records1">Scales of the second.</param>
@@ -28,7 +31,7 @@ internal static unsafe class IntegerTiles
     /// <param name="groupCount">Groups.</param>
     /// <param name="sums">[4, 32] sums; those of the first vector.</param>
     /// <param name="second">Where the sums of the second vector stand, in floats.</param>
-    /// <param name="ahead">How far behind the codes those lie that are needed next, in bytes: they are fetched from memory meanwhile.</param>
+    /// <param name="ahead">How far behind the codes memory is asked for meanwhile, in bytes; 0: not at all.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void FourTokens<TBytes, TByteVector, TLanes, TVector, TCodes, TScales>(
         byte* codes0, byte* codes1, byte* records0, byte* records1, byte* x0, byte* x1, byte* x2, byte* x3, int groupCount, float* sums, int second, nint ahead)
@@ -41,7 +44,7 @@ internal static unsafe class IntegerTiles
     {
         for (var g = 0; g < groupCount; g++)
         {
-            Prefetch(codes0 + ahead, codes1 + ahead, TCodes.GroupBytes);
+            if (ahead != 0) Prefetch(codes0 + ahead, 2 * TCodes.GroupBytes);
             TByteVector zero0 = TBytes.Load(records0 + ITileScales.ZeroOffset), zero1 = TBytes.Load(records1 + ITileScales.ZeroOffset);
             TByteVector a00, a01, a10, a11, a20, a21, a30, a31;
             if (TScales.HasHalves)
@@ -100,8 +103,8 @@ internal static unsafe class IntegerTiles
             FoldLast<TBytes, TByteVector, TLanes, TVector, TScales>(a21, records1 + offset, x2, sums + (2 * SumStride) + second);
             FoldLast<TBytes, TByteVector, TLanes, TVector, TScales>(a30, records0 + offset, x3, sums + (3 * SumStride));
             FoldLast<TBytes, TByteVector, TLanes, TVector, TScales>(a31, records1 + offset, x3, sums + (3 * SumStride) + second);
-            codes0 += TCodes.GroupBytes;
-            codes1 += TCodes.GroupBytes;
+            codes0 += 2 * TCodes.GroupBytes;
+            codes1 += 2 * TCodes.GroupBytes;
             records0 += ITileScales.RecordBytes;
             records1 += ITileScales.RecordBytes;
             x0 += QuantizedRows.GroupBytes;
@@ -125,7 +128,7 @@ internal static unsafe class IntegerTiles
     {
         for (var g = 0; g < groupCount; g++)
         {
-            Prefetch(codes0 + ahead, codes1 + ahead, TCodes.GroupBytes);
+            if (ahead != 0) Prefetch(codes0 + ahead, 2 * TCodes.GroupBytes);
             TByteVector zero0 = TBytes.Load(records0 + ITileScales.ZeroOffset), zero1 = TBytes.Load(records1 + ITileScales.ZeroOffset);
             var s = TBytes.Broadcast(x + (TScales.HasHalves ? QuantizedRows.FirstSumsOffset : QuantizedRows.SumsOffset));
             TByteVector a0 = TBytes.Start(zero0, s), a1 = TBytes.Start(zero1, s);
@@ -146,8 +149,8 @@ internal static unsafe class IntegerTiles
             var offset = TScales.HasHalves ? ITileScales.SecondOffset : 0;
             FoldLast<TBytes, TByteVector, TLanes, TVector, TScales>(a0, records0 + offset, x, sums);
             FoldLast<TBytes, TByteVector, TLanes, TVector, TScales>(a1, records1 + offset, x, sums + second);
-            codes0 += TCodes.GroupBytes;
-            codes1 += TCodes.GroupBytes;
+            codes0 += 2 * TCodes.GroupBytes;
+            codes1 += 2 * TCodes.GroupBytes;
             records0 += ITileScales.RecordBytes;
             records1 += ITileScales.RecordBytes;
             x += QuantizedRows.GroupBytes;
@@ -156,14 +159,9 @@ internal static unsafe class IntegerTiles
 
     /// <summary>Asks for memory that is read soon; addresses that nobody may read are harmless.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static void Prefetch(byte* first, byte* second, int byteCount)
+    internal static void Prefetch(byte* address, int byteCount)
     {
-        if (!Sse.IsSupported) return;
-        for (var i = 0; i < byteCount; i += 64)
-        {
-            Sse.Prefetch0(first + i);
-            Sse.Prefetch0(second + i);
-        }
+        for (var i = 0; i < byteCount && Sse.IsSupported; i += 64) Sse.Prefetch0(address + i);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

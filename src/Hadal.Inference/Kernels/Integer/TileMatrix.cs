@@ -5,20 +5,20 @@ using Hadal.Inference.Kernels.Lanes;
 
 namespace Hadal.Inference.Kernels.Integer;
 
-/// <summary>A matrix in panels of 16 rows: the codes of a panel, group after group of 32 columns, and behind them its scales.</summary>
-/// <remarks>One or a few tokens read the codes as they are stored, panel after panel, which is one stream of memory. Many tokens share blocks of
-/// two panels × 512 columns that are unpacked to bytes in the first-level cache. Rows that fill up the last panel are zero.</remarks>
-/// <param name="panels">[ceil(rows / 16), <see cref="PanelBytesOf"/>], 64-byte aligned; kept alive by the caller.</param>
+/// <summary>A matrix in slabs of 32 rows, two panels of 16, and a slab in blocks of 512 columns: the scales of both panels, then group after group of 32
+/// columns the codes of the first panel and of the second.</summary>
+/// <remarks>One or a few tokens read the codes as they are stored, which is one stream of memory from end to end. Many tokens share a block that is
+/// unpacked to bytes in the first-level cache. Rows that fill up the last slab are zero.</remarks>
+/// <param name="slabs">[ceil(rows / 32), slab], 64-byte aligned; kept alive by the caller.</param>
 /// <param name="scales">How scales are kept.</param>
 /// <param name="rows">Outputs.</param>
 /// <param name="columns">Inputs; a multiple of 32.</param>
 /// <param name="dtype">Format the weights came in.</param>
-internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* panels, TScales scales, int rows, int columns, DType dtype) : IntegerMatrix(rows, columns, dtype)
+internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* slabs, TScales scales, int rows, int columns, DType dtype) : IntegerMatrix(rows, columns, dtype)
     where TCodes : struct, ITileCodes
     where TScales : struct, ITileScales
 {
-    /// <summary>Groups of a block: 512 columns.</summary>
-    private const int BlockGroups = 16;
+    private const int BlockGroups = ITileScales.BlockGroups;
 
     /// <summary>Tokens that share the unpacking of a block. Their sums take at most 32 KiB.</summary>
     private const int TokenBlock = 256;
@@ -26,43 +26,43 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* panels, TScales s
     /// <summary>Tokens from which unpacking pays.</summary>
     private const int UnpackFromTokens = 8;
 
-    private const int PanelRows = IntegerTiles.PanelRows;
+    /// <summary>Bytes between what is read and what is asked for from memory.</summary>
+    private const int BytesAhead = 8192;
+
+    private const int PanelRows = IntegerTiles.PanelRows, SlabRows = IntegerTiles.SlabRows;
 
     private readonly int _groupCount = columns / QuantizedRows.GroupSize;
-    private readonly long _codeBytes = (long)columns / QuantizedRows.GroupSize * TCodes.GroupBytes;
-    private readonly long _panelBytes = PanelBytesOf(scales, columns);
+    private readonly int _scaleBytes = ScaleBytesOf(scales);
+    private readonly long _blockBytes = BlockBytesOf(scales, BlockGroups);
+    private readonly long _slabBytes = SlabBytesOf(scales, columns);
 
     /// <inheritdoc/>
-    public override byte* Data => panels;
+    public override byte* Data => slabs;
 
-    /// <summary>Bytes of a panel.</summary>
-    public static long PanelBytesOf(TScales scales, int columns)
-    {
-        var groups = columns / QuantizedRows.GroupSize;
-        return (((long)groups * TCodes.GroupBytes) + scales.BytesOf(groups) + 63) & ~63L;
-    }
+    /// <summary>Bytes of all slabs.</summary>
+    public static long BytesOf(TScales scales, int rows, int columns) => ((long)rows + SlabRows - 1) / SlabRows * SlabBytesOf(scales, columns);
 
-    /// <summary>Bytes of all panels.</summary>
-    public static long BytesOf(TScales scales, int rows, int columns) => ((long)rows + PanelRows - 1) / PanelRows * PanelBytesOf(scales, columns);
-
-    /// <summary>Fills panels from a source.</summary>
-    public void Pack<TSource>(TSource source, int panelBegin, int panelEnd)
+    /// <summary>Fills slabs from a source.</summary>
+    public void Pack<TSource>(TSource source, int slabBegin, int slabEnd)
         where TSource : struct, ITileSource
     {
         var codes = stackalloc byte[512];
-        for (var panel = panelBegin; panel < panelEnd; panel++)
+        for (var panel = 2 * slabBegin; panel < 2 * slabEnd; panel++)
         {
-            var target = panels + (panel * _panelBytes);
-            new Span<byte>(target + _codeBytes, (int)(_panelBytes - _codeBytes)).Clear();
-            var rowCount = Math.Min(PanelRows, Rows - (panel * PanelRows));
+            var row = panel * PanelRows;
+            var rowCount = Math.Clamp(Rows - row, 0, PanelRows);
             if (rowCount < PanelRows) new Span<byte>(codes, 512).Clear();
-            for (var g = 0; g < _groupCount; g++)
+            for (var g = 0; g < _groupCount; g += BlockGroups)
             {
-                source.ReadCodes(panel * PanelRows, rowCount, g, codes);
-                TCodes.Pack(codes, target + ((long)g * TCodes.GroupBytes));
+                var groups = Math.Min(BlockGroups, _groupCount - g);
+                new Span<byte>(ScalesAt(panel, g), _scaleBytes).Clear();
+                if (rowCount > 0) source.ReadScales(row, rowCount, g, groups, ScalesAt(panel, g));
+                for (var i = 0; i < groups; i++)
+                {
+                    if (rowCount > 0) source.ReadCodes(row, rowCount, g + i, codes);
+                    TCodes.Pack(codes, CodesAt(panel, g + i));
+                }
             }
-
-            source.ReadScales(panel * PanelRows, rowCount, target + _codeBytes);
         }
     }
 
@@ -84,6 +84,9 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* panels, TScales s
             case IntegerKernel.Bits128:
                 Multiply<Bytes128, Vector128<byte>, Lanes128, Vector128<float>>(x, tokenCount, y, yStride, rowBegin, rowEnd);
                 break;
+            case IntegerKernel.Dot128:
+                Multiply<Dot128, Vector128<byte>, Lanes128, Vector128<float>>(x, tokenCount, y, yStride, rowBegin, rowEnd);
+                break;
             default:
                 Scalar(x, tokenCount, y, yStride, rowBegin, rowEnd);
                 break;
@@ -99,15 +102,15 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* panels, TScales s
 
     internal override void ScalarRow(int row, float* y)
     {
-        byte* panel = panels + (row / PanelRows * _panelBytes), panelScales = panel + _codeBytes;
-        var r = row % PanelRows;
+        var (panel, r) = (row / PanelRows, row % PanelRows);
         for (var k = 0; k < Columns; k += 16)
         {
-            var (scale, zero, minimum, _, _) = scales.At(panelScales, r, k / QuantizedRows.GroupSize, k / 16 % 2);
-            var group = panel + ((long)k / QuantizedRows.GroupSize * TCodes.GroupBytes);
+            var g = k / QuantizedRows.GroupSize;
+            var (scale, zero, minimum, _, _) = scales.At(ScalesAt(panel, g), r, g % BlockGroups, k / 16 % 2);
+            var codes = CodesAt(panel, g);
             for (var i = 0; i < 16; i++)
             {
-                var value = (TCodes.Code(group, r, (k % QuantizedRows.GroupSize) + i) - zero) * scale;
+                var value = (TCodes.Code(codes, r, (k % QuantizedRows.GroupSize) + i) - zero) * scale;
                 y[k + i] = TScales.HasMinima ? value + minimum : value;
             }
         }
@@ -119,8 +122,7 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* panels, TScales s
         var partColumns = TScales.HasHalves ? 16 : QuantizedRows.GroupSize;
         for (var row = rowBegin; row < rowEnd; row++)
         {
-            byte* panel = panels + (row / PanelRows * _panelBytes), panelScales = panel + _codeBytes;
-            var r = row % PanelRows;
+            var (panel, r) = (row / PanelRows, row % PanelRows);
             for (var t = 0; t < tokenCount; t++)
             {
                 var sum = 0f;
@@ -128,10 +130,10 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* panels, TScales s
                 {
                     var g = k / QuantizedRows.GroupSize;
                     var activations = x.Data + (t * x.RowBytes) + ((long)g * QuantizedRows.GroupBytes);
-                    var scale = scales.At(panelScales, r, g, k / 16 % 2);
+                    var scale = scales.At(ScalesAt(panel, g), r, g % BlockGroups, k / 16 % 2);
                     var whole = 0;
                     for (var i = k % QuantizedRows.GroupSize; i < (k % QuantizedRows.GroupSize) + partColumns; i++)
-                        whole += (TCodes.Code(panel + ((long)g * TCodes.GroupBytes), r, i) - scale.TileZero) * (sbyte)activations[i];
+                        whole += (TCodes.Code(CodesAt(panel, g), r, i) - scale.TileZero) * (sbyte)activations[i];
                     sum += whole * scale.Scale * *(float*)(activations + QuantizedRows.ScaleOffset);
                     if (TScales.HasMinima) sum += scale.TileMinimum * *(float*)(activations + QuantizedRows.ScaledSumOffset);
                 }
@@ -148,19 +150,18 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* panels, TScales s
         where TVector : struct
     {
         if (rowBegin == rowEnd) return;
-        var panelsAtOnce = TBytes.ByteCount == 64 ? 2 : 1;
-        int panelBegin = rowBegin / PanelRows, panelEnd = ((rowEnd - 1) / PanelRows) + 1;
-        for (var panel = panelBegin; panel < panelEnd; panel += panelsAtOnce)
+        if (tokenCount < UnpackFromTokens)
         {
-            var count = Math.Min(panelsAtOnce, panelEnd - panel);
-            if (tokenCount >= UnpackFromTokens) ManyTokens<TBytes, TByteVector, TLanes, TVector>(panel, count, x, tokenCount, y, yStride, rowBegin, rowEnd);
-            else FewTokens<TBytes, TByteVector, TLanes, TVector>(panel, count, x, tokenCount, y, yStride, rowBegin, rowEnd);
+            FewTokens<TBytes, TByteVector, TLanes, TVector>(x, tokenCount, y, yStride, rowBegin, rowEnd);
+            return;
         }
+
+        for (var slab = rowBegin / SlabRows; slab <= (rowEnd - 1) / SlabRows; slab++)
+            ManyTokens<TBytes, TByteVector, TLanes, TVector>(slab, x, tokenCount, y, yStride, rowBegin, rowEnd);
     }
 
     [SkipLocalsInit]
-    private void FewTokens<TBytes, TByteVector, TLanes, TVector>(
-        int panel, int panelCount, QuantizedRows x, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd)
+    private void FewTokens<TBytes, TByteVector, TLanes, TVector>(QuantizedRows x, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd)
         where TBytes : struct, IByteLanes<TByteVector, TVector>
         where TByteVector : struct
         where TLanes : struct, ILanes<TVector>
@@ -171,41 +172,37 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* panels, TScales s
         var records = (byte*)(((nint)room + 63) & ~63);
         var sums = (float*)(records + (2 * RecordBytes));
         scales.Prepare(records, 2 * BlockGroups, TBytes.TakesWholeBytes);
-        for (var t = 0; t < tokenCount; t += 4)
+        for (var slab = rowBegin / SlabRows; slab <= (rowEnd - 1) / SlabRows; slab++)
         {
-            new Span<float>(sums, 4 * IntegerTiles.SumStride).Clear();
-            for (var g = 0; g < _groupCount; g += BlockGroups)
+            for (var t = 0; t < tokenCount; t += 4)
             {
-                var groups = Math.Min(BlockGroups, _groupCount - g);
-                var isLast = g + BlockGroups >= _groupCount;
-                var ahead = isLast ? (panelCount * _panelBytes) - ((long)g * TCodes.GroupBytes) : (long)BlockGroups * TCodes.GroupBytes;
-                var nextScales = PanelAt(isLast ? panel + panelCount : panel) + _codeBytes + scales.BytesOf(isLast ? 0 : g + BlockGroups);
-                IntegerTiles.Prefetch(nextScales, nextScales + _panelBytes, (int)scales.BytesOf(BlockGroups));
-                for (var p = 0; p < panelCount; p++)
-                    scales.Expand<TLanes, TVector>(PanelAt(panel + p) + _codeBytes, g, groups, records + (p * RecordBytes));
-                var codes = PanelAt(panel) + ((long)g * TCodes.GroupBytes);
-                Tiles<TBytes, TByteVector, TLanes, TVector, TCodes>(
-                    codes, panelCount == 2 ? _panelBytes : 0, records, panelCount == 2 ? RecordBytes : 0, x.From(t), g, Math.Min(4, tokenCount - t), groups, sums, (nint)ahead);
-            }
+                new Span<float>(sums, 4 * IntegerTiles.SumStride).Clear();
+                for (var g = 0; g < _groupCount; g += BlockGroups)
+                {
+                    var groups = Math.Min(BlockGroups, _groupCount - g);
+                    for (var p = 0; p < 2; p++) scales.Expand<TLanes, TVector>(ScalesAt((2 * slab) + p, g), groups, records + (p * RecordBytes));
+                    Tiles<TBytes, TByteVector, TLanes, TVector, TCodes>(
+                        CodesAt(2 * slab, g), TCodes.GroupBytes, records, x.From(t), g, Math.Min(4, tokenCount - t), groups, sums, BytesAhead);
+                }
 
-            CopySums(sums, panel, panelCount, Math.Min(4, tokenCount - t), y + ((long)t * yStride), yStride, rowBegin, rowEnd);
+                CopySums(sums, slab, Math.Min(4, tokenCount - t), y + ((long)t * yStride), yStride, rowBegin, rowEnd);
+            }
         }
     }
 
     [SkipLocalsInit]
-    private void ManyTokens<TBytes, TByteVector, TLanes, TVector>(
-        int panel, int panelCount, QuantizedRows x, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd)
+    private void ManyTokens<TBytes, TByteVector, TLanes, TVector>(int slab, QuantizedRows x, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd)
         where TBytes : struct, IByteLanes<TByteVector, TVector>
         where TByteVector : struct
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
     {
-        const int RecordBytes = BlockGroups * ITileScales.RecordBytes, CodeBytes = BlockGroups * 512;
+        const int RecordBytes = BlockGroups * ITileScales.RecordBytes, CodeBytes = 2 * BlockGroups * UnpackedBytes.ByteCount;
         const int SumBytes = TokenBlock * IntegerTiles.SumStride * sizeof(float);
-        var room = stackalloc byte[64 + (2 * RecordBytes) + (2 * CodeBytes) + SumBytes];
+        var room = stackalloc byte[64 + (2 * RecordBytes) + CodeBytes + SumBytes];
         var records = (byte*)(((nint)room + 63) & ~63);
         var unpacked = records + (2 * RecordBytes);
-        var sums = (float*)(unpacked + (2 * CodeBytes));
+        var sums = (float*)(unpacked + CodeBytes);
         scales.Prepare(records, 2 * BlockGroups, TBytes.TakesWholeBytes);
         for (var t = 0; t < tokenCount; t += TokenBlock)
         {
@@ -214,51 +211,51 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* panels, TScales s
             for (var g = 0; g < _groupCount; g += BlockGroups)
             {
                 var groups = Math.Min(BlockGroups, _groupCount - g);
-                var codes = PanelAt(panel) + ((long)g * TCodes.GroupBytes);
-                for (var p = 0; p < panelCount; p++)
-                {
-                    scales.Expand<TLanes, TVector>(PanelAt(panel + p) + _codeBytes, g, groups, records + (p * RecordBytes));
-                    if (TCodes.Bits < 8) Unpack<TBytes, TByteVector, TVector>(codes + (p * _panelBytes), groups, unpacked + (p * CodeBytes));
-                }
-
+                for (var p = 0; p < 2; p++) scales.Expand<TLanes, TVector>(ScalesAt((2 * slab) + p, g), groups, records + (p * RecordBytes));
                 if (TCodes.Bits < 8)
                 {
-                    Tiles<TBytes, TByteVector, TLanes, TVector, UnpackedBytes>(
-                        unpacked, panelCount == 2 ? CodeBytes : 0, records, panelCount == 2 ? RecordBytes : 0, x.From(t), g, tokens, groups, sums, 0);
+                    Unpack<TBytes, TByteVector, TVector>(CodesAt(2 * slab, g), 2 * groups, unpacked);
+                    Tiles<TBytes, TByteVector, TLanes, TVector, UnpackedBytes>(unpacked, UnpackedBytes.ByteCount, records, x.From(t), g, tokens, groups, sums, ahead: 0);
                 }
                 else
                 {
-                    Tiles<TBytes, TByteVector, TLanes, TVector, TCodes>(
-                        codes, panelCount == 2 ? _panelBytes : 0, records, panelCount == 2 ? RecordBytes : 0, x.From(t), g, tokens, groups, sums, 0);
+                    Tiles<TBytes, TByteVector, TLanes, TVector, TCodes>(CodesAt(2 * slab, g), TCodes.GroupBytes, records, x.From(t), g, tokens, groups, sums, ahead: 0);
                 }
             }
 
-            CopySums(sums, panel, panelCount, tokens, y + ((long)t * yStride), yStride, rowBegin, rowEnd);
+            CopySums(sums, slab, tokens, y + ((long)t * yStride), yStride, rowBegin, rowEnd);
         }
     }
 
-    /// <summary>All tokens times a block of one panel, or of two where a vector has 16 rows.</summary>
+    /// <summary>All tokens times a block: both panels at once where a vector has 16 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Tiles<TBytes, TByteVector, TLanes, TVector, TVectors>(
-        byte* codes, long nextCodes, byte* records, long nextRecords, QuantizedRows x, int group, int tokenCount, int groupCount, float* sums, nint ahead)
+        byte* codes, int groupBytes, byte* records, QuantizedRows x, int group, int tokenCount, int groupCount, float* sums, nint ahead)
         where TBytes : struct, IByteLanes<TByteVector, TVector>
         where TByteVector : struct
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
         where TVectors : struct, ICodeVectors
     {
+        const int RecordBytes = BlockGroups * ITileScales.RecordBytes;
         if (TBytes.ByteCount == 64)
         {
             Tokens<TBytes, TByteVector, TLanes, TVector, TVectors>(
-                codes, codes + nextCodes, records, records + nextRecords, x, group, tokenCount, groupCount, sums, PanelRows, ahead);
+                codes, codes + groupBytes, records, records + RecordBytes, x, group, tokenCount, groupCount, sums, PanelRows, ahead);
             return;
         }
 
-        for (var part = 0; part < 64; part += 2 * TBytes.ByteCount)
+        for (var p = 0; p < 2; p++)
         {
-            var next = part + TBytes.ByteCount;
-            Tokens<TBytes, TByteVector, TLanes, TVector, TVectors>(
-                codes + part, codes + next, records + part, records + next, x, group, tokenCount, groupCount, sums + (part / 4), TBytes.ByteCount / 4, ahead);
+            for (var part = 0; part < 64; part += 2 * TBytes.ByteCount)
+            {
+                var next = part + TBytes.ByteCount;
+                var panelCodes = codes + (p * groupBytes);
+                var panelRecords = records + (p * RecordBytes);
+                Tokens<TBytes, TByteVector, TLanes, TVector, TVectors>(
+                    panelCodes + part, panelCodes + next, panelRecords + part, panelRecords + next, x, group, tokenCount, groupCount,
+                    sums + (p * PanelRows) + (part / 4), TBytes.ByteCount / 4, p == 0 && part == 0 ? ahead : 0);
+            }
         }
     }
 
@@ -311,13 +308,30 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* panels, TScales s
         }
     }
 
-    private static void CopySums(float* sums, int panel, int panelCount, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd)
+    private static void CopySums(float* sums, int slab, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd)
     {
-        var first = panel * PanelRows;
-        int begin = Math.Max(rowBegin, first), end = Math.Min(rowEnd, first + (panelCount * PanelRows));
+        var first = slab * SlabRows;
+        int begin = Math.Max(rowBegin, first), end = Math.Min(rowEnd, first + SlabRows);
         for (var t = 0; t < tokenCount; t++)
             new Span<float>(sums + (t * IntegerTiles.SumStride) + (begin - first), end - begin).CopyTo(new Span<float>(y + ((long)t * yStride) + begin, end - begin));
     }
 
-    private byte* PanelAt(int panel) => panels + (panel * _panelBytes);
+    private static int ScaleBytesOf(TScales scales) => (scales.BlockBytes + 63) & ~63;
+
+    private static long BlockBytesOf(TScales scales, int groupCount) => 2L * (ScaleBytesOf(scales) + (groupCount * TCodes.GroupBytes));
+
+    private static long SlabBytesOf(TScales scales, int columns)
+    {
+        var groups = columns / QuantizedRows.GroupSize;
+        var rest = groups % BlockGroups;
+        return (groups / BlockGroups * BlockBytesOf(scales, BlockGroups)) + (rest == 0 ? 0 : BlockBytesOf(scales, rest));
+    }
+
+    private byte* BlockAt(int panel, int group) => slabs + (panel / 2 * _slabBytes) + (group / BlockGroups * _blockBytes);
+
+    /// <summary>Scales of the block that a group is in.</summary>
+    private byte* ScalesAt(int panel, int group) => BlockAt(panel, group) + (panel % 2 * _scaleBytes);
+
+    private byte* CodesAt(int panel, int group) =>
+        BlockAt(panel, group) + (2 * _scaleBytes) + (((2 * (group % BlockGroups)) + (panel % 2)) * TCodes.GroupBytes);
 }

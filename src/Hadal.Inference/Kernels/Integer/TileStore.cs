@@ -15,7 +15,7 @@ internal sealed unsafe class TileStore : IDisposable
         tensor.Shape.Count == 2 && tensor.Shape[1] % QuantizedRows.GroupSize == 0 && tensor.DType switch
         {
             DType.Q4_0 or DType.Q4_1 or DType.Q5_0 or DType.Q5_1 or DType.Q8_0 or DType.Q4_K or DType.Q5_K or DType.Q6_K => true,
-            DType.AwqInt4 => tensor.AwqZeros is { Shape: [var groups, _] } && groups > 0 && tensor.Shape[1] % (groups * QuantizedRows.GroupSize) == 0,
+            DType.AwqInt4 => tensor.AwqZeros is { Shape: [var groups, _] } && groups > 0 && tensor.Shape[1] / groups is 32 or 64 or 128 or 256 or 512 && tensor.Shape[1] % groups == 0,
             _ => false,
         };
 
@@ -25,11 +25,11 @@ internal sealed unsafe class TileStore : IDisposable
         var (rows, columns) = (tensor.Shape[0], tensor.Shape[1]);
         return tensor.DType switch
         {
-            DType.Q4_0 => TileMatrix<Nibbles, HalfScales>.BytesOf(new HalfScales(1, 8), rows, columns),
+            DType.Q4_0 => TileMatrix<Nibbles, HalfScales>.BytesOf(new HalfScales(8), rows, columns),
             DType.Q4_1 => TileMatrix<Nibbles, HalfScalesWithMinima>.BytesOf(default, rows, columns),
-            DType.Q5_0 => TileMatrix<FiveBits, HalfScales>.BytesOf(new HalfScales(1, 16), rows, columns),
+            DType.Q5_0 => TileMatrix<FiveBits, HalfScales>.BytesOf(new HalfScales(16), rows, columns),
             DType.Q5_1 => TileMatrix<FiveBits, HalfScalesWithMinima>.BytesOf(default, rows, columns),
-            DType.Q8_0 => TileMatrix<WholeBytes, HalfScales>.BytesOf(new HalfScales(1, 128), rows, columns),
+            DType.Q8_0 => TileMatrix<WholeBytes, HalfScales>.BytesOf(new HalfScales(128), rows, columns),
             DType.Q4_K => TileMatrix<Nibbles, SuperScalesWithMinima>.BytesOf(default, rows, columns),
             DType.Q5_K => TileMatrix<FiveBits, SuperScalesWithMinima>.BytesOf(default, rows, columns),
             DType.Q6_K => TileMatrix<SixBits, SuperScalesOfHalves>.BytesOf(default, rows, columns),
@@ -42,11 +42,11 @@ internal sealed unsafe class TileStore : IDisposable
     /// <param name="tensor">One that <see cref="Takes"/> accepts.</param>
     public IntegerMatrix Create(ThreadCrew crew, WeightTensor tensor) => tensor.DType switch
     {
-        DType.Q4_0 => Blocks<Q4_0Source, Nibbles, HalfScales>(crew, tensor, new HalfScales(1, 8)),
+        DType.Q4_0 => Blocks<Q4_0Source, Nibbles, HalfScales>(crew, tensor, new HalfScales(8)),
         DType.Q4_1 => Blocks<Q4_1Source, Nibbles, HalfScalesWithMinima>(crew, tensor, new HalfScalesWithMinima(0)),
-        DType.Q5_0 => Blocks<Q5_0Source, FiveBits, HalfScales>(crew, tensor, new HalfScales(1, 16)),
+        DType.Q5_0 => Blocks<Q5_0Source, FiveBits, HalfScales>(crew, tensor, new HalfScales(16)),
         DType.Q5_1 => Blocks<Q5_1Source, FiveBits, HalfScalesWithMinima>(crew, tensor, new HalfScalesWithMinima(16)),
-        DType.Q8_0 => Blocks<Q8_0Source, WholeBytes, HalfScales>(crew, tensor, new HalfScales(1, 128)),
+        DType.Q8_0 => Blocks<Q8_0Source, WholeBytes, HalfScales>(crew, tensor, new HalfScales(128)),
         DType.Q4_K => Blocks<Q4_KSource, Nibbles, SuperScalesWithMinima>(crew, tensor, new SuperScalesWithMinima(0)),
         DType.Q5_K => Blocks<Q5_KSource, FiveBits, SuperScalesWithMinima>(crew, tensor, new SuperScalesWithMinima(16)),
         DType.Q6_K => Blocks<Q6_KSource, SixBits, SuperScalesOfHalves>(crew, tensor, default),
@@ -67,7 +67,7 @@ internal sealed unsafe class TileStore : IDisposable
     {
         var (rows, columns) = (tensor.Shape[0], tensor.Shape[1]);
         var groupSize = columns / tensor.AwqZeros!.Shape[0];
-        var source = new AwqSource((uint*)tensor.Data, (uint*)tensor.AwqZeros.Data, tensor.AwqScales!.Data, groupSize, rows, columns);
+        var source = new AwqSource((uint*)tensor.Data, (uint*)tensor.AwqZeros.Data, tensor.AwqScales!.Data, groupSize, rows);
         return Pack<AwqSource, Nibbles, HalfScalesWithZeros>(crew, tensor, source, new HalfScalesWithZeros(groupSize / QuantizedRows.GroupSize));
     }
 
@@ -81,17 +81,17 @@ internal sealed unsafe class TileStore : IDisposable
         var panels = _arena.Take(bytes);
         ByteCount += bytes;
         var matrix = new TileMatrix<TCodes, TScales>(panels, scales, rows, columns, tensor.DType);
-        var job = new PackJob<TSource, TCodes, TScales>(matrix, source, (rows + IntegerTiles.PanelRows - 1) / IntegerTiles.PanelRows, crew.ThreadCount);
+        var job = new PackJob<TSource, TCodes, TScales>(matrix, source, (rows + IntegerTiles.SlabRows - 1) / IntegerTiles.SlabRows, crew.ThreadCount);
         crew.Run(ref job, crew.ThreadCount);
         return matrix;
     }
 
-    private readonly struct PackJob<TSource, TCodes, TScales>(TileMatrix<TCodes, TScales> matrix, TSource source, int panelCount, int partCount) : ICrewJob
+    private readonly struct PackJob<TSource, TCodes, TScales>(TileMatrix<TCodes, TScales> matrix, TSource source, int slabCount, int partCount) : ICrewJob
         where TSource : struct, ITileSource
         where TCodes : struct, ITileCodes
         where TScales : struct, ITileScales
     {
         public void Execute(int partIndex) =>
-            matrix.Pack(source, (int)((long)panelCount * partIndex / partCount), (int)((long)panelCount * (partIndex + 1) / partCount));
+            matrix.Pack(source, (int)((long)slabCount * partIndex / partCount), (int)((long)slabCount * (partIndex + 1) / partCount));
     }
 }
