@@ -30,6 +30,7 @@ internal static class HadalCommand
     public static int RunProcess(string[] arguments)
     {
         var shell = Shell.OfProcess();
+        if (Shell.IsOutputClosed) return Fail(shell, ExitCode.Failed, "standard output is closed");
         using var listening = shell.Interruption.Listen();
         try
         {

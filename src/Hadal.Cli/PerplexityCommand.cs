@@ -50,6 +50,7 @@ internal static class PerplexityCommand
         using var reader = new StreamReader(text, StandardInput.Strict, detectEncodingFromByteOrderMarks: false);
         try
         {
+            if (!text.CanSeek) throw CommandException.Failed($"{text.Name}: expected a file, found a pipe");
             if (text.Length == 0) throw CommandException.Failed($"{text.Name}: expected a text, found an empty file");
             return shell.IsErrorTerminal
                 ? Tables.WithBar(shell, "measuring", text.Length, done => Perplexity.Measure(decoder, tokenizer, reader, decoder.MaxContext, sofar => done(sofar.ByteCount)))

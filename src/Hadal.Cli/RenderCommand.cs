@@ -40,7 +40,8 @@ internal static class RenderCommand
     {
         try
         {
-            var root = JsonElement.Parse(StandardInput.ReadFileBytes(shell, file));
+            // Of a key that stands twice, one value would be dropped in silence.
+            var root = JsonElement.Parse(StandardInput.ReadFileBytes(shell, file), new JsonDocumentOptions { AllowDuplicateProperties = false });
             if (root.ValueKind != JsonValueKind.Object) return new ChatConversation { Messages = ChatMessage.ReadMessages(root) };
             root.TryGetProperty("messages", out var messages);
             return new ChatConversation
@@ -49,9 +50,13 @@ internal static class RenderCommand
                 Tools = root.TryGetProperty("tools", out var tools) ? tools : null,
             };
         }
-        catch (Exception fault) when (fault is JsonException or ArgumentException)
+        catch (JsonException fault)
         {
-            throw CommandException.Failed($"{file}: expected messages in JSON: {fault.Message}", fault);
+            throw CommandException.Failed($"{file}: expected messages in JSON: {JsonFault.Describe(fault)}", fault);
+        }
+        catch (ArgumentException fault)
+        {
+            throw CommandException.Failed($"{file}: {fault.Message}", fault);
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
 
@@ -7,6 +8,7 @@ namespace Hadal.Cli;
 internal sealed class Shell
 {
     private const string ShowCursor = "\e[?25h";
+    private const int InputDescriptor = 0, OutputDescriptor = 1, ErrorDescriptor = 2;
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false);
     private TextWriter? _text;
 
@@ -57,15 +59,16 @@ internal sealed class Shell
     /// <summary>The shell of this process.</summary>
     public static Shell OfProcess()
     {
-        var isErrorTerminal = !Console.IsErrorRedirected;
-        var error = new StreamWriter(Console.OpenStandardError(), Utf8) { AutoFlush = true, NewLine = "\n" };
+        var (isInputClosed, isErrorClosed) = (IsClosed(InputDescriptor), IsClosed(ErrorDescriptor));
+        var isErrorTerminal = !isErrorClosed && !Console.IsErrorRedirected;
+        var error = isErrorClosed ? TextWriter.Null : new StreamWriter(Console.OpenStandardError(), Utf8) { AutoFlush = true, NewLine = "\n" };
         if (OperatingSystem.IsWindows()) Console.OutputEncoding = Utf8;
         return new Shell
         {
-            Input = Console.OpenStandardInput(),
-            Output = OpenOutput(),
+            Input = isInputClosed ? Stream.Null : Console.OpenStandardInput(),
+            Output = new StandardOutput(OpenOutput()),
             Error = error,
-            IsInputTerminal = !Console.IsInputRedirected,
+            IsInputTerminal = !isInputClosed && !Console.IsInputRedirected,
             IsOutputTerminal = !Console.IsOutputRedirected,
             IsErrorTerminal = isErrorTerminal,
             Width = () => Math.Max(20, Console.WindowWidth),
@@ -82,6 +85,9 @@ internal sealed class Shell
         };
     }
 
+    /// <summary>Whether this process was started without standard output.</summary>
+    public static bool IsOutputClosed => IsClosed(OutputDescriptor);
+
     /// <summary>Whether a failed write means that nobody reads standard output any more.</summary>
     public static bool IsBrokenPipe(IOException fault) =>
         fault.HResult is BrokenPipeUnix or BrokenPipeWindows or NoDataWindows;
@@ -90,13 +96,37 @@ internal sealed class Shell
     private const int BrokenPipeWindows = unchecked((int)0x8007006D);
     private const int NoDataWindows = unchecked((int)0x800700E8);
 
+    /// <summary>Whether this process was started without a descriptor. The run time takes the free number for a pipe of its own, from which nothing would
+    /// ever come, and into which nobody but it may write; what it opens is closed on exec, and nothing that a process is started with can be.</summary>
+    private static bool IsClosed(int descriptor)
+    {
+        const int closeOnExec = 0x80000;
+        const string flags = "flags:";
+        if (!OperatingSystem.IsLinux() || !Directory.Exists("/proc/self/fdinfo")) return false;
+        try
+        {
+            var info = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/self/fdinfo/{descriptor}"));
+            var begin = info.IndexOf(flags, StringComparison.Ordinal);
+            if (begin < 0) return false;
+            var line = info.AsSpan(begin + flags.Length);
+            return (Convert.ToInt32(line[..line.IndexOf('\n')].Trim().ToString(), 8) & closeOnExec) != 0;
+        }
+        catch (FileNotFoundException)
+        {
+            return true;
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>The console's stream takes a reader who has gone for success, so pipes are written through a file stream. Files keep the console's
     /// stream, which writes where the file stands, also when several programs share it.</summary>
     private static Stream OpenOutput()
     {
         if (!Console.IsOutputRedirected || OperatingSystem.IsWindows()) return Console.OpenStandardOutput();
-        const int standardOutput = 1;
-        var stream = new FileStream(new SafeFileHandle(standardOutput, ownsHandle: false), FileAccess.Write, bufferSize: 0);
+        var stream = new FileStream(new SafeFileHandle(OutputDescriptor, ownsHandle: false), FileAccess.Write, bufferSize: 0);
         return stream.CanSeek ? Console.OpenStandardOutput() : stream;
     }
 }

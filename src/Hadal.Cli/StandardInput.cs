@@ -15,11 +15,8 @@ internal static class StandardInput
     /// <exception cref="CommandException">It is not UTF-8, or too long.</exception>
     public static string ReadText(Shell shell)
     {
-        using var bytes = new MemoryStream();
-        var buffer = new byte[1 << 16];
-        for (int count; (count = shell.Input.Read(buffer)) > 0; bytes.Write(buffer, 0, count))
-            if (bytes.Length + count > MaxBytes) throw CommandException.Failed($"standard input: expected at most {MaxBytes} bytes of text, found more");
-        return ToText(bytes.GetBuffer().AsSpan(0, (int)bytes.Length), "standard input");
+        const string where = "standard input";
+        return ToText(ReadAll(shell.Input, where), where);
     }
 
     /// <summary>The bytes of a file without a byte order mark.</summary>
@@ -27,10 +24,8 @@ internal static class StandardInput
     public static ReadOnlySpan<byte> ReadFileBytes(Shell shell, string name)
     {
         using var stream = OpenFile(shell, name);
-        if (stream.Length > MaxBytes) throw CommandException.Failed($"{stream.Name}: expected at most {MaxBytes} bytes, found {stream.Length}");
-        var bytes = new byte[stream.Length];
-        stream.ReadExactly(bytes);
-        return bytes.AsSpan().StartsWith("\uFEFF"u8) ? bytes.AsSpan(3) : bytes;
+        var bytes = ReadAll(stream, stream.Name);
+        return bytes.StartsWith("\uFEFF"u8) ? bytes[3..] : bytes;
     }
 
     /// <summary>Opens a file for reading.</summary>
@@ -44,10 +39,28 @@ internal static class StandardInput
         {
             return File.OpenRead(path);
         }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        catch (Exception fault) when (fault is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw CommandException.Failed($"{path}: no such file", fault);
+        }
+        catch (UnauthorizedAccessException fault)
+        {
+            throw CommandException.Failed($"{path}: cannot be read: permission denied", fault);
+        }
+        catch (IOException fault)
         {
             throw CommandException.Failed($"{path}: cannot be read: {fault.Message}", fault);
         }
+    }
+
+    /// <summary>Reads to the end; pipes have no length to go by.</summary>
+    private static ReadOnlySpan<byte> ReadAll(Stream stream, string where)
+    {
+        using var bytes = new MemoryStream();
+        var buffer = new byte[1 << 16];
+        for (int count; (count = stream.Read(buffer)) > 0; bytes.Write(buffer, 0, count))
+            if (bytes.Length + count > MaxBytes) throw CommandException.Failed($"{where}: expected at most {MaxBytes} bytes, found more");
+        return bytes.GetBuffer().AsSpan(0, (int)bytes.Length);
     }
 
     private static string ToText(ReadOnlySpan<byte> bytes, string where)

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
+using System.Text.Json;
+using Hadal.Checkpoints;
 using Hadal.Checkpoints.Text;
 
 namespace Hadal.Cli;
@@ -13,7 +15,7 @@ internal static class TokenizeCommand
         var model = ModelLocator.Argument();
         var addSpecial = new Option<bool>("--add-special") { Description = "Put the tokens in front and behind that the model's family adds." };
         var parseSpecial = new Option<bool>("--parse-special") { Description = "Recognise control tokens in the text; with --decode, write them." };
-        var decode = new Option<bool>("--decode") { Description = "Read token ids, as printed by this command or as a JSON array, and print their text." };
+        var decode = new Option<bool>("--decode") { Description = "Read token ids, as this command prints them with or without --json, and print their text." };
         var json = JsonOutput.Option();
         var command = new Command("tokenize", "Turns text from standard input into token ids, or ids into text.") { model, addSpecial, parseSpecial, decode, json };
         command.SetAction(parsed =>
@@ -43,21 +45,40 @@ internal static class TokenizeCommand
 
     private static void Decode(Shell shell, Tokenizer tokenizer, string input, bool parseSpecial, bool json)
     {
-        int[] ids;
-        try
-        {
-            ids = Numbers.TokenIds(input, "standard input");
-        }
-        catch (FormatException fault)
-        {
-            throw CommandException.Failed(fault.Message, fault);
-        }
-
+        var ids = ReadIds(input, tokenizer.VocabSize);
         var text = tokenizer.Decode(ids, skipSpecial: !parseSpecial);
         if (json) JsonOutput.Write(shell, new DecodeResult(text), CommandJson.Default.DecodeResult);
         // A pipe gets the text as it is, a person a line.
         else if (shell.IsOutputTerminal) shell.Text.WriteLine(TerminalText.Visible(text));
         else shell.Text.Write(text);
+    }
+
+    /// <summary>Ids as a line, as a JSON array, or in the object that <c>--json</c> prints.</summary>
+    private static int[] ReadIds(string input, int vocabSize)
+    {
+        const string where = "standard input";
+        try
+        {
+            if (input.AsSpan().TrimStart().StartsWith('{'))
+            {
+                if (!JsonElement.Parse(input).TryGetProperty("token_ids", out var list)) throw CommandException.Failed($"{where}: expected token ids, found an object without token_ids");
+                input = list.GetRawText();
+            }
+
+            var ids = Numbers.TokenIds(input, where);
+            foreach (var id in ids)
+                if (id >= vocabSize)
+                    throw CommandException.Failed(string.Create(CultureInfo.InvariantCulture, $"{where}: expected ids from 0 to {vocabSize - 1}, which the tokenizer has, found {id}"));
+            return ids;
+        }
+        catch (JsonException fault)
+        {
+            throw CommandException.Failed($"{where}: expected token ids: {JsonFault.Describe(fault)}", fault);
+        }
+        catch (FormatException fault)
+        {
+            throw CommandException.Failed(fault.Message, fault);
+        }
     }
 }
 

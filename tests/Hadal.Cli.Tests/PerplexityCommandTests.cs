@@ -50,7 +50,7 @@ public sealed class PerplexityCommandTests : IDisposable
         File.WriteAllBytes(file, [(byte)'a', 0xFF, 0xFE]);
         Assert.Equal($"hadal: {file}: expected UTF-8, found other bytes", TestShell.Run("", "perplexity", Model, "--file", file).Fault(1));
         Assert.Equal($"hadal: {_folder.FullName} is a directory, expected a file", TestShell.Run("", "perplexity", Model, "--file", _folder.FullName).Fault(1));
-        Assert.StartsWith($"hadal: {file}x: cannot be read: ", TestShell.Run("", "perplexity", Model, "--file", file + "x").Fault(1), StringComparison.Ordinal);
+        Assert.Equal($"hadal: {file}x: no such file", TestShell.Run("", "perplexity", Model, "--file", file + "x").Fault(1));
         Assert.Equal("hadal: the name of the file is empty", TestShell.Run("", "perplexity", Model, "--file", "").Fault(2));
     }
 

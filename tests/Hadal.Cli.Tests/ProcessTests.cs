@@ -71,7 +71,32 @@ public sealed class ProcessTests : IDisposable
         using var process = HadalProcess.StartShell($"{HadalProcess.CommandLine} inspect '{Model}' --json > /dev/full");
         var (exitCode, error) = process.End();
         Assert.Equal(1, exitCode);
-        Assert.Matches("^hadal: .*No space left on device.*\n$", error);
+        Assert.Matches("^hadal: standard output: cannot be written: No space left on device.*\n$", error);
+    }
+
+    [Theory]
+    [InlineData("run MODEL <&-", 2, "standard input is empty; give a prompt with -p or through a pipe")]
+    [InlineData("run MODEL -p x --max-tokens 2 >&-", 1, "standard output is closed")]
+    [InlineData("--help >&-", 1, "standard output is closed")]
+    [InlineData("run no/such -p x 2>&-", 1, null)]
+    [InlineData("run no/such -p x <&- >&- 2>&-", 1, null)]
+    public void A_stream_that_is_closed_is_told_from_a_pipe(string commandLine, int expectedCode, string? expected)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "needs /proc");
+        using var process = HadalProcess.StartShell($"{HadalProcess.CommandLine} {commandLine.Replace("MODEL", $"'{Model}'", StringComparison.Ordinal)}");
+        Assert.Equal((expectedCode, expected is null ? "" : $"hadal: {expected}\n"), process.End());
+    }
+
+    [Fact]
+    public void Messages_may_come_from_a_pipe()
+    {
+        Assert.SkipUnless(File.Exists("/dev/stdin"), "needs /dev/stdin");
+        using var process = HadalProcess.StartShell($"cat | {HadalProcess.CommandLine} render '{Model}' --messages /dev/stdin");
+        process.Input.Write("[{ \"role\": \"user\", \"content\": \"Hello\" }]");
+        process.Input.Close();
+        var text = process.Output.ReadToEnd();
+        Assert.Equal((0, ""), process.End());
+        Assert.Contains("Hello", text, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Text;
+using Hadal.Checkpoints.Text;
 using Hadal.Tests;
 
 namespace Hadal.Cli.Tests;
@@ -62,6 +63,17 @@ public sealed class TokenizeCommandTests
         var ids = TestShell.Run("Hello world", "tokenize", Model).Done().Text;
         Assert.Equal("42 71 290 81 482 424\n", ids);
         Assert.Equal("Hello world", TestShell.Run(ids, "tokenize", Model, "--decode").Done().Text);
+        var json = TestShell.Run("Hello world", "tokenize", Model, "--json").Done().Text;
+        Assert.Equal("Hello world", TestShell.Run(json, "tokenize", Model, "--decode").Done().Text);
+    }
+
+    [Fact]
+    public void An_id_that_the_tokenizer_does_not_have_is_refused()
+    {
+        var count = TokenizerLoader.FromDirectory(Model).VocabSize;
+        foreach (var id in (int[])[count, 9999999, int.MaxValue])
+            Assert.Equal($"hadal: standard input: expected ids from 0 to {count - 1}, which the tokenizer has, found {id}", TestShell.Run($"1 {id}", "tokenize", Model, "--decode").Fault(1));
+        TestShell.Run($"{count - 1}", "tokenize", Model, "--decode", "--parse-special").Done();
     }
 
     [Fact]
@@ -73,11 +85,19 @@ public sealed class TokenizeCommandTests
 
     [Theory]
     [InlineData("1 x 3", "'x'")]
+    [InlineData("{\"token_ids\":[1,[2]]}", "'[2]'")]
+    [InlineData("{\"token_ids\":\"1\"}", "'\"1\"'")]
     [InlineData("1,-2", "'-2'")]
     [InlineData("99999999999", "'99999999999'")]
     [InlineData("[1, 2", "'[1'")]
     public void What_is_no_id_is_refused(string input, string found) =>
         Assert.Equal($"hadal: standard input: expected token ids such as 1,2,3, found {found}", TestShell.Run(input, "tokenize", Model, "--decode").Fault(1));
+
+    [Theory]
+    [InlineData("{", "hadal: standard input: expected token ids: line 1, byte 2: ")]
+    [InlineData("{\"text\":\"a\"}", "hadal: standard input: expected token ids, found an object without token_ids")]
+    public void An_object_without_ids_is_refused(string input, string expected) =>
+        Assert.StartsWith(expected, TestShell.Run(input, "tokenize", Model, "--decode").Fault(1), StringComparison.Ordinal);
 
     [Fact]
     public void A_terminal_never_gets_control_characters_of_a_text()

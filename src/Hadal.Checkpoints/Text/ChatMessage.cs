@@ -35,10 +35,10 @@ public sealed record ChatMessage(string Role, string? Content)
     public static IReadOnlyList<ChatMessage> ReadMessages(JsonElement messages)
     {
         if (messages.ValueKind != JsonValueKind.Array)
-            throw new ArgumentException($"messages: expected an array, found {Kind(messages)}", nameof(messages));
+            throw new ArgumentException($"messages: expected an array, found {Kind(messages)}");
         var count = messages.GetArrayLength();
         if (count > MaxMessages)
-            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"messages: expected at most {MaxMessages}, found {count}"), nameof(messages));
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"messages: expected at most {MaxMessages}, found {count}"));
 
         var faults = new List<string>();
         var read = new List<ChatMessage>(count);
@@ -48,7 +48,7 @@ public sealed record ChatMessage(string Role, string? Content)
             read.Add(reader.Read(message));
         }
 
-        return faults.Count == 0 ? read : throw new ArgumentException(Summary(faults), nameof(messages));
+        return faults.Count == 0 ? read : throw new ArgumentException(Summary(faults));
     }
 
     private static string Summary(List<string> faults)
