@@ -20,6 +20,9 @@ public static class Pretrain
     /// <summary>A step whose loss or gradient is no finite number is left out; after this many in a row there is nothing left to hope for.</summary>
     private const int MaxSkippedInARow = 5;
 
+    /// <summary>Codes of a file that another process has opened: EWOULDBLOCK, and a sharing violation.</summary>
+    private const int LockedLinux = 11, LockedMac = 35, LockedWindows = unchecked((int)0x80070020);
+
     /// <summary>Runs or resumes a training.</summary>
     /// <param name="options">The run.</param>
     /// <param name="resume">Goes on from the newest complete checkpoint of the output folder, where there is one.</param>
@@ -123,7 +126,7 @@ public static class Pretrain
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
-            throw new TrainingException(fault is IOException && File.Exists(path)
+            throw new TrainingException(fault.HResult is LockedLinux or LockedMac or LockedWindows
                 ? $"{path}: another hadal-train is at work there ({fault.Message}); wait for it, or use another output"
                 : $"output: {checkpoints}: cannot be written: {fault.Message}; use another output", fault);
         }

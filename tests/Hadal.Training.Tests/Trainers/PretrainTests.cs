@@ -134,17 +134,6 @@ public sealed class PretrainTests
     }
 
     [Fact]
-    public void An_output_that_cannot_be_made_or_is_in_use_is_said()
-    {
-        using var run = new TinyRun();
-        File.WriteAllText(Path.Combine(Path.GetDirectoryName(run.ConfigPath)!, "file"), "x");
-        Assert.StartsWith($"output: {Path.GetDirectoryName(run.ConfigPath)}/file/checkpoints: cannot be written: ", Assert.Throws<TrainingException>(() => run.Run(changes: "output=file")).Message, StringComparison.Ordinal);
-        Directory.CreateDirectory(run.Checkpoints);
-        using var other = new FileStream(Path.Combine(run.Checkpoints, ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-        Assert.Contains("another hadal-train is at work there", Assert.Throws<TrainingException>(() => run.Run()).Message, StringComparison.Ordinal);
-    }
-
-    [Fact]
     public void Accumulated_batches_teach_what_one_large_batch_teaches()
     {
         var losses = new List<double>[2];
