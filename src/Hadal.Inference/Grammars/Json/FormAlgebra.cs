@@ -1,0 +1,425 @@
+using System.Text;
+using Hadal.Inference.Grammars.Patterns;
+
+namespace Hadal.Inference.Grammars.Json;
+
+/// <summary>Intersection, union and complement of value forms.</summary>
+internal sealed class FormAlgebra
+{
+    /// <summary>Shapes of arrays or objects that one schema may come apart into.</summary>
+    private const int ShapesMax = 2_000;
+
+    private const int KeyKindsMax = 256;
+
+    private readonly RegexPool _pool;
+    private readonly SchemaTerms _terms;
+    private readonly Func<SchemaTerm, bool> _isEmpty;
+    private readonly ObjectForm _openObject;
+    private readonly ArrayForm _openArray;
+
+    public FormAlgebra(SchemaTerms terms, TextWriting strings, NumberTexts numbers, Func<SchemaTerm, bool> isEmpty)
+    {
+        (_pool, _terms, _isEmpty, Strings, Numbers) = (strings.Pool, terms, isEmpty, strings, numbers);
+        _openArray = new ArrayForm { Prefix = [], Rest = terms.True };
+        _openObject = new ObjectForm { Named = [], Others = [new KeyForm(strings.AnyText, terms.True)] };
+        AnyString = new TextSet(strings.AnyText, ByteRegex.Nothing);
+        All = new ValueForm(true, true, true, numbers.All, AnyString, [_openArray], [_openObject]);
+        None = new ValueForm(false, false, false, numbers.None, AnyString.Not(), [], []);
+    }
+
+    /// <summary>Every value.</summary>
+    public ValueForm All { get; }
+
+    /// <summary>No value.</summary>
+    public ValueForm None { get; }
+
+    /// <summary>Every string.</summary>
+    public TextSet AnyString { get; }
+
+    public TextWriting Strings { get; }
+
+    public NumberTexts Numbers { get; }
+
+    /// <summary>Every array: a start for narrower shapes.</summary>
+    public ArrayForm OpenArray => _openArray;
+
+    /// <summary>Every object: a start for narrower shapes.</summary>
+    public ObjectForm OpenObject => _openObject;
+
+    public ValueForm OnlyArrays(params IReadOnlyList<ArrayForm> arrays) => All with { Arrays = arrays };
+
+    public ValueForm OnlyObjects(params IReadOnlyList<ObjectForm> objects) => All with { Objects = objects };
+
+    /// <summary>Values of either.</summary>
+    public ValueForm Or(ValueForm a, ValueForm b) => new(
+        a.Null || b.Null,
+        a.False || b.False,
+        a.True || b.True,
+        a.Numbers.Or(b.Numbers, _pool),
+        a.Strings.Or(b.Strings, _pool),
+        a.Arrays.Any(s => s.IsOpen) ? a.Arrays : Limited([.. a.Arrays, .. b.Arrays]),
+        a.Objects.Any(s => s.IsOpen) ? a.Objects : Limited([.. a.Objects, .. b.Objects]));
+
+    /// <summary>Values of both.</summary>
+    public ValueForm And(ValueForm a, ValueForm b)
+    {
+        if (ReferenceEquals(a, All))
+        {
+            return b;
+        }
+
+        return ReferenceEquals(b, All) ? a : new ValueForm(
+            a.Null && b.Null,
+            a.False && b.False,
+            a.True && b.True,
+            a.Numbers.And(b.Numbers, _pool),
+            a.Strings.And(b.Strings, _pool),
+            Product(a.Arrays, b.Arrays, And),
+            Product(a.Objects, b.Objects, And));
+    }
+
+    /// <summary>Values that are not in the form.</summary>
+    public ValueForm Not(ValueForm a)
+    {
+        IReadOnlyList<ArrayForm> arrays = [_openArray];
+        foreach (var shape in a.Arrays)
+        {
+            arrays = Product(arrays, Outside(shape), And);
+        }
+
+        IReadOnlyList<ObjectForm> objects = [_openObject];
+        foreach (var shape in a.Objects)
+        {
+            objects = Product(objects, Outside(shape), And);
+        }
+
+        return new ValueForm(!a.Null, !a.False, !a.True, a.Numbers.Not(), a.Strings.Not(), arrays, objects);
+    }
+
+    /// <summary>The term that a key's value has to satisfy in objects of a shape.</summary>
+    public SchemaTerm ValueOf(ObjectForm shape, string name)
+    {
+        if (shape.Property(name) is { } property)
+        {
+            return property.Value;
+        }
+
+        if (shape.Others.Count == 1)
+        {
+            return shape.Others[0].Value;
+        }
+
+        var key = Spelling(name);
+        foreach (var kind in shape.Others)
+        {
+            if (_pool.IsMatch(kind.Keys, key))
+            {
+                return kind.Value;
+            }
+        }
+
+        return _terms.False;
+    }
+
+    /// <summary>A text as it stands inside a JSON string, in UTF-8.</summary>
+    public static byte[] Spelling(string text)
+    {
+        var spelt = new StringBuilder(text.Length);
+        foreach (var character in text)
+        {
+            if (character is '"' or '\\')
+            {
+                spelt.Append('\\').Append(character);
+            }
+            else if (character < ' ')
+            {
+                spelt.Append(System.Globalization.CultureInfo.InvariantCulture, $"\\u{(int)character:x4}");
+            }
+            else
+            {
+                spelt.Append(character);
+            }
+        }
+
+        return Encoding.UTF8.GetBytes(spelt.ToString());
+    }
+
+    /// <summary>Kinds of keys split by one more set: within it, the value is narrowed.</summary>
+    public IReadOnlyList<KeyForm> Split(IReadOnlyList<KeyForm> kinds, ByteRegex keys, Func<SchemaTerm, SchemaTerm> within)
+    {
+        var split = new List<KeyForm>(kinds.Count * 2);
+        foreach (var kind in kinds)
+        {
+            var inside = kind.Keys == Strings.AnyText ? keys : _pool.And(kind.Keys, keys);
+            if (!_pool.IsNothing(inside))
+            {
+                split.Add(new KeyForm(inside, within(kind.Value)));
+            }
+
+            var outside = _pool.And(kind.Keys, _pool.Not(keys));
+            if (!_pool.IsNothing(outside))
+            {
+                split.Add(kind with { Keys = outside });
+            }
+        }
+
+        return split.Count <= KeyKindsMax ? split : throw new GrammarException($"JSON Schema: patterns of keys overlap in more than {KeyKindsMax} ways; simplify them");
+    }
+
+    private ArrayForm? And(ArrayForm a, ArrayForm b)
+    {
+        if (a.IsOpen && a.Evaluated == 0 && a.AlsoEvaluated is null)
+        {
+            return b;
+        }
+
+        var prefix = new SchemaTerm[Math.Max(a.Prefix.Count, b.Prefix.Count)];
+        for (var i = 0; i < prefix.Length; i++)
+        {
+            prefix[i] = _terms.And(a.At(i), b.At(i));
+        }
+
+        var shape = new ArrayForm
+        {
+            Prefix = prefix,
+            Rest = _terms.And(a.Rest, b.Rest),
+            Min = Math.Max(a.Min, b.Min),
+            Max = Least(a.Max, b.Max),
+            Contains = [.. a.Contains, .. b.Contains],
+            UniqueAt = a.UniqueAt ?? b.UniqueAt,
+            Evaluated = Math.Max(a.Evaluated, b.Evaluated),
+            AlsoEvaluated = a.AlsoEvaluated is null ? b.AlsoEvaluated : b.AlsoEvaluated is null ? a.AlsoEvaluated : _terms.Or(a.AlsoEvaluated, b.AlsoEvaluated),
+        };
+        return IsVoid(shape) ? null : shape;
+    }
+
+    private ObjectForm? And(ObjectForm a, ObjectForm b)
+    {
+        if (a.IsOpen && a.Evaluated == ByteRegex.Nothing)
+        {
+            return b;
+        }
+
+        var named = new List<PropertyForm>(a.Named.Count + b.Named.Count);
+        foreach (var property in a.Named)
+        {
+            var other = b.Property(property.Name);
+            named.Add(new PropertyForm(
+                property.Name, _terms.And(property.Value, other?.Value ?? ValueOf(b, property.Name)), property.IsRequired || other is { IsRequired: true }));
+        }
+
+        foreach (var property in b.Named)
+        {
+            if (a.Property(property.Name) is null)
+            {
+                named.Add(property with { Value = _terms.And(ValueOf(a, property.Name), property.Value) });
+            }
+        }
+
+        List<KeyForm> some = [.. a.Some, .. b.Some];
+        var shape = new ObjectForm
+        {
+            Named = named,
+            Others = Others(a, b),
+            Min = Math.Max(a.Min, b.Min),
+            Max = Least(a.Max, b.Max),
+            Some = some,
+            IsPartial = a.IsPartial || b.IsPartial || (some.Count > 0 && named.Exists(p => some.Exists(s => _pool.IsMatch(s.Keys, Spelling(p.Name))))),
+            Evaluated = _pool.Or(a.Evaluated, b.Evaluated),
+        };
+        return IsVoid(shape) ? null : shape;
+    }
+
+    private List<KeyForm> Others(ObjectForm a, ObjectForm b)
+    {
+        if (a.Others.Count == 1 && a.Others[0].Keys == Strings.AnyText)
+        {
+            return b.Others.Select(k => k with { Value = _terms.And(a.Others[0].Value, k.Value) }).ToList();
+        }
+
+        var kinds = a.Others;
+        if (b.Others.Count == 1)
+        {
+            return kinds.Select(k => k with { Value = _terms.And(k.Value, b.Others[0].Value) }).ToList();
+        }
+
+        var all = new List<KeyForm>();
+        foreach (var left in a.Others)
+        {
+            foreach (var right in b.Others)
+            {
+                var keys = _pool.And(left.Keys, right.Keys);
+                if (!_pool.IsNothing(keys))
+                {
+                    all.Add(new KeyForm(keys, _terms.And(left.Value, right.Value)));
+                }
+            }
+        }
+
+        return all.Count <= KeyKindsMax ? all : throw new GrammarException($"JSON Schema: patterns of keys overlap in more than {KeyKindsMax} ways; simplify them");
+    }
+
+    private bool IsVoid(ArrayForm shape)
+    {
+        if (shape.Min > shape.Max)
+        {
+            return true;
+        }
+
+        for (var i = 0; i < Math.Min(shape.Min, shape.Prefix.Count + 1); i++)
+        {
+            if (_isEmpty(shape.At(i)))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private bool IsVoid(ObjectForm shape)
+    {
+        if (shape.Min > shape.Max || shape.Named.Count(p => p.IsRequired) > shape.Max)
+        {
+            return true;
+        }
+
+        foreach (var property in shape.Named)
+        {
+            if (property.IsRequired && _isEmpty(property.Value))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>Arrays that are not of a shape, as shapes that break one of its rules each.</summary>
+    private List<ArrayForm> Outside(ArrayForm shape)
+    {
+        if (shape.UniqueAt is { } place)
+        {
+            throw new GrammarException($"JSON Schema, {place}: the opposite of uniqueItems cannot be enforced");
+        }
+
+        var outside = new List<ArrayForm>();
+        for (var i = 0; i < shape.Prefix.Count; i++)
+        {
+            if (shape.Prefix[i].Kind != SchemaTermKind.True)
+            {
+                SchemaTerm[] prefix = [.. Enumerable.Repeat(_terms.True, i), _terms.Not(shape.Prefix[i])];
+                outside.Add(_openArray with { Prefix = prefix, Min = i + 1 });
+            }
+        }
+
+        if (shape.Rest.Kind == SchemaTermKind.False)
+        {
+            outside.Add(_openArray with { Min = shape.Prefix.Count + 1 });
+        }
+        else if (shape.Rest.Kind != SchemaTermKind.True)
+        {
+            outside.Add(_openArray with { Contains = [new ContainsForm(_terms.Not(shape.Rest), 1, null, shape.Prefix.Count)] });
+        }
+
+        if (shape.Min > 0)
+        {
+            outside.Add(_openArray with { Max = shape.Min - 1 });
+        }
+
+        if (shape.Max is { } max)
+        {
+            outside.Add(_openArray with { Min = max + 1 });
+        }
+
+        foreach (var contains in shape.Contains)
+        {
+            if (contains.Min > 0)
+            {
+                outside.Add(_openArray with { Contains = [contains with { Min = 0, Max = contains.Min - 1 }] });
+            }
+
+            if (contains.Max is { } most)
+            {
+                outside.Add(_openArray with { Contains = [contains with { Min = most + 1, Max = null }] });
+            }
+        }
+
+        return outside;
+    }
+
+    /// <summary>Objects that are not of a shape, as shapes that break one of its rules each.</summary>
+    private List<ObjectForm> Outside(ObjectForm shape)
+    {
+        if (shape.IsPartial)
+        {
+            throw new GrammarException("JSON Schema: the opposite of an object that needs one of several properties cannot be enforced here");
+        }
+
+        var outside = new List<ObjectForm>();
+        foreach (var property in shape.Named)
+        {
+            if (property.IsRequired)
+            {
+                outside.Add(_openObject with { Named = [property with { Value = _terms.False, IsRequired = false }] });
+            }
+
+            if (property.Value.Kind != SchemaTermKind.True)
+            {
+                outside.Add(_openObject with { Named = [property with { Value = _terms.Not(property.Value), IsRequired = true }] });
+            }
+        }
+
+        var names = _pool.Or(shape.Named.Select(p => Strings.AllSpellings(p.Name)).ToArray());
+        foreach (var kind in shape.Others)
+        {
+            if (kind.Value.Kind != SchemaTermKind.True)
+            {
+                outside.Add(_openObject with { Some = [new KeyForm(_pool.And(kind.Keys, _pool.Not(names)), _terms.Not(kind.Value))] });
+            }
+        }
+
+        if (shape.Min > 0)
+        {
+            outside.Add(_openObject with { Max = shape.Min - 1 });
+        }
+
+        if (shape.Max is { } max)
+        {
+            outside.Add(_openObject with { Min = max + 1 });
+        }
+
+        foreach (var some in shape.Some)
+        {
+            outside.Add(_openObject with { Others = Split(_openObject.Others, some.Keys, _ => _terms.Not(some.Value)) });
+        }
+
+        return outside;
+    }
+
+    private static List<T> Product<T>(IReadOnlyList<T> left, IReadOnlyList<T> right, Func<T, T, T?> and)
+        where T : class
+    {
+        var product = new List<T>();
+        foreach (var a in left)
+        {
+            foreach (var b in right)
+            {
+                if (and(a, b) is { } shape)
+                {
+                    product.Add(shape);
+                }
+            }
+
+            Limited(product);
+        }
+
+        return product;
+    }
+
+    private static List<T> Limited<T>(List<T> shapes) => shapes.Count <= ShapesMax
+        ? shapes
+        : throw new GrammarException($"JSON Schema: its alternatives combine to more than {ShapesMax} shapes; simplify anyOf, oneOf, not or if");
+
+    private static int? Least(int? a, int? b) => a is null ? b : b is null ? a : Math.Min(a.Value, b.Value);
+}

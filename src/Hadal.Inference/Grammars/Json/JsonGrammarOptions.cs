@@ -1,0 +1,36 @@
+namespace Hadal.Inference.Grammars.Json;
+
+/// <summary>Where white space may stand between the tokens of JSON. Bounded, so that a model cannot write spaces for ever.</summary>
+public enum JsonWhitespace
+{
+    /// <summary>One space or none in front of keys and values: what compact writers and Python's <c>json.dumps</c> produce.</summary>
+    Spaced,
+
+    /// <summary>None at all.</summary>
+    Compact,
+
+    /// <summary>Up to <see cref="JsonGrammarOptions.WhitespaceMax"/> characters of space, tab and line ends in front of every token but the first.</summary>
+    Flexible,
+}
+
+/// <summary>How a JSON Schema becomes a grammar.</summary>
+public sealed record JsonGrammarOptions
+{
+    /// <summary>White space between tokens.</summary>
+    public JsonWhitespace Whitespace { get; init; }
+
+    /// <summary>Longest run of white space under <see cref="JsonWhitespace.Flexible"/>: a line end and the indentation of twenty levels by default.</summary>
+    public int WhitespaceMax { get; init; } = 41;
+
+    /// <summary>Whether whole numbers are written with digits only. JSON Schema counts <c>1.0</c> among the integers; many readers do not.</summary>
+    public bool IntegersAsDigits { get; init; }
+
+    /// <summary>Whether keywords that cannot be enforced are left out and listed, instead of refusing the schema.</summary>
+    public bool BestEffort { get; init; }
+
+    /// <summary>What the grammar may cost.</summary>
+    public GrammarLimits Limits { get; init; } = GrammarLimits.Default;
+
+    /// <summary>The defaults.</summary>
+    public static JsonGrammarOptions Default { get; } = new();
+}

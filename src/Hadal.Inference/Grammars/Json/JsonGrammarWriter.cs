@@ -1,0 +1,397 @@
+using Hadal.Inference.Grammars.Patterns;
+
+namespace Hadal.Inference.Grammars.Json;
+
+/// <summary>Writes the grammar of JSON texts that a schema allows. White space stands in front of tokens, never behind.</summary>
+internal sealed class JsonGrammarWriter
+{
+    /// <summary>Nodes that keeping count of properties or items may take for one shape.</summary>
+    private const int CountedNodesMax = 20_000;
+
+    /// <summary>Optional properties in front of the first that is required, times all properties: up to here every possible first is written out.</summary>
+    private const int FirstsMax = 600;
+
+    private readonly SchemaExpander _expander;
+    private readonly GrammarBuilder _builder;
+    private readonly RegexPool _pool;
+    private readonly TextWriting _strings;
+    private readonly FormAlgebra _algebra;
+    private readonly ByteRegex _beforeValue;
+    private readonly ByteRegex _beforeMark;
+    private readonly Dictionary<(int Term, bool IsRoot), GrammarNode> _values = [];
+    private readonly Queue<(SchemaTerm Term, bool IsRoot, GrammarNode Rule)> _pending = [];
+
+    public JsonGrammarWriter(SchemaExpander expander, GrammarBuilder builder)
+    {
+        (_expander, _builder, _pool) = (expander, builder, builder.Regexes);
+        _algebra = expander.Algebra;
+        _strings = _algebra.Strings;
+        var options = expander.Options;
+        var space = _pool.Bytes(ByteSet.Of(" \t\n\r"u8));
+        _beforeValue = options.Whitespace switch
+        {
+            JsonWhitespace.Compact => ByteRegex.Empty,
+            JsonWhitespace.Spaced => _pool.Optional(_pool.Literal(" "u8)),
+            _ => _pool.Repeat(space, 0, options.WhitespaceMax),
+        };
+        _beforeMark = options.Whitespace == JsonWhitespace.Flexible ? _beforeValue : ByteRegex.Empty;
+    }
+
+    /// <summary>The texts of a term, without white space around them.</summary>
+    public GrammarNode Write(SchemaTerm root)
+    {
+        var node = Value(root, isRoot: true);
+        while (_pending.TryDequeue(out var next))
+        {
+            _builder.Define(next.Rule, Body(next.Term, next.IsRoot));
+        }
+
+        return node;
+    }
+
+    private GrammarNode Value(SchemaTerm term, bool isRoot = false)
+    {
+        if (!_values.TryGetValue((term.Id, isRoot), out var node))
+        {
+            node = _builder.Rule($"{term.Name} ({term.Id}{(isRoot ? ", root" : "")})");
+            _values.Add((term.Id, isRoot), node);
+            _pending.Enqueue((term, isRoot, node));
+        }
+
+        return node;
+    }
+
+    private GrammarNode Body(SchemaTerm term, bool isRoot)
+    {
+        var form = _expander.Expand(term);
+        var before = isRoot ? ByteRegex.Empty : _beforeValue;
+        var options = new List<GrammarNode>();
+        var words = new List<ByteRegex>();
+        foreach (var (isIn, word) in (ReadOnlySpan<(bool, string)>)[(form.Null, "null"), (form.True, "true"), (form.False, "false")])
+        {
+            if (isIn)
+            {
+                words.Add(_pool.Literal(word));
+            }
+        }
+
+        options.Add(_builder.Lexeme(_pool.Concat(before, _pool.Or(words.ToArray()))));
+        options.Add(_builder.Lexeme(_pool.Concat(before, form.Numbers.In)));
+        options.Add(_builder.Lexeme(_pool.Concat(before, Quoted(form.Strings.In))));
+        foreach (var shape in form.Arrays)
+        {
+            options.Add(_builder.Sequence(_builder.Lexeme(_pool.Concat(before, _pool.Literal("["u8))), Array(shape)));
+        }
+
+        foreach (var shape in form.Objects)
+        {
+            options.Add(_builder.Sequence(_builder.Lexeme(_pool.Concat(before, _pool.Literal("{"u8))), Object(shape)));
+        }
+
+        return _builder.Choice(options.ToArray());
+    }
+
+    private ByteRegex Quoted(ByteRegex content) => _pool.Concat(_pool.Literal("\""u8), content, _pool.Literal("\""u8));
+
+    private GrammarNode Mark(string mark) => _builder.Lexeme(_pool.Concat(_beforeMark, _pool.Literal(mark)));
+
+    /// <summary>The items and the closing bracket.</summary>
+    private GrammarNode Array(ArrayForm shape)
+    {
+        if (shape.UniqueAt is { } place && shape.Max is not (0 or 1))
+        {
+            return UniqueArray(shape, place);
+        }
+
+        if (shape.Contains.Count > 0)
+        {
+            return CountedArray(shape);
+        }
+
+        var max = shape.Max;
+        for (var i = 0; i < Math.Min(shape.Prefix.Count, max ?? int.MaxValue); i++)
+        {
+            if (shape.Prefix[i].Kind == SchemaTermKind.False)
+            {
+                max = i;
+            }
+        }
+
+        var count = Math.Min(shape.Prefix.Count, max ?? int.MaxValue);
+        var close = Mark("]");
+        var comma = Mark(",");
+
+        // From the last item to the first: what may follow when that many items stand.
+        var rest = Value(shape.Rest);
+        var tailMin = Math.Max(0, shape.Min - count);
+        var tail = shape.Rest.Kind == SchemaTermKind.False
+            ? tailMin == 0 ? GrammarNode.Empty : GrammarNode.Nothing
+            : Repeat(_builder.Sequence(comma, rest), count == 0 ? Math.Max(0, tailMin - 1) : tailMin, max - Math.Max(count, 1));
+        if (count == 0)
+        {
+            var some = shape.Rest.Kind == SchemaTermKind.False || max == 0 ? GrammarNode.Nothing : _builder.Sequence(rest, tail, close);
+            return shape.Min == 0 ? _builder.Choice(close, some) : some;
+        }
+
+        for (var i = count - 1; i >= 1; i--)
+        {
+            var next = _builder.Sequence(comma, Value(shape.Prefix[i]), tail);
+            tail = i >= shape.Min ? _builder.Optional(next) : next;
+        }
+
+        var items = _builder.Sequence(Value(shape.Prefix[0]), tail, close);
+        return shape.Min == 0 ? _builder.Choice(close, items) : items;
+    }
+
+    private GrammarNode Repeat(GrammarNode node, int min, int? max) => max < min ? GrammarNode.Nothing : _builder.Repeat(node, min, max);
+
+    /// <summary>Arrays in which some items must satisfy a schema: a state for each number of items and of matches seen.</summary>
+    private GrammarNode CountedArray(ArrayForm shape)
+    {
+        if (shape.Contains.Count > 1)
+        {
+            throw new GrammarException("JSON Schema: several contains for one array cannot be enforced");
+        }
+
+        var contains = shape.Contains[0];
+        var matchCap = contains.Max is { } most ? most + 1 : contains.Min;
+        var itemCap = Math.Max(Math.Max(shape.Prefix.Count, contains.From), shape.Max ?? shape.Min);
+        if ((long)(matchCap + 1) * (itemCap + 1) > CountedNodesMax)
+        {
+            throw new GrammarException($"JSON Schema: contains with counts of {matchCap} in arrays of {itemCap} items cannot be enforced; the product goes up to {CountedNodesMax}");
+        }
+
+        var states = new Dictionary<(int Items, int Matches), GrammarNode>();
+        var pending = new Queue<(int Items, int Matches)>();
+        var isBounded = shape.Max is not null;
+        var start = State((0, 0));
+        while (pending.TryDequeue(out var at))
+        {
+            _builder.Define(states[at], Body(at));
+        }
+
+        return start;
+
+        GrammarNode State((int Items, int Matches) at)
+        {
+            if (!states.TryGetValue(at, out var rule))
+            {
+                rule = _builder.Rule($"items {states.Count} of {_values.Count}/{_counted}");
+                states.Add(at, rule);
+                pending.Enqueue(at);
+            }
+
+            return rule;
+        }
+
+        GrammarNode Body((int Items, int Matches) at)
+        {
+            var options = new List<GrammarNode>();
+            if (at.Items >= shape.Min && at.Matches >= contains.Min && !(at.Matches > contains.Max))
+            {
+                options.Add(Mark("]"));
+            }
+
+            if (!(at.Items >= shape.Max) && !(at.Matches > contains.Max))
+            {
+                var item = shape.At(at.Items);
+                var next = Math.Min(at.Items + 1, isBounded ? int.MaxValue : itemCap);
+                var lead = at.Items == 0 ? GrammarNode.Empty : Mark(",");
+                var counts = at.Items >= contains.From;
+                var hit = (next, Math.Min(at.Matches + 1, matchCap));
+                if (counts)
+                {
+                    options.Add(_builder.Sequence(lead, Value(_expander.Terms.And(item, contains.Item)), State(hit)));
+                }
+
+                if (!counts || contains.Max is not null)
+                {
+                    var miss = counts ? _expander.Terms.And(item, _expander.Terms.Not(contains.Item)) : item;
+                    options.Add(_builder.Sequence(lead, Value(miss), State((next, at.Matches))));
+                }
+                else
+                {
+                    options.Add(_builder.Sequence(lead, Value(item), State((next, at.Matches))));
+                }
+            }
+
+            return _builder.Choice(options.ToArray());
+        }
+    }
+
+    private int _counted;
+
+    /// <summary>Arrays without equal items: where the items have few values, a state for each set of those that are used.</summary>
+    private static GrammarNode UniqueArray(ArrayForm shape, string place) =>
+        throw new GrammarException($"JSON Schema, {place}: uniqueItems cannot be enforced, since it needs a memory of all items; leave it out or ask for best effort");
+
+    /// <summary>The properties and the closing brace.</summary>
+    private GrammarNode Object(ObjectForm shape)
+    {
+        var named = shape.Named.Where(p => p.Value.Kind != SchemaTermKind.False).ToList();
+        var names = _pool.Or(shape.Named.Select(p => _strings.AllSpellings(p.Name)).ToArray());
+        var others = shape.Others.Where(k => k.Value.Kind != SchemaTermKind.False)
+            .Select(k => new KeyForm(names == ByteRegex.Nothing ? k.Keys : _pool.And(k.Keys, _pool.Not(names)), k.Value))
+            .Where(k => !_pool.IsNothing(k.Keys)).ToList();
+        var required = named.Count(p => p.IsRequired);
+        var min = Math.Max(0, shape.Min - required);
+        if (shape.Some.Count > 0 || (min > 0 && named.Count > required) || (shape.Max is { } max && (max < named.Count || named.Count > required)))
+        {
+            return new CountedObject(this, shape, named, others).Write();
+        }
+
+        var extra = _builder.Choice(others.Select(Other).ToArray());
+        var comma = Mark(",");
+        var tail = others.Count == 0
+            ? min == 0 ? GrammarNode.Empty : GrammarNode.Nothing
+            : Repeat(_builder.Sequence(comma, extra), min, shape.Max - named.Count);
+        var close = Mark("}");
+        var end = _builder.Sequence(tail, close);
+
+        // Nothing stands before the first property: every optional one up to the first required may be it.
+        var first = named.FindIndex(p => p.IsRequired);
+        var starts = first < 0 ? named.Count : first + 1;
+        var isWrittenOut = (long)starts * named.Count <= FirstsMax;
+        var options = new List<GrammarNode>();
+        var following = new GrammarNode[named.Count + 1];
+        following[named.Count] = end;
+        for (var i = named.Count - 1; i >= 0 && !isWrittenOut; i--)
+        {
+            following[i] = named[i].IsRequired
+                ? _builder.Sequence(Property(named[i], isFirst: false), following[i + 1])
+                : _builder.Choice(_builder.Sequence(Property(named[i], isFirst: false), following[i + 1]), following[i + 1]);
+        }
+
+        for (var i = 0; i < starts; i++)
+        {
+            var rest = isWrittenOut ? Linear(named, i + 1, end) : following[i + 1];
+            options.Add(_builder.Sequence(Property(named[i], isFirst: true), rest));
+        }
+
+        if (first < 0)
+        {
+            if (others.Count > 0)
+            {
+                options.Add(_builder.Sequence(extra, Repeat(_builder.Sequence(comma, extra), Math.Max(0, min - 1), shape.Max - named.Count - 1), close));
+            }
+
+            if (min == 0)
+            {
+                options.Add(close);
+            }
+        }
+
+        return _builder.Choice(options.ToArray());
+    }
+
+    private GrammarNode Linear(List<PropertyForm> named, int from, GrammarNode end)
+    {
+        var parts = new List<GrammarNode>();
+        for (var i = from; i < named.Count; i++)
+        {
+            var property = Property(named[i], isFirst: false);
+            parts.Add(named[i].IsRequired ? property : _builder.Optional(property));
+        }
+
+        parts.Add(end);
+        return _builder.Sequence(parts.ToArray());
+    }
+
+    /// <summary>A named property, with the comma in front unless it is the first.</summary>
+    private GrammarNode Property(PropertyForm property, bool isFirst)
+    {
+        var key = _pool.Concat(_beforeValue, Quoted(_strings.UsualSpellings(property.Name)), _beforeMark, _pool.Literal(":"u8));
+        var lead = isFirst ? key : _pool.Concat(_beforeMark, _pool.Literal(","u8), key);
+        return _builder.Sequence(_builder.Lexeme(lead), Value(property.Value));
+    }
+
+    /// <summary>A property that is not named.</summary>
+    private GrammarNode Other(KeyForm kind) =>
+        _builder.Sequence(_builder.Lexeme(_pool.Concat(_beforeValue, Quoted(kind.Keys), _beforeMark, _pool.Literal(":"u8))), Value(kind.Value));
+
+    /// <summary>Objects of which the number of properties is bounded, or of which some must be of a kind: a state for each count.</summary>
+    private sealed class CountedObject(JsonGrammarWriter writer, ObjectForm shape, List<PropertyForm> named, List<KeyForm> others)
+    {
+        private readonly Dictionary<(int Index, int Count, int Seen), GrammarNode> _states = [];
+        private readonly Queue<(int Index, int Count, int Seen)> _pending = [];
+        private readonly int _cap = shape.Max is { } max ? max + 1 : shape.Min;
+        private readonly int _allSeen = (1 << shape.Some.Count) - 1;
+        private readonly int _number = writer._counted++;
+
+        public GrammarNode Write()
+        {
+            if (shape.Some.Count > 6 || (named.Count + 1L) * (Math.Min(_cap, named.Count + (others.Count > 0 ? _cap : 0)) + 1L) * (_allSeen + 1) > CountedNodesMax)
+            {
+                throw new GrammarException($"JSON Schema: the count of {named.Count} properties up to {_cap} cannot be enforced; the product goes up to {CountedNodesMax}");
+            }
+
+            var start = State((0, 0, 0));
+            while (_pending.TryDequeue(out var at))
+            {
+                writer._builder.Define(_states[at], Body(at));
+            }
+
+            return start;
+        }
+
+        private GrammarNode State((int Index, int Count, int Seen) at)
+        {
+            if (!_states.TryGetValue(at, out var rule))
+            {
+                rule = writer._builder.Rule($"properties {_number}.{_states.Count}");
+                _states.Add(at, rule);
+                _pending.Enqueue(at);
+            }
+
+            return rule;
+        }
+
+        private GrammarNode Body((int Index, int Count, int Seen) at)
+        {
+            var options = new List<GrammarNode>();
+            var builder = writer._builder;
+            var next = Math.Min(at.Count + 1, Math.Max(_cap, 1));
+            var isFull = at.Count >= shape.Max;
+            if (at.Index < named.Count)
+            {
+                var property = named[at.Index];
+                if (!isFull)
+                {
+                    options.Add(builder.Sequence(writer.Property(property, at.Count == 0), State((at.Index + 1, next, at.Seen))));
+                }
+
+                if (!property.IsRequired)
+                {
+                    options.Add(State((at.Index + 1, at.Count, at.Seen)));
+                }
+
+                return builder.Choice(options.ToArray());
+            }
+
+            if (at.Count >= shape.Min && at.Seen == _allSeen)
+            {
+                options.Add(writer.Mark("}"));
+            }
+
+            if (!isFull)
+            {
+                var lead = at.Count == 0 ? GrammarNode.Empty : writer.Mark(",");
+                foreach (var kind in others)
+                {
+                    options.Add(builder.Sequence(lead, writer.Other(kind), State((at.Index, next, at.Seen))));
+                    for (var i = 0; i < shape.Some.Count; i++)
+                    {
+                        var keys = writer._pool.And(kind.Keys, shape.Some[i].Keys);
+                        if ((at.Seen >> i & 1) == 0 && !writer._pool.IsNothing(keys))
+                        {
+                            var sought = new KeyForm(keys, writer._expander.Terms.And(kind.Value, shape.Some[i].Value));
+                            options.Add(builder.Sequence(lead, writer.Other(sought), State((at.Index, next, at.Seen | 1 << i))));
+                        }
+                    }
+                }
+            }
+
+            return builder.Choice(options.ToArray());
+        }
+    }
+}

@@ -1,0 +1,282 @@
+using System.Globalization;
+using System.Numerics;
+using System.Text;
+using Hadal.Inference.Grammars.Patterns;
+
+namespace Hadal.Inference.Grammars.Json;
+
+/// <summary>Sets of JSON numbers as expressions over their texts.</summary>
+/// <remarks>
+/// Where a number is bounded, two spellings are decided: plain (<c>-12.50</c>) and scientific as programs print it (<c>1.5e+20</c>, <c>1e-07</c>: one digit
+/// other than zero before the point; an exponent below 0, or of 16 to 399 with at most 16 digits behind the point). The order of others, such as
+/// <c>100e-2</c>, is no regular language; they are written only where a number is not bounded.
+/// </remarks>
+internal sealed class NumberTexts
+{
+    private const int ModulusMax = 25;
+    private const string PlainMagnitude = @"(?:0|[1-9][0-9]*)(?:\.[0-9]+)?";
+    private const string SmallMagnitude = @"[1-9](?:\.[0-9]+)?[eE]-0{0,2}[1-9][0-9]{0,2}";
+    private const string LargeMagnitude = @"[1-9](?:\.[0-9]{1,16})?[eE]\+?0?(?:1[6-9]|[2-9][0-9]|[123][0-9][0-9])";
+
+    private readonly RegexPool _pool;
+    private readonly TextWriting _utf8;
+    private readonly ByteRegex _minus;
+    private readonly ByteRegex _magnitudes;
+    private readonly ByteRegex _decided;
+    private readonly ByteRegex _plain;
+
+    public NumberTexts(TextWriting utf8)
+    {
+        _utf8 = utf8;
+        _pool = utf8.Pool;
+        _minus = _pool.Literal("-"u8);
+        _magnitudes = Regex($"{PlainMagnitude}|{SmallMagnitude}|{LargeMagnitude}");
+        _decided = Signed(_magnitudes);
+        _plain = Signed(Regex(PlainMagnitude));
+        All = new TextSet(Regex(@"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+\-]?[0-9]+)?"), ByteRegex.Nothing);
+        None = All.Not();
+    }
+
+    /// <summary>Every number, in every spelling.</summary>
+    public TextSet All { get; }
+
+    /// <summary>No number.</summary>
+    public TextSet None { get; }
+
+    /// <summary>Whole numbers. With <paramref name="digitsOnly"/>, they are written without a fraction or an exponent.</summary>
+    public TextSet Integers(bool digitsOnly)
+    {
+        var whole = Signed(Regex($@"(?:0|[1-9][0-9]*)(?:\.0+)?|{LargeMagnitude}"));
+        var written = digitsOnly ? Regex("-?(?:0|[1-9][0-9]*)") : whole;
+        return new TextSet(written, _pool.And(_decided, _pool.Not(whole)));
+    }
+
+    /// <summary>Numbers from <paramref name="bound"/> up, without itself where <paramref name="isExclusive"/>.</summary>
+    public TextSet AtLeast(JsonDecimal bound, bool isExclusive) => Decided(Above(bound, isExclusive, isMirrored: false));
+
+    /// <summary>Numbers up to <paramref name="bound"/>, without itself where <paramref name="isExclusive"/>.</summary>
+    public TextSet AtMost(JsonDecimal bound, bool isExclusive) => Decided(Above(bound.Negate(), isExclusive, isMirrored: true));
+
+    /// <summary>One number; zeros behind the point make no difference.</summary>
+    public TextSet EqualTo(JsonDecimal value)
+    {
+        var magnitude = value.Magnitude;
+        var equal = _pool.Or(Equal(magnitude), ScientificEqual(magnitude));
+        return Decided(value.Sign switch { 0 => Signed(equal), < 0 => _pool.Concat(_minus, equal), _ => equal });
+    }
+
+    /// <summary>Whole multiples; null where there would be too many remainders to keep apart.</summary>
+    public TextSet? MultipleOf(JsonDecimal divisor)
+    {
+        var (digits, exponent) = (divisor.Magnitude.Digits, divisor.Exponent);
+        if (digits > ModulusMax || exponent is > 20 or < -20)
+        {
+            return null;
+        }
+
+        var modulus = (int)digits;
+        var multiples = exponent >= 0 ? WholeMultiples(modulus, exponent) : FractionMultiples(modulus, -exponent);
+        var written = _pool.And(_plain, Signed(multiples));
+        return new TextSet(written, _pool.And(_plain, _pool.Not(written)));
+    }
+
+    private ByteRegex WholeMultiples(int modulus, int zeros)
+    {
+        var multiple = _pool.And(Regex("0|[1-9][0-9]*"), Divisible(modulus));
+        var scaled = _pool.Or(Regex("0"), _pool.Concat(multiple, _pool.Literal(new string('0', zeros))));
+        return _pool.Concat(scaled, Regex(@"(?:\.0+)?"));
+    }
+
+    private ByteRegex FractionMultiples(int modulus, int places)
+    {
+        var options = new List<ByteRegex>();
+        for (var count = 0; count <= places; count++)
+        {
+            // With fewer digits than places, the missing ones are zeros, which already divide by some of the modulus.
+            var missing = BigInteger.Pow(10, places - count);
+            var rest = modulus / (int)BigInteger.GreatestCommonDivisor(modulus, missing);
+            var shape = count == 0 ? "(?:0|[1-9][0-9]*)" : $@"(?:0|[1-9][0-9]*)\.[0-9]{{{count}}}";
+            options.Add(_pool.Concat(_pool.And(Regex(shape), Divisible(rest)), Regex(count == places ? "0*" : "")));
+        }
+
+        return _pool.Or(options.ToArray());
+    }
+
+    /// <summary>Digits, a point among them ignored, whose number divides by the modulus: the automaton of remainders, its states eliminated one by one.</summary>
+    private ByteRegex Divisible(int modulus)
+    {
+        var edges = new ByteRegex[modulus, modulus];
+        for (var from = 0; from < modulus; from++)
+        {
+            for (var to = 0; to < modulus; to++)
+            {
+                var symbols = from == to ? ByteSet.Of((byte)'.') : ByteSet.None;
+                for (var digit = 0; digit < 10; digit++)
+                {
+                    if ((from * 10 + digit) % modulus == to)
+                    {
+                        symbols |= ByteSet.Of((byte)('0' + digit));
+                    }
+                }
+
+                edges[from, to] = _pool.Bytes(symbols);
+            }
+        }
+
+        for (var gone = modulus - 1; gone > 0; gone--)
+        {
+            var loop = _pool.Repeat(edges[gone, gone], 0, null);
+            for (var from = 0; from < gone; from++)
+            {
+                for (var to = 0; to < gone; to++)
+                {
+                    edges[from, to] = _pool.Or(edges[from, to], _pool.Concat(edges[from, gone], loop, edges[gone, to]));
+                }
+            }
+        }
+
+        return _pool.Repeat(edges[0, 0], 0, null);
+    }
+
+    private TextSet Decided(ByteRegex members) => new(members, _pool.And(_decided, _pool.Not(members)));
+
+    /// <summary>Numbers above a bound; mirrored, the numbers whose negatives are.</summary>
+    private ByteRegex Above(JsonDecimal bound, bool isExclusive, bool isMirrored)
+    {
+        var magnitude = bound.Magnitude;
+        var above = Greater(magnitude);
+        var same = _pool.Or(Equal(magnitude), ScientificEqual(magnitude));
+        if (bound.Sign > 0)
+        {
+            return Direction(isExclusive ? above : _pool.Or(above, same), isMirrored);
+        }
+
+        if (bound.Sign == 0)
+        {
+            return isExclusive ? Direction(above, isMirrored) : _pool.Or(Direction(_magnitudes, isMirrored), Direction(same, !isMirrored));
+        }
+
+        var below = _pool.And(_magnitudes, _pool.Not(isExclusive ? _pool.Or(above, same) : above));
+        return _pool.Or(Direction(_magnitudes, isMirrored), Direction(below, !isMirrored));
+    }
+
+    private ByteRegex Direction(ByteRegex magnitudes, bool isNegative) => isNegative ? _pool.Concat(_minus, magnitudes) : magnitudes;
+
+    private ByteRegex Greater(JsonDecimal bound)
+    {
+        var whole = bound.IntegerPart;
+        var text = new StringBuilder().Append(CultureInfo.InvariantCulture, $@"[1-9][0-9]{{{whole.Length},}}(?:\.[0-9]+)?");
+        for (var i = 0; i < whole.Length; i++)
+        {
+            if (whole[i] < '9')
+            {
+                text.Append(CultureInfo.InvariantCulture, $@"|{whole[..i]}[{(char)(whole[i] + 1)}-9][0-9]{{{whole.Length - i - 1}}}(?:\.[0-9]+)?");
+            }
+        }
+
+        text.Append(CultureInfo.InvariantCulture, $@"|{whole}\.(?:{FractionAbove(bound.FractionPart)})");
+        return _pool.Or(Regex(text.ToString()), ScientificGreater(bound));
+    }
+
+    /// <summary>Digits behind a point that make more than <paramref name="fraction"/>.</summary>
+    private static string FractionAbove(string fraction)
+    {
+        var text = new StringBuilder();
+        for (var i = 0; i < fraction.Length; i++)
+        {
+            if (fraction[i] < '9')
+            {
+                text.Append(CultureInfo.InvariantCulture, $"{fraction[..i]}[{(char)(fraction[i] + 1)}-9][0-9]*|");
+            }
+        }
+
+        return text.Append(CultureInfo.InvariantCulture, $"{fraction}[0-9]*[1-9][0-9]*").ToString();
+    }
+
+    private ByteRegex Equal(JsonDecimal value)
+    {
+        var fraction = value.FractionPart;
+        return Regex(fraction.Length == 0 ? $@"{value.IntegerPart}(?:\.0+)?" : $@"{value.IntegerPart}\.{fraction}0*");
+    }
+
+    private ByteRegex ScientificGreater(JsonDecimal bound)
+    {
+        var scientific = Regex($"{SmallMagnitude}|{LargeMagnitude}");
+        if (bound.Sign == 0)
+        {
+            return scientific;
+        }
+
+        var digits = bound.Digits.ToString(CultureInfo.InvariantCulture);
+        var exponent = digits.Length - 1 + bound.Exponent;
+        var mantissa = new StringBuilder();
+        if (digits[0] < '9')
+        {
+            mantissa.Append(CultureInfo.InvariantCulture, $@"[{(char)(digits[0] + 1)}-9](?:\.[0-9]+)?|");
+        }
+
+        mantissa.Append(CultureInfo.InvariantCulture, $@"{digits[0]}\.(?:{FractionAbove(digits[1..])})");
+        var above = $@"(?:{mantissa})[eE]{Exponents(exponent, exponent)}|[1-9](?:\.[0-9]+)?[eE](?:{Exponents(exponent + 1, 999)})";
+        return _pool.And(scientific, Regex(above));
+    }
+
+    private ByteRegex ScientificEqual(JsonDecimal value)
+    {
+        if (value.Sign == 0)
+        {
+            return ByteRegex.Nothing;
+        }
+
+        var digits = value.Digits.ToString(CultureInfo.InvariantCulture);
+        var mantissa = digits.Length == 1 ? $@"{digits}(?:\.0+)?" : $@"{digits[0]}\.{digits[1..]}0*";
+        var exponent = digits.Length - 1 + value.Exponent;
+        return _pool.And(Regex($"{SmallMagnitude}|{LargeMagnitude}"), Regex($"{mantissa}[eE]{Exponents(exponent, exponent)}"));
+    }
+
+    /// <summary>Exponents from <paramref name="first"/> to <paramref name="last"/>, signs and leading zeros as the two scientific spellings have them.</summary>
+    private static string Exponents(int first, int last)
+    {
+        var options = new List<string>();
+        if (first < 0)
+        {
+            options.Add($"-0{{0,2}}(?:{Naturals(Math.Max(1, -last), Math.Min(999, -first))})");
+        }
+
+        if (last >= 16)
+        {
+            options.Add($@"\+?0?(?:{Naturals(Math.Max(16, first), last)})");
+        }
+
+        return options.Count == 0 ? "[]" : $"(?:{string.Join('|', options)})";
+    }
+
+    /// <summary>Whole numbers from 1 to 999 without leading zeros.</summary>
+    private static string Naturals(int first, int last)
+    {
+        var options = new List<string>();
+        for (var low = first; low <= last;)
+        {
+            var step = 1;
+            while (low % (step * 10) == 0 && low + step * 10 - 1 <= last)
+            {
+                step *= 10;
+            }
+
+            var next = low;
+            while (next / step % 10 < 9 && next + 2 * step - 1 <= last)
+            {
+                next += step;
+            }
+
+            var head = low / step / 10;
+            options.Add($"{(head == 0 ? "" : head)}[{low / step % 10}-{next / step % 10}][0-9]{{{(step == 1 ? 0 : step == 10 ? 1 : 2)}}}");
+            low = next + step;
+        }
+
+        return options.Count == 0 ? "[]" : string.Join('|', options);
+    }
+
+    private ByteRegex Signed(ByteRegex magnitudes) => _pool.Or(magnitudes, _pool.Concat(_minus, magnitudes));
+
+    private ByteRegex Regex(string pattern) => PatternCompiler.Whole(pattern, _utf8);
+}

@@ -1,0 +1,313 @@
+using System.Text.Json;
+using Hadal.Inference.Grammars.Patterns;
+
+namespace Hadal.Inference.Grammars.Json;
+
+/// <summary>Reads the keywords of one schema. Every keyword is a form; the schema is their intersection, in the order in which they stand.</summary>
+internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForms constants)
+{
+    private static readonly string[] TypeNames = ["null", "boolean", "number", "integer", "string", "array", "object"];
+
+    private readonly FormAlgebra _algebra = expander.Algebra;
+    private readonly SchemaTerms _terms = expander.Terms;
+    private readonly SchemaDocument _document = expander.Document;
+    private readonly RegexPool _pool = expander.Algebra.Strings.Pool;
+    private readonly Dictionary<string, ByteRegex> _patterns = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, TextSet?> _formats = new(StringComparer.Ordinal);
+
+    /// <summary>The values that a schema allows.</summary>
+    /// <exception cref="GrammarException">A keyword is malformed or cannot be enforced; the message has its place.</exception>
+    public ValueForm Read(SchemaLocation at)
+    {
+        if (at.Element.ValueKind != JsonValueKind.Object)
+        {
+            throw new GrammarException($"JSON Schema, {at.Pointer}: expected an object, true or false, found {at.Element.ValueKind}");
+        }
+
+        if (at.Resource.Draft <= SchemaDraft.Draft7 && at.Element.TryGetProperty("$ref", out var reference))
+        {
+            return Guarded(at, "$ref", () => Reference(at, "$ref", reference));
+        }
+
+        var form = _algebra.All;
+        var late = new List<JsonProperty>();
+        var hasArrays = false;
+        var hasObjects = false;
+        var hasProperties = at.Element.TryGetProperty("properties", out _);
+        foreach (var keyword in at.Element.EnumerateObject())
+        {
+            switch (keyword.Name)
+            {
+                case "items" or "prefixItems" or "additionalItems" or "minItems" or "maxItems" or "uniqueItems" or "contains":
+                    form = hasArrays ? form : _algebra.And(form, Guarded(at, keyword.Name, () => Arrays(at)));
+                    hasArrays = true;
+                    break;
+                case "required" or "patternProperties" or "additionalProperties" or "minProperties" or "maxProperties" when hasProperties:
+                    break;
+                case "properties" or "required" or "patternProperties" or "additionalProperties" or "minProperties" or "maxProperties":
+                    form = hasObjects ? form : _algebra.And(form, Guarded(at, keyword.Name, () => Objects(at)));
+                    hasObjects = true;
+                    break;
+                case "dependencies" or "dependentRequired" or "dependentSchemas" or "propertyNames" or "if" or "not" or "unevaluatedProperties" or "unevaluatedItems":
+                    late.Add(keyword);
+                    break;
+                default:
+                    form = _algebra.And(form, Guarded(at, keyword.Name, () => Keyword(at, keyword.Name, keyword.Value)));
+                    break;
+            }
+        }
+
+        foreach (var keyword in late.OrderBy(k => k.Name.StartsWith("unevaluated", StringComparison.Ordinal)))
+        {
+            var before = form;
+            form = keyword.Name switch
+            {
+                "unevaluatedProperties" when at.Resource.Draft >= SchemaDraft.Draft2019 => UnevaluatedProperties(at, form, keyword.Value),
+                "unevaluatedItems" when at.Resource.Draft >= SchemaDraft.Draft2019 => UnevaluatedItems(at, form, keyword.Value),
+                _ => _algebra.And(form, Guarded(at, keyword.Name, () => Late(at, keyword.Name, keyword.Value))),
+            };
+        }
+
+        return form;
+    }
+
+    /// <summary>The name of a member of the schema.</summary>
+    public static string Name(JsonProperty member, string place)
+    {
+        try
+        {
+            return member.Name;
+        }
+        catch (InvalidOperationException fault)
+        {
+            throw new GrammarException($"JSON Schema, {place}: a key holds half a surrogate pair", fault);
+        }
+    }
+
+    private ValueForm Guarded(SchemaLocation at, string keyword, Func<ValueForm> read)
+    {
+        if (!expander.Options.BestEffort)
+        {
+            return read();
+        }
+
+        try
+        {
+            return read();
+        }
+        catch (GrammarException fault)
+        {
+            expander.Ignored.Add($"{at.At(keyword)}: {fault.Message}");
+            return _algebra.All;
+        }
+    }
+
+    private ValueForm Keyword(SchemaLocation at, string keyword, JsonElement value)
+    {
+        switch (keyword)
+        {
+            case "type":
+                return Types(at, value);
+            case "enum":
+                return value.ValueKind == JsonValueKind.Array
+                    ? constants.Of(value.EnumerateArray(), at.At(keyword))
+                    : throw Malformed(at, keyword, "an array", value);
+            case "const" when at.Resource.Draft >= SchemaDraft.Draft6:
+                return constants.Of([value], at.At(keyword));
+            case "minimum" or "maximum" or "exclusiveMinimum" or "exclusiveMaximum" or "multipleOf":
+                return Numbers(at, keyword, value);
+            case "minLength" or "maxLength":
+                var length = Count(at, keyword, value);
+                var texts = keyword == "minLength"
+                    ? _pool.Repeat(_algebra.Strings.AnyCharacter, length, null)
+                    : _pool.Repeat(_algebra.Strings.AnyCharacter, 0, length);
+                return Strings(texts);
+            case "pattern":
+                return Strings(Pattern(at, keyword, Text(at, keyword, value)));
+            case "format":
+                return value.ValueKind == JsonValueKind.String && Format(at, Text(at, keyword, value)) is { } format
+                    ? _algebra.All with { Strings = format }
+                    : _algebra.All;
+            case "allOf" or "anyOf" or "oneOf":
+                return Combination(at, keyword, value);
+            case "$ref":
+                return Reference(at, keyword, value);
+            case "$dynamicRef" when at.Resource.Draft >= SchemaDraft.Draft2020:
+                return DynamicReference(at, keyword, value);
+            case "$recursiveRef" when at.Resource.Draft == SchemaDraft.Draft2019:
+                return _document.HasRecursiveAnchor
+                    ? throw new GrammarException($"JSON Schema, {at.At(keyword)}: $recursiveRef to a $recursiveAnchor cannot be enforced; use $ref")
+                    : Reference(at, keyword, value);
+            default:
+                return _algebra.All;
+        }
+    }
+
+    private ValueForm Late(SchemaLocation at, string keyword, JsonElement value)
+    {
+        var draft = at.Resource.Draft;
+        return keyword switch
+        {
+            "not" => expander.Expand(_terms.Not(Schema(at, value, keyword))),
+            "if" when draft >= SchemaDraft.Draft7 => Conditional(at, value),
+            "propertyNames" when draft >= SchemaDraft.Draft6 => PropertyNames(at, value),
+            "dependencies" => Dependencies(at, keyword, value),
+            "dependentRequired" or "dependentSchemas" when draft >= SchemaDraft.Draft2019 => Dependencies(at, keyword, value),
+            _ => _algebra.All,
+        };
+    }
+
+    private ValueForm Types(SchemaLocation at, JsonElement value)
+    {
+        var names = value.ValueKind switch
+        {
+            JsonValueKind.String => [value],
+            JsonValueKind.Array => value.EnumerateArray().ToArray(),
+            _ => throw Malformed(at, "type", "a name or an array of names", value),
+        };
+        var form = _algebra.None;
+        foreach (var item in names)
+        {
+            var name = item.ValueKind == JsonValueKind.String ? item.GetString()! : item.GetRawText();
+            var all = _algebra.All;
+            form = name switch
+            {
+                "null" => form with { Null = true },
+                "boolean" => form with { False = true, True = true },
+                "number" => form with { Numbers = all.Numbers },
+                "integer" => form with { Numbers = form.Numbers.Or(_algebra.Numbers.Integers(expander.Options.IntegersAsDigits || at.Resource.Draft == SchemaDraft.Draft4), _pool) },
+                "string" => form with { Strings = all.Strings },
+                "array" => form with { Arrays = all.Arrays },
+                "object" => form with { Objects = all.Objects },
+                _ => throw new GrammarException($"JSON Schema, {at.At("type")}: '{Cut(name)}' is no type; expected {string.Join(", ", TypeNames)}"),
+            };
+        }
+
+        return form;
+    }
+
+    private ValueForm Numbers(SchemaLocation at, string keyword, JsonElement value)
+    {
+        if (value.ValueKind is JsonValueKind.True or JsonValueKind.False && keyword.StartsWith("exclusive", StringComparison.Ordinal))
+        {
+            return _algebra.All;
+        }
+
+        var number = Number(at, keyword, value);
+        var numbers = _algebra.Numbers;
+        switch (keyword)
+        {
+            case "minimum":
+                return _algebra.All with { Numbers = numbers.AtLeast(number, IsTrue(at, "exclusiveMinimum")) };
+            case "maximum":
+                return _algebra.All with { Numbers = numbers.AtMost(number, IsTrue(at, "exclusiveMaximum")) };
+            case "exclusiveMinimum":
+                return _algebra.All with { Numbers = numbers.AtLeast(number, isExclusive: true) };
+            case "exclusiveMaximum":
+                return _algebra.All with { Numbers = numbers.AtMost(number, isExclusive: true) };
+            default:
+                if (number.Sign <= 0)
+                {
+                    throw Malformed(at, keyword, "a number above zero", value);
+                }
+
+                return _algebra.All with
+                {
+                    Numbers = numbers.MultipleOf(number)
+                        ?? throw new GrammarException($"JSON Schema, {at.At(keyword)}: multiples of {Cut(value.GetRawText())} cannot be enforced; divisors go up to 25 times a power of ten"),
+                };
+        }
+    }
+
+    private ValueForm Strings(ByteRegex members) => _algebra.All with { Strings = new TextSet(members, _algebra.Strings.Complement(members)) };
+
+    private ByteRegex Pattern(SchemaLocation at, string keyword, string pattern)
+    {
+        if (_patterns.TryGetValue(pattern, out var known))
+        {
+            return known;
+        }
+
+        try
+        {
+            var compiled = PatternCompiler.Search(pattern, _algebra.Strings);
+            _patterns.Add(pattern, compiled);
+            return compiled;
+        }
+        catch (GrammarException fault)
+        {
+            throw new GrammarException($"JSON Schema, {at.At(keyword)}: {fault.Message}", fault);
+        }
+    }
+
+    private TextSet? Format(SchemaLocation at, string name)
+    {
+        if (!_formats.TryGetValue(name, out var set))
+        {
+            if (StringFormats.WhyRefused(name) is { } reason)
+            {
+                throw new GrammarException($"JSON Schema, {at.At("format")}: '{name}' cannot be enforced ({reason})");
+            }
+
+            set = StringFormats.Find(name) is { } pattern && PatternCompiler.Whole(pattern, _algebra.Strings) is var members
+                ? new TextSet(members, _algebra.Strings.Complement(members))
+                : null;
+            _formats.Add(name, set);
+        }
+
+        return set;
+    }
+
+    private ValueForm Reference(SchemaLocation at, string keyword, JsonElement value) =>
+        expander.Expand(_terms.Schema(_document.Resolve(at, Text(at, keyword, value), keyword)));
+
+    private ValueForm DynamicReference(SchemaLocation at, string keyword, JsonElement value)
+    {
+        var reference = Text(at, keyword, value);
+        var name = reference[(reference.IndexOf('#', StringComparison.Ordinal) + 1)..];
+        return _document.DynamicAnchors.GetValueOrDefault(name) > 1
+            ? throw new GrammarException($"JSON Schema, {at.At(keyword)}: $dynamicRef to '{Cut(name)}', which stands in several places, cannot be enforced; use $ref")
+            : Reference(at, keyword, value);
+    }
+
+    private SchemaTerm Schema(SchemaLocation at, JsonElement element, params ReadOnlySpan<string> steps) => _terms.Schema(_document.Child(at, element, steps));
+
+    private static JsonDecimal Number(SchemaLocation at, string keyword, JsonElement value)
+    {
+        if (value.ValueKind != JsonValueKind.Number)
+        {
+            throw Malformed(at, keyword, "a number", value);
+        }
+
+        return JsonDecimal.Read(value.GetRawText())
+            ?? throw new GrammarException($"JSON Schema, {at.At(keyword)}: the number {Cut(value.GetRawText())} is too long to be enforced");
+    }
+
+    /// <summary>A count of things: whole, not negative; what no text can reach is cut to a bound that none reaches either.</summary>
+    private static int Count(SchemaLocation at, string keyword, JsonElement value)
+    {
+        var number = Number(at, keyword, value);
+        if (number.Sign < 0 || !number.IsInteger)
+        {
+            throw Malformed(at, keyword, "a whole number, 0 or more", value);
+        }
+
+        return number.IntegerPart.Length > 9 ? 1_000_000_000 : int.Parse(number.IntegerPart, System.Globalization.CultureInfo.InvariantCulture);
+    }
+
+    private static int? Count(SchemaLocation at, string keyword) => at.Element.TryGetProperty(keyword, out var value) ? Count(at, keyword, value) : null;
+
+    private static bool IsTrue(SchemaLocation at, string keyword) => at.Element.TryGetProperty(keyword, out var value) && value.ValueKind == JsonValueKind.True;
+
+    private static string Text(SchemaLocation at, string keyword, JsonElement value) =>
+        value.ValueKind == JsonValueKind.String ? ConstantForms.Text(value, at.At(keyword)) : throw Malformed(at, keyword, "a string", value);
+
+    private static GrammarException Malformed(SchemaLocation at, string keyword, string expected, JsonElement found) =>
+        new($"JSON Schema, {at.At(keyword)}: expected {expected}, found {Cut(found.GetRawText())}");
+
+    private static string Cut(string text)
+    {
+        var line = text.ReplaceLineEndings(" ");
+        return line.Length <= 60 ? line : line[..60] + "…";
+    }
+}
