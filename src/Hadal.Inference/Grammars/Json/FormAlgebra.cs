@@ -166,11 +166,11 @@ internal sealed class FormAlgebra
         return split.Count <= KeyKindsMax ? split : throw new GrammarException($"JSON Schema: patterns of keys overlap in more than {KeyKindsMax} ways; simplify them");
     }
 
-    private ArrayForm? And(ArrayForm a, ArrayForm b)
+    private List<ArrayForm> And(ArrayForm a, ArrayForm b)
     {
         if (a.IsOpen && a.Evaluated == 0 && a.AlsoEvaluated is null)
         {
-            return b;
+            return [b];
         }
 
         var prefix = new SchemaTerm[Math.Max(a.Prefix.Count, b.Prefix.Count)];
@@ -190,14 +190,14 @@ internal sealed class FormAlgebra
             Evaluated = Math.Max(a.Evaluated, b.Evaluated),
             AlsoEvaluated = a.AlsoEvaluated is null ? b.AlsoEvaluated : b.AlsoEvaluated is null ? a.AlsoEvaluated : _terms.Or(a.AlsoEvaluated, b.AlsoEvaluated),
         };
-        return IsVoid(shape) ? null : shape;
+        return IsVoid(shape) ? [] : [shape];
     }
 
-    private ObjectForm? And(ObjectForm a, ObjectForm b)
+    private List<ObjectForm> And(ObjectForm a, ObjectForm b)
     {
         if (a.IsOpen && a.Evaluated == ByteRegex.Nothing)
         {
-            return b;
+            return [b];
         }
 
         var named = new List<PropertyForm>(a.Named.Count + b.Named.Count);
@@ -216,18 +216,55 @@ internal sealed class FormAlgebra
             }
         }
 
-        List<KeyForm> some = [.. a.Some, .. b.Some];
         var shape = new ObjectForm
         {
             Named = named,
             Others = Others(a, b),
             Min = Math.Max(a.Min, b.Min),
             Max = Least(a.Max, b.Max),
-            Some = some,
-            IsPartial = a.IsPartial || b.IsPartial || (some.Count > 0 && named.Exists(p => some.Exists(s => _pool.IsMatch(s.Keys, Spelling(p.Name))))),
+            Some = [.. a.Some, .. b.Some],
             Evaluated = _pool.Or(a.Evaluated, b.Evaluated),
         };
-        return IsVoid(shape) ? null : shape;
+        return shape.Some.Count == 0 ? (IsVoid(shape) ? [] : [shape]) : Fulfilled(shape, 0);
+    }
+
+    /// <summary>A property that must be among some keys may be one that is named: a shape for each, and one for the properties that are not named.</summary>
+    private List<ObjectForm> Fulfilled(ObjectForm shape, int index)
+    {
+        if (IsVoid(shape))
+        {
+            return [];
+        }
+
+        if (index == shape.Some.Count)
+        {
+            return [shape];
+        }
+
+        var some = shape.Some[index];
+        var without = shape with { Some = [.. shape.Some.Take(index), .. shape.Some.Skip(index + 1)] };
+        var candidates = shape.Named.Where(p => p.Value.Kind != SchemaTermKind.False && _pool.IsMatch(some.Keys, Spelling(p.Name))).ToList();
+        if (candidates.Exists(p => p.IsRequired && _terms.And(p.Value, some.Value) == p.Value))
+        {
+            return Fulfilled(without, index);
+        }
+
+        var shapes = new List<ObjectForm>();
+        foreach (var candidate in candidates)
+        {
+            var chosen = candidate with { IsRequired = true, Value = _terms.And(candidate.Value, some.Value) };
+            shapes.AddRange(Fulfilled(without with { Named = shape.Named.Select(p => p == candidate ? chosen : p).ToList() }, index));
+        }
+
+        var names = _pool.Or(candidates.Select(p => Strings.AllSpellings(p.Name)).ToArray());
+        var keys = candidates.Count == 0 ? some.Keys : _pool.And(some.Keys, _pool.Not(names));
+        if (shape.Others.Any(k => k.Value.Kind != SchemaTermKind.False && !_pool.IsNothing(_pool.And(k.Keys, keys))))
+        {
+            List<KeyForm> others = [.. shape.Some.Take(index), some with { Keys = keys }, .. shape.Some.Skip(index + 1)];
+            shapes.AddRange(Fulfilled(shape with { Some = others }, index + 1));
+        }
+
+        return Limited(shapes);
     }
 
     private List<KeyForm> Others(ObjectForm a, ObjectForm b)
@@ -351,11 +388,6 @@ internal sealed class FormAlgebra
     /// <summary>Objects that are not of a shape, as shapes that break one of its rules each.</summary>
     private List<ObjectForm> Outside(ObjectForm shape)
     {
-        if (shape.IsPartial)
-        {
-            throw new GrammarException("JSON Schema: the opposite of an object that needs one of several properties cannot be enforced here");
-        }
-
         var outside = new List<ObjectForm>();
         foreach (var property in shape.Named)
         {
@@ -397,18 +429,14 @@ internal sealed class FormAlgebra
         return outside;
     }
 
-    private static List<T> Product<T>(IReadOnlyList<T> left, IReadOnlyList<T> right, Func<T, T, T?> and)
-        where T : class
+    private static List<T> Product<T>(IReadOnlyList<T> left, IReadOnlyList<T> right, Func<T, T, List<T>> and)
     {
         var product = new List<T>();
         foreach (var a in left)
         {
             foreach (var b in right)
             {
-                if (and(a, b) is { } shape)
-                {
-                    product.Add(shape);
-                }
+                product.AddRange(and(a, b));
             }
 
             Limited(product);

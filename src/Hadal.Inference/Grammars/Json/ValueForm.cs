@@ -58,9 +58,6 @@ internal sealed record ObjectForm
     /// <summary>For each, at least one property that is not named has such a key and such a value.</summary>
     public IReadOnlyList<KeyForm> Some { get; init; } = [];
 
-    /// <summary>Whether the shape leaves out objects that are allowed, so that its opposite is not known.</summary>
-    public bool IsPartial { get; init; }
-
     /// <summary>Keys that a schema looked at (<c>unevaluatedProperties</c> is for the others).</summary>
     public ByteRegex Evaluated { get; init; }
 
