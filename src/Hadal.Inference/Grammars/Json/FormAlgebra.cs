@@ -222,7 +222,7 @@ internal sealed class FormAlgebra
             Others = Others(a, b),
             Min = Math.Max(a.Min, b.Min),
             Max = Least(a.Max, b.Max),
-            Some = [.. a.Some, .. b.Some],
+            Some = [.. a.Some.Union(b.Some)],
             Evaluated = _pool.Or(a.Evaluated, b.Evaluated),
         };
         return shape.Some.Count == 0 ? (IsVoid(shape) ? [] : [shape]) : Fulfilled(shape, 0);

@@ -8,6 +8,9 @@ internal sealed class JsonGrammarWriter
     /// <summary>Nodes that keeping count of properties or items may take for one shape.</summary>
     private const int CountedNodesMax = 20_000;
 
+    /// <summary>Values of items that need not be equal: the states are their sets.</summary>
+    private const int UniqueValuesMax = 8;
+
     /// <summary>Optional properties in front of the first that is required, times all properties: up to here every possible first is written out.</summary>
     private const int FirstsMax = 600;
 
@@ -155,7 +158,7 @@ internal sealed class JsonGrammarWriter
 
         var contains = shape.Contains[0];
         var matchCap = contains.Max is { } most ? most + 1 : contains.Min;
-        var itemCap = Math.Max(Math.Max(shape.Prefix.Count, contains.From), shape.Max ?? shape.Min);
+        var itemCap = Math.Max(1, Math.Max(Math.Max(shape.Prefix.Count, contains.From), shape.Max ?? shape.Min));
         if ((long)(matchCap + 1) * (itemCap + 1) > CountedNodesMax)
         {
             throw new GrammarException($"JSON Schema: contains with counts of {matchCap} in arrays of {itemCap} items cannot be enforced; the product goes up to {CountedNodesMax}");
@@ -222,8 +225,39 @@ internal sealed class JsonGrammarWriter
     private int _counted;
 
     /// <summary>Arrays without equal items: where the items have few values, a state for each set of those that are used.</summary>
-    private static GrammarNode UniqueArray(ArrayForm shape, string place) =>
-        throw new GrammarException($"JSON Schema, {place}: uniqueItems cannot be enforced, since it needs a memory of all items; leave it out or ask for best effort");
+    private GrammarNode UniqueArray(ArrayForm shape, string place)
+    {
+        var values = shape.Prefix.Count == 0 && shape.Contains.Count == 0 ? _expander.ValuesOf(shape.Rest, UniqueValuesMax) : null;
+        if (values is null)
+        {
+            throw new GrammarException(
+                $"JSON Schema, {place}: uniqueItems cannot be enforced unless the items are one of {UniqueValuesMax} values at most, since it needs a memory of all items; leave it out or ask for best effort");
+        }
+
+        // From the full set down, so that every state finds those it leads to.
+        var states = new GrammarNode[1 << values.Count];
+        for (var used = states.Length - 1; used >= 0; used--)
+        {
+            var count = System.Numerics.BitOperations.PopCount((uint)used);
+            var options = new List<GrammarNode>();
+            if (count >= shape.Min)
+            {
+                options.Add(Mark("]"));
+            }
+
+            for (var i = 0; i < values.Count && !(count >= shape.Max); i++)
+            {
+                if ((used >> i & 1) == 0)
+                {
+                    options.Add(_builder.Sequence(count == 0 ? GrammarNode.Empty : Mark(","), Value(_expander.Terms.And(shape.Rest, values[i])), states[used | 1 << i]));
+                }
+            }
+
+            states[used] = _builder.Choice(options.ToArray());
+        }
+
+        return states[0];
+    }
 
     /// <summary>The properties and the closing brace.</summary>
     private GrammarNode Object(ObjectForm shape)
@@ -320,7 +354,7 @@ internal sealed class JsonGrammarWriter
 
         public GrammarNode Write()
         {
-            if (shape.Some.Count > 6 || (named.Count + 1L) * (Math.Min(_cap, named.Count + (others.Count > 0 ? _cap : 0)) + 1L) * (_allSeen + 1) > CountedNodesMax)
+            if (shape.Some.Count > 5 || (named.Count + 1L) * (Math.Min(_cap, named.Count + (others.Count > 0 ? _cap : 0)) + 1L) * (_allSeen + 1) > CountedNodesMax)
             {
                 throw new GrammarException($"JSON Schema: the count of {named.Count} properties up to {_cap} cannot be enforced; the product goes up to {CountedNodesMax}");
             }
@@ -378,20 +412,26 @@ internal sealed class JsonGrammarWriter
                 var lead = at.Count == 0 ? GrammarNode.Empty : writer.Mark(",");
                 foreach (var kind in others)
                 {
-                    options.Add(builder.Sequence(lead, writer.Other(kind), State((at.Index, next, at.Seen))));
-                    for (var i = 0; i < shape.Some.Count; i++)
-                    {
-                        var keys = writer._pool.And(kind.Keys, shape.Some[i].Keys);
-                        if ((at.Seen >> i & 1) == 0 && !writer._pool.IsNothing(keys))
-                        {
-                            var sought = new KeyForm(keys, writer._expander.Terms.And(kind.Value, shape.Some[i].Value));
-                            options.Add(builder.Sequence(lead, writer.Other(sought), State((at.Index, next, at.Seen | 1 << i))));
-                        }
-                    }
+                    AddOthers(options, lead, kind, at with { Count = next }, 0);
                 }
             }
 
             return builder.Choice(options.ToArray());
+        }
+
+        /// <summary>A property that is not named, for each set of the needs that it may meet from index <paramref name="from"/> on.</summary>
+        private void AddOthers(List<GrammarNode> options, GrammarNode lead, KeyForm kind, (int Index, int Count, int Seen) after, int from)
+        {
+            options.Add(writer._builder.Sequence(lead, writer.Other(kind), State(after)));
+            for (var i = from; i < shape.Some.Count; i++)
+            {
+                var keys = writer._pool.And(kind.Keys, shape.Some[i].Keys);
+                if ((after.Seen >> i & 1) == 0 && !writer._pool.IsNothing(keys))
+                {
+                    var both = new KeyForm(keys, writer._expander.Terms.And(kind.Value, shape.Some[i].Value));
+                    AddOthers(options, lead, both, after with { Seen = after.Seen | 1 << i }, i + 1);
+                }
+            }
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Hadal.Inference.Grammars.Patterns;
 
 namespace Hadal.Inference.Grammars.Json;
@@ -111,6 +112,54 @@ internal sealed class SchemaExpander
             && a.Strings.Excludes(b.Strings, pool)
             && a.Arrays.All(x => b.Arrays.All(y => Excludes(x, y, depth)))
             && a.Objects.All(x => b.Objects.All(y => Excludes(x, y, depth)));
+    }
+
+    /// <summary>The values of a term that lists them, as terms that exclude each other; null where it does not, or has more than <paramref name="max"/>.</summary>
+    public List<SchemaTerm>? ValuesOf(SchemaTerm term, int max)
+    {
+        var values = Listed(term, 0)?.Where(v => !IsEmpty(Terms.And(term, v))).ToList();
+        if (values is null || values.Count > max)
+        {
+            return null;
+        }
+
+        for (var i = 0; i < values.Count; i++)
+        {
+            if (values.Skip(i + 1).Any(other => !Excludes(Expand(values[i]), Expand(other))))
+            {
+                return null;
+            }
+        }
+
+        return values;
+    }
+
+    private List<SchemaTerm>? Listed(SchemaTerm term, int depth)
+    {
+        switch (term.Kind)
+        {
+            case SchemaTermKind.Value:
+                return [term];
+            case SchemaTermKind.And:
+                return term.Items.Select(i => Listed(i, depth)).FirstOrDefault(l => l is not null);
+            case SchemaTermKind.Schema when depth < 8:
+                var schema = term.Location!.Element;
+                if (schema.TryGetProperty("enum", out var values) && values.ValueKind == JsonValueKind.Array)
+                {
+                    return values.GetArrayLength() > 100 ? null : values.EnumerateArray().Select(Terms.Value).ToList();
+                }
+
+                if (schema.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String && type.GetString() == "boolean")
+                {
+                    return [Terms.Value(JsonElement.Parse("false"u8)), Terms.Value(JsonElement.Parse("true"u8))];
+                }
+
+                return schema.TryGetProperty("$ref", out var reference) && reference.ValueKind == JsonValueKind.String
+                    ? Listed(Terms.Schema(Document.Resolve(term.Location, reference.GetString()!, "$ref")), depth + 1)
+                    : null;
+            default:
+                return null;
+        }
     }
 
     private bool Excludes(ArrayForm a, ArrayForm b, int depth)

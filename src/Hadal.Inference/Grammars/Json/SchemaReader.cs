@@ -59,7 +59,6 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
 
         foreach (var keyword in late.OrderBy(k => k.Name.StartsWith("unevaluated", StringComparison.Ordinal)))
         {
-            var before = form;
             form = keyword.Name switch
             {
                 "unevaluatedProperties" when at.Resource.Draft >= SchemaDraft.Draft2019 => UnevaluatedProperties(at, form, keyword.Value),

@@ -47,7 +47,7 @@ internal static class StringFormats
         var pct = "%[0-9a-fA-F]{2}";
         var pchar = $"(?:[{unreserved}{Sub}:@]|{pct})";
         var user = $"(?:(?:[{unreserved}{Sub}:]|{pct})*@)?";
-        var future = $"v[0-9a-fA-F]+\\.[a-zA-Z0-9\\-._~{Sub}:]+";
+        var future = $"[vV][0-9a-fA-F]+\\.[a-zA-Z0-9\\-._~{Sub}:]+";
         var host = $"(?:\\[(?:{Ipv6}|{future})\\]|(?:[{unreserved}{Sub}]|{pct})*)";
         var authority = $"//{user}{host}(?::[0-9]*)?(?:/{pchar}*)*";
         var absolute = $"/(?:{pchar}+(?:/{pchar}*)*)?";
@@ -63,7 +63,7 @@ internal static class StringFormats
 
     private const string TemplateName = "(?:[a-zA-Z0-9_]|%[0-9a-fA-F]{2})(?:\\.?(?:[a-zA-Z0-9_]|%[0-9a-fA-F]{2}))*(?::[1-9][0-9]{0,3}|\\*)?";
 
-    private const string UriTemplate = "(?:[!#$&(-;=?@A-Z\\[\\]_a-z~" + Wide + "]|%[0-9a-fA-F]{2}|\\{[+#./;?&=,!@|]?" + TemplateName + "(?:," + TemplateName + ")*\\})*";
+    private const string UriTemplate = "(?:[!#$&-;=?@A-Z\\[\\]_a-z~" + Wide + "]|%[0-9a-fA-F]{2}|\\{[+#./;?&=,!@|]?" + TemplateName + "(?:," + TemplateName + ")*\\})*";
 
     private const string JsonPointer = "(?:/(?:[^~/]|~[01])*)*";
 

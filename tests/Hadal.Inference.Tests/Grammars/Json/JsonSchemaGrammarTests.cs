@@ -1,0 +1,106 @@
+using System.Text;
+using System.Text.Json;
+using Hadal.Inference.Grammars;
+using Hadal.Inference.Grammars.Json;
+
+namespace Hadal.Inference.Tests.Grammars.Json;
+
+/// <summary>Schemas as grammars, on small cases of our own for every keyword.</summary>
+public class JsonSchemaGrammarTests
+{
+    public static TheoryData<int, string> Cases()
+    {
+        var data = new TheoryData<int, string>();
+        foreach (var (index, item) in Fixtures().Index()) data.Add(index, item.GetProperty("keyword").GetString()!);
+        return data;
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void A_keyword_allows_what_it_should_and_nothing_else(int index, string keyword)
+    {
+        var item = Fixtures()[index];
+        var acceptor = new ByteAcceptor(JsonSchemaGrammar.Compile(item.GetProperty("schema").GetRawText()).Grammar);
+        Assert.NotEqual(0, item.GetProperty("valid").GetArrayLength() * item.GetProperty("invalid").GetArrayLength());
+        foreach (var text in item.GetProperty("valid").EnumerateArray()) Assert.True(acceptor.Accepts(Encoding.UTF8.GetBytes(text.GetString()!)), $"{keyword} refuses {text}");
+        foreach (var text in item.GetProperty("invalid").EnumerateArray()) Assert.False(acceptor.Accepts(Encoding.UTF8.GetBytes(text.GetString()!)), $"{keyword} allows {text}");
+    }
+
+    [Theory]
+    [InlineData("""{"type":"array","uniqueItems":true}""", "#|/uniqueItems")]
+    [InlineData("""{"properties":{"a/b":{"multipleOf":0.0317}}}""", "/properties/a~1b/multipleOf")]
+    [InlineData("""{"$ref":"https://example.com/other.json"}""", "/$ref: 'https://example.com/other.json' leads outside")]
+    [InlineData("""{"$ref":"#/$defs/none"}""", "leads nowhere")]
+    [InlineData("""{"$ref":"#"}""", "refers to itself")]
+    [InlineData("""{"anyOf":[{"$ref":"#/anyOf/1"},{"$ref":"#/anyOf/0"}]}""", "refers to itself")]
+    [InlineData("""{"type":"strin"}""", "/type: 'strin' is no type")]
+    [InlineData("""{"required":"a"}""", "/required: expected an array of names")]
+    [InlineData("""{"minLength":-1}""", "/minLength: expected a whole number")]
+    [InlineData("""{"pattern":"(a)\\1"}""", "/pattern: regular expression '(a)\\1'")]
+    [InlineData("""{"pattern":"(?<=a)b"}""", "lookbehind")]
+    [InlineData("""{"format":"regex"}""", "/format: 'regex' cannot be enforced")]
+    [InlineData("""{"anyOf":[]}""", "/anyOf: expected at least one schema")]
+    [InlineData("""{"properties":[1]}""", "/properties: expected an object")]
+    [InlineData("""{"items":3}""", "expected an object, true or false")]
+    [InlineData("""false""", "derives no text")]
+    [InlineData("""{"type":"string","minLength":3,"maxLength":2}""", "derives no text")]
+    [InlineData("""{"type":""", "not valid JSON")]
+    [InlineData("""{"a":1} x""", "not valid JSON")]
+    public void What_cannot_be_enforced_is_refused_with_its_place(string schema, string expected)
+    {
+        var fault = Assert.Throws<GrammarException>(() => JsonSchemaGrammar.Compile(schema));
+        Assert.Contains(expected.Replace("#|", "", StringComparison.Ordinal), fault.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', fault.Message);
+    }
+
+    [Fact]
+    public void Best_effort_leaves_out_what_cannot_be_enforced_and_lists_it()
+    {
+        var made = JsonSchemaGrammar.Compile("""{"type":"array","items":{"type":"string","format":"regex","minLength":1}}""", new JsonGrammarOptions { BestEffort = true });
+        Assert.Contains("/items/format", Assert.Single(made.Ignored), StringComparison.Ordinal);
+        var acceptor = new ByteAcceptor(made.Grammar);
+        Assert.True(acceptor.Accepts("[\"a\"]"u8));
+        Assert.False(acceptor.Accepts("[\"\"]"u8));
+    }
+
+    [Theory]
+    [InlineData(JsonWhitespace.Spaced, "{\"a\": [1, 2]}", true)]
+    [InlineData(JsonWhitespace.Spaced, "{\"a\":[1,2]}", true)]
+    [InlineData(JsonWhitespace.Spaced, "{\"a\":  [1]}", false)]
+    [InlineData(JsonWhitespace.Spaced, "{\n\"a\": [1]}", false)]
+    [InlineData(JsonWhitespace.Compact, "{\"a\":[1,2]}", true)]
+    [InlineData(JsonWhitespace.Compact, "{\"a\": [1,2]}", false)]
+    [InlineData(JsonWhitespace.Flexible, "{\n  \"a\" : [\n    1 ,\t2\r\n  ]\n}", true)]
+    [InlineData(JsonWhitespace.Flexible, "{                                          \"a\":[1]}", false)]
+    [InlineData(JsonWhitespace.Flexible, " {\"a\":[1]}", false)]
+    public void White_space_stands_where_the_options_say(JsonWhitespace whitespace, string text, bool isAllowed)
+    {
+        const string Schema = """{"type":"object","properties":{"a":{"type":"array","items":{"type":"integer"}}}}""";
+        var grammar = JsonSchemaGrammar.Compile(Schema, new JsonGrammarOptions { Whitespace = whitespace }).Grammar;
+        Assert.Equal(isAllowed, new ByteAcceptor(grammar).Accepts(Encoding.UTF8.GetBytes(text)));
+    }
+
+    [Fact]
+    public void Integers_are_written_with_digits_only_where_asked()
+    {
+        var grammar = JsonSchemaGrammar.Compile("""{"type":"integer","minimum":5}""", new JsonGrammarOptions { IntegersAsDigits = true }).Grammar;
+        Assert.True(new ByteAcceptor(grammar).Accepts("17"u8));
+        Assert.False(new ByteAcceptor(grammar).Accepts("17.0"u8));
+        Assert.False(new ByteAcceptor(grammar).Accepts("1e+20"u8));
+    }
+
+    [Fact]
+    public void Any_json_is_json()
+    {
+        var acceptor = new ByteAcceptor(JsonSchemaGrammar.AnyJson());
+        foreach (var text in (string[])["1", "\"a\"", "[{}, [], null]", "{\"a\": {\"b\": [true, -1.5e3]}}"]) Assert.True(acceptor.Accepts(Encoding.UTF8.GetBytes(text)), text);
+        foreach (var text in (string[])["", "[", "{\"a\"}", "[1,]", "tru", "{a:1}"]) Assert.False(acceptor.Accepts(Encoding.UTF8.GetBytes(text)), text);
+        Assert.False(new ByteAcceptor(JsonSchemaGrammar.AnyJson(onlyObjects: true)).Accepts("[]"u8));
+    }
+
+    private static List<JsonElement> Fixtures()
+    {
+        var path = Path.Combine(AppContext.BaseDirectory, "Grammars", "Fixtures", "json-schema-keywords.json");
+        return [.. JsonElement.Parse(File.ReadAllBytes(path)).EnumerateArray()];
+    }
+}
