@@ -21,12 +21,17 @@ internal sealed class JsonGrammarWriter
     private readonly FormAlgebra _algebra;
     private readonly ByteRegex _beforeValue;
     private readonly ByteRegex _beforeMark;
+    private readonly string _prefix;
+    private int _counted;
     private readonly Dictionary<(int Term, bool IsRoot), GrammarNode> _values = [];
     private readonly Queue<(SchemaTerm Term, bool IsRoot, GrammarNode Rule)> _pending = [];
 
-    public JsonGrammarWriter(SchemaExpander expander, GrammarBuilder builder)
+    /// <param name="expander">What the schema allows.</param>
+    /// <param name="builder">Where the grammar is built.</param>
+    /// <param name="prefix">What the names of the rules begin with.</param>
+    public JsonGrammarWriter(SchemaExpander expander, GrammarBuilder builder, string prefix)
     {
-        (_expander, _builder, _pool) = (expander, builder, builder.Regexes);
+        (_expander, _builder, _pool, _prefix) = (expander, builder, builder.Regexes, prefix);
         _algebra = expander.Algebra;
         _strings = _algebra.Strings;
         var options = expander.Options;
@@ -40,10 +45,10 @@ internal sealed class JsonGrammarWriter
         _beforeMark = options.Whitespace == JsonWhitespace.Flexible ? _beforeValue : ByteRegex.Empty;
     }
 
-    /// <summary>The texts of a term, without white space around them.</summary>
-    public GrammarNode Write(SchemaTerm root)
+    /// <summary>The texts that the schema allows, without white space around them.</summary>
+    public GrammarNode Write()
     {
-        var node = Value(root, isRoot: true);
+        var node = Value(_expander.Terms.Schema(_expander.Document.Root), isRoot: true);
         while (_pending.TryDequeue(out var next))
         {
             _builder.Define(next.Rule, Body(next.Term, next.IsRoot));
@@ -56,7 +61,7 @@ internal sealed class JsonGrammarWriter
     {
         if (!_values.TryGetValue((term.Id, isRoot), out var node))
         {
-            node = _builder.Rule($"{term.Name} ({term.Id}{(isRoot ? ", root" : "")})");
+            node = _builder.Rule($"{_prefix}{term.Name} ({term.Id}{(isRoot ? ", root" : "")})");
             _values.Add((term.Id, isRoot), node);
             _pending.Enqueue((term, isRoot, node));
         }
@@ -167,6 +172,7 @@ internal sealed class JsonGrammarWriter
         var states = new Dictionary<(int Items, int Matches), GrammarNode>();
         var pending = new Queue<(int Items, int Matches)>();
         var isBounded = shape.Max is not null;
+        var number = _counted++;
         var start = State((0, 0));
         while (pending.TryDequeue(out var at))
         {
@@ -179,7 +185,7 @@ internal sealed class JsonGrammarWriter
         {
             if (!states.TryGetValue(at, out var rule))
             {
-                rule = _builder.Rule($"items {states.Count} of {_values.Count}/{_counted}");
+                rule = _builder.Rule($"{_prefix}items {number}.{states.Count}");
                 states.Add(at, rule);
                 pending.Enqueue(at);
             }
@@ -222,8 +228,6 @@ internal sealed class JsonGrammarWriter
         }
     }
 
-    private int _counted;
-
     /// <summary>Arrays without equal items: where the items have few values, a state for each set of those that are used.</summary>
     private GrammarNode UniqueArray(ArrayForm shape, string place)
     {
@@ -262,6 +266,11 @@ internal sealed class JsonGrammarWriter
     /// <summary>The properties and the closing brace.</summary>
     private GrammarNode Object(ObjectForm shape)
     {
+        if (shape.Named.Any(p => p.IsRequired && p.Value.Kind == SchemaTermKind.False))
+        {
+            return GrammarNode.Nothing;
+        }
+
         var named = shape.Named.Where(p => p.Value.Kind != SchemaTermKind.False).ToList();
         var names = _pool.Or(shape.Named.Select(p => _strings.AllSpellings(p.Name)).ToArray());
         var others = shape.Others.Where(k => k.Value.Kind != SchemaTermKind.False)
@@ -372,7 +381,7 @@ internal sealed class JsonGrammarWriter
         {
             if (!_states.TryGetValue(at, out var rule))
             {
-                rule = writer._builder.Rule($"properties {_number}.{_states.Count}");
+                rule = writer._builder.Rule($"{writer._prefix}properties {_number}.{_states.Count}");
                 _states.Add(at, rule);
                 _pending.Enqueue(at);
             }

@@ -10,7 +10,7 @@ namespace Hadal.Inference.Grammars.Json;
 /// keys, <c>const</c> and <c>enum</c> write printable ASCII as it is, not as <c>\u0041</c>; bounded numbers are not written with exponents that
 /// programs do not write. Keys that a schema does not name can be written twice.</para>
 /// </remarks>
-public sealed class JsonSchemaGrammar
+public sealed partial class JsonSchemaGrammar
 {
     private JsonSchemaGrammar(Grammar grammar, IReadOnlyList<string> ignored) => (Grammar, Ignored) = (grammar, ignored);
 
@@ -33,12 +33,19 @@ public sealed class JsonSchemaGrammar
     public static JsonSchemaGrammar Compile(ReadOnlySpan<byte> schema, JsonGrammarOptions? options = null)
     {
         options ??= JsonGrammarOptions.Default;
-        var document = SchemaDocument.Parse(schema);
         var builder = new GrammarBuilder(options.Limits);
-        var expander = new SchemaExpander(document, builder.Regexes, options);
-        var root = expander.Terms.Schema(document.Root);
-        var node = new JsonGrammarWriter(expander, builder).Write(root);
-        return new JsonSchemaGrammar(builder.Build(node), expander.Ignored);
+        var expander = new SchemaExpander(SchemaDocument.Parse(schema), builder.Regexes, options);
+        return new JsonSchemaGrammar(builder.Build(new JsonGrammarWriter(expander, builder, "").Write()), expander.Ignored);
+    }
+
+    /// <summary>A schema as a part of a larger grammar.</summary>
+    /// <param name="schema">JSON text.</param>
+    /// <param name="builder">Where the grammar is built.</param>
+    /// <param name="prefix">What its rules' names begin with; different for every schema of a grammar.</param>
+    internal static GrammarNode Node(string schema, GrammarBuilder builder, string prefix)
+    {
+        var expander = new SchemaExpander(SchemaDocument.Parse(Encoding.UTF8.GetBytes(schema)), builder.Regexes, JsonGrammarOptions.Default);
+        return new JsonGrammarWriter(expander, builder, prefix).Write();
     }
 
     /// <summary>The grammar of any JSON value, or of any JSON object.</summary>

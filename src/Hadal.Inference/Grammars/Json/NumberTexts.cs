@@ -24,6 +24,8 @@ internal sealed class NumberTexts
     private readonly ByteRegex _magnitudes;
     private readonly ByteRegex _decided;
     private readonly ByteRegex _plain;
+    private TextSet? _digits;
+    private TextSet? _integers;
 
     public NumberTexts(TextWriting utf8)
     {
@@ -46,9 +48,17 @@ internal sealed class NumberTexts
     /// <summary>Whole numbers. With <paramref name="digitsOnly"/>, they are written without a fraction or an exponent.</summary>
     public TextSet Integers(bool digitsOnly)
     {
+        ref var known = ref digitsOnly ? ref _digits : ref _integers;
+        if (known is { } set)
+        {
+            return set;
+        }
+
         var whole = Signed(Regex($@"(?:0|[1-9][0-9]*)(?:\.0+)?|{LargeMagnitude}"));
         var written = digitsOnly ? Regex("-?(?:0|[1-9][0-9]*)") : whole;
-        return new TextSet(written, _pool.And(_decided, _pool.Not(whole)));
+        set = new TextSet(written, _pool.And(_decided, _pool.Not(whole)));
+        known = set;
+        return set;
     }
 
     /// <summary>Numbers from <paramref name="bound"/> up, without itself where <paramref name="isExclusive"/>.</summary>
