@@ -26,8 +26,12 @@ internal static class StringFormats
 
     private const string Label = "[a-zA-Z0-9](?:[a-zA-Z0-9\\-]{0,61}[a-zA-Z0-9])?";
 
-    /// <summary>RFC 1123, labels up to 63 and names up to 253 characters; no label has hyphens in places 3 and 4, which are kept for Punycode.</summary>
-    private const string Hostname = "(?=.{1,253}$)(?!(?:.*\\.)?..--)" + Label + "(?:\\." + Label + ")*";
+    /// <summary>A label without hyphens in places 3 and 4, which are kept for Punycode.</summary>
+    private const string PlainLabel = "(?:[a-zA-Z0-9](?:[a-zA-Z0-9\\-]{0,2}[a-zA-Z0-9])?"
+        + "|[a-zA-Z0-9][a-zA-Z0-9\\-](?:[a-zA-Z0-9][a-zA-Z0-9\\-]|-[a-zA-Z0-9])[a-zA-Z0-9\\-]{0,58}[a-zA-Z0-9])";
+
+    /// <summary>RFC 1123: labels up to 63, names up to 253 characters.</summary>
+    private const string Hostname = "(?=[a-zA-Z0-9.\\-]{1,253}$)" + PlainLabel + "(?:\\." + PlainLabel + ")*";
 
     private const string AtomText = "[a-zA-Z0-9!#$%&'*+\\-/=?\\^_`{|}~]+";
 
