@@ -272,10 +272,13 @@ internal sealed class JsonGrammarWriter
         }
 
         var named = shape.Named.Where(p => p.Value.Kind != SchemaTermKind.False).ToList();
-        var names = _pool.Or(shape.Named.Select(p => _strings.AllSpellings(p.Name)).ToArray());
-        var others = shape.Others.Where(k => k.Value.Kind != SchemaTermKind.False)
-            .Select(k => new KeyForm(names == ByteRegex.Nothing ? k.Keys : _pool.And(k.Keys, _pool.Not(names)), k.Value))
-            .Where(k => !_pool.IsNothing(k.Keys)).ToList();
+        var others = shape.Others.Where(k => k.Value.Kind != SchemaTermKind.False).ToList();
+        if (others.Count > 0)
+        {
+            var unnamed = _strings.UsualTextExcept(shape.Named.Select(p => p.Name));
+            others = others.Select(k => k with { Keys = k.Keys == _strings.AnyText ? unnamed : _pool.And(k.Keys, unnamed) }).Where(k => !_pool.IsNothing(k.Keys)).ToList();
+        }
+
         var required = named.Count(p => p.IsRequired);
         var min = Math.Max(0, shape.Min - required);
         if (shape.Some.Count > 0 || (min > 0 && named.Count > required) || (shape.Max is { } max && (max < named.Count || named.Count > required)))
@@ -291,6 +294,8 @@ internal sealed class JsonGrammarWriter
         var close = Mark("}");
         var end = _builder.Sequence(tail, close);
 
+        var nexts = named.Select(p => p.IsRequired ? Property(p, isFirst: false) : _builder.Optional(Property(p, isFirst: false))).ToArray();
+
         // Nothing stands before the first property: every optional one up to the first required may be it.
         var first = named.FindIndex(p => p.IsRequired);
         var starts = first < 0 ? named.Count : first + 1;
@@ -300,14 +305,12 @@ internal sealed class JsonGrammarWriter
         following[named.Count] = end;
         for (var i = named.Count - 1; i >= 0 && !isWrittenOut; i--)
         {
-            following[i] = named[i].IsRequired
-                ? _builder.Sequence(Property(named[i], isFirst: false), following[i + 1])
-                : _builder.Choice(_builder.Sequence(Property(named[i], isFirst: false), following[i + 1]), following[i + 1]);
+            following[i] = _builder.Sequence(nexts[i], following[i + 1]);
         }
 
         for (var i = 0; i < starts; i++)
         {
-            var rest = isWrittenOut ? Linear(named, i + 1, end) : following[i + 1];
+            var rest = isWrittenOut ? _builder.Sequence([.. nexts.AsSpan(i + 1), end]) : following[i + 1];
             options.Add(_builder.Sequence(Property(named[i], isFirst: true), rest));
         }
 
@@ -325,19 +328,6 @@ internal sealed class JsonGrammarWriter
         }
 
         return _builder.Choice(options.ToArray());
-    }
-
-    private GrammarNode Linear(List<PropertyForm> named, int from, GrammarNode end)
-    {
-        var parts = new List<GrammarNode>();
-        for (var i = from; i < named.Count; i++)
-        {
-            var property = Property(named[i], isFirst: false);
-            parts.Add(named[i].IsRequired ? property : _builder.Optional(property));
-        }
-
-        parts.Add(end);
-        return _builder.Sequence(parts.ToArray());
     }
 
     /// <summary>A named property, with the comma in front unless it is the first.</summary>

@@ -21,9 +21,8 @@ internal sealed class NumberTexts
     private readonly RegexPool _pool;
     private readonly TextWriting _utf8;
     private readonly ByteRegex _minus;
-    private readonly ByteRegex _magnitudes;
-    private readonly ByteRegex _decided;
-    private readonly ByteRegex _plain;
+    private ByteRegex? _magnitudes;
+    private ByteRegex? _decided;
     private TextSet? _digits;
     private TextSet? _integers;
 
@@ -32,9 +31,6 @@ internal sealed class NumberTexts
         _utf8 = utf8;
         _pool = utf8.Pool;
         _minus = _pool.Literal("-"u8);
-        _magnitudes = Regex($"{PlainMagnitude}|{SmallMagnitude}|{LargeMagnitude}");
-        _decided = Signed(_magnitudes);
-        _plain = Signed(Regex(PlainMagnitude));
         All = new TextSet(Regex(@"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+\-]?[0-9]+)?"), ByteRegex.Nothing);
         None = All.Not();
     }
@@ -44,6 +40,11 @@ internal sealed class NumberTexts
 
     /// <summary>No number.</summary>
     public TextSet None { get; }
+
+    /// <summary>The spellings that bounds decide, without sign.</summary>
+    private ByteRegex Magnitudes => _magnitudes ??= Regex($"{PlainMagnitude}|{SmallMagnitude}|{LargeMagnitude}");
+
+    private ByteRegex AllDecided => _decided ??= Signed(Magnitudes);
 
     /// <summary>Whole numbers. With <paramref name="digitsOnly"/>, they are written without a fraction or an exponent.</summary>
     public TextSet Integers(bool digitsOnly)
@@ -56,7 +57,7 @@ internal sealed class NumberTexts
 
         var whole = Signed(Regex($@"(?:0|[1-9][0-9]*)(?:\.0+)?|{LargeMagnitude}"));
         var written = digitsOnly ? Regex("-?(?:0|[1-9][0-9]*)") : whole;
-        set = new TextSet(written, _pool.And(_decided, _pool.Not(whole)));
+        set = new TextSet(written, _pool.And(AllDecided, _pool.Not(whole)));
         known = set;
         return set;
     }
@@ -86,8 +87,9 @@ internal sealed class NumberTexts
 
         var modulus = (int)digits;
         var multiples = exponent >= 0 ? WholeMultiples(modulus, exponent) : FractionMultiples(modulus, -exponent);
-        var written = _pool.And(_plain, Signed(multiples));
-        return new TextSet(written, _pool.And(_plain, _pool.Not(written)));
+        var plain = Signed(Regex(PlainMagnitude));
+        var written = _pool.And(plain, Signed(multiples));
+        return new TextSet(written, _pool.And(plain, _pool.Not(written)));
     }
 
     private ByteRegex WholeMultiples(int modulus, int zeros)
@@ -148,7 +150,7 @@ internal sealed class NumberTexts
         return _pool.Repeat(edges[0, 0], 0, null);
     }
 
-    private TextSet Decided(ByteRegex members) => new(members, _pool.And(_decided, _pool.Not(members)));
+    private TextSet Decided(ByteRegex members) => new(members, _pool.And(AllDecided, _pool.Not(members)));
 
     /// <summary>Numbers above a bound; mirrored, the numbers whose negatives are.</summary>
     private ByteRegex Above(JsonDecimal bound, bool isExclusive, bool isMirrored)
@@ -163,11 +165,11 @@ internal sealed class NumberTexts
 
         if (bound.Sign == 0)
         {
-            return isExclusive ? Direction(above, isMirrored) : _pool.Or(Direction(_magnitudes, isMirrored), Direction(same, !isMirrored));
+            return isExclusive ? Direction(above, isMirrored) : _pool.Or(Direction(Magnitudes, isMirrored), Direction(same, !isMirrored));
         }
 
-        var below = _pool.And(_magnitudes, _pool.Not(isExclusive ? _pool.Or(above, same) : above));
-        return _pool.Or(Direction(_magnitudes, isMirrored), Direction(below, !isMirrored));
+        var below = _pool.And(Magnitudes, _pool.Not(isExclusive ? _pool.Or(above, same) : above));
+        return _pool.Or(Direction(Magnitudes, isMirrored), Direction(below, !isMirrored));
     }
 
     private ByteRegex Direction(ByteRegex magnitudes, bool isNegative) => isNegative ? _pool.Concat(_minus, magnitudes) : magnitudes;

@@ -96,7 +96,7 @@ internal sealed class PatternCompiler
             PatternNode.End => _pool.And(rest, ByteRegex.Empty),
             PatternNode.Lookahead look => Look(look, rest, before),
             PatternNode.WordBoundary boundary => Boundary(boundary.IsNegated, rest, before),
-            PatternNode.Alternation choice => choice.Options.Aggregate(ByteRegex.Nothing, (all, option) => _pool.Or(all, Compile(option, rest, before))),
+            PatternNode.Alternation choice => _pool.Or(choice.Options.Select(option => Compile(option, rest, before)).ToArray()),
             PatternNode.Sequence sequence => CompileSequence(sequence.Items, 0, rest, before),
             PatternNode.Repetition repetition => CompileRepetition(repetition, rest, before),
             _ => throw Error("an assertion that is not supported"),
@@ -185,7 +185,7 @@ internal sealed class PatternCompiler
             case PatternNode.Character character:
                 return _writing.Of(character.Set);
             case PatternNode.Alternation choice:
-                return choice.Options.Aggregate(ByteRegex.Nothing, (all, option) => _pool.Or(all, Plain(option)));
+                return _pool.Or(choice.Options.Select(Plain).ToArray());
             case PatternNode.Repetition repetition:
                 return _pool.Repeat(Plain(repetition.Item), repetition.Min, repetition.Max);
             default:

@@ -7,6 +7,8 @@ internal sealed class TextWriting
     private readonly RegexPool _pool;
     private readonly bool _isJson;
     private readonly Dictionary<CodePointSet, ByteRegex> _sets = [];
+    private readonly Dictionary<int, ByteRegex> _characters = [];
+    private ByteRegex? _usualText;
 
     private TextWriting(RegexPool pool, bool isJson)
     {
@@ -46,16 +48,39 @@ internal sealed class TextWriting
     }
 
     /// <summary>The text in every spelling.</summary>
-    public ByteRegex AllSpellings(string text) => Spell(text, static (writing, rune) => writing.Of(CodePointSet.Of(rune)));
+    public ByteRegex AllSpellings(string text) => Spell(text, static (writing, rune) => writing.Of(rune));
 
     /// <summary>The text as writers of JSON write it: printable ASCII stands for itself, every other character may be written in any way.</summary>
     public ByteRegex UsualSpellings(string text) => Spell(text, static (writing, rune) =>
-        !writing._isJson || (rune is >= ' ' and <= '~' and not ('"' or '\\'))
-            ? writing.Raw(CodePointSet.Of(rune))
-            : writing.Of(CodePointSet.Of(rune)));
+        rune is >= ' ' and <= '~' and not ('"' or '\\') ? writing._pool.Bytes(ByteSet.Of((byte)rune)) : writing.Of(rune));
+
+    /// <summary>Any text as writers of JSON write it; what is not of <paramref name="texts"/>.</summary>
+    public ByteRegex UsualTextExcept(IEnumerable<string> texts)
+    {
+        if (_usualText is not { } usual)
+        {
+            var printable = CodePointSet.Of((' ', '~')).Except(CodePointSet.Of(('"', '"'), ('\\', '\\')));
+            usual = _pool.Repeat(_isJson ? _pool.Or(Raw(printable), Of(printable.Complement())) : AnyCharacter);
+            _usualText = usual;
+        }
+
+        var excluded = _pool.Or(texts.Select(UsualSpellings).ToArray());
+        return excluded == ByteRegex.Nothing ? usual : _pool.And(usual, _pool.Not(excluded));
+    }
 
     /// <summary>Everything that is not in <paramref name="language"/> but is a text.</summary>
     public ByteRegex Complement(ByteRegex language) => _pool.And(AnyText, _pool.Not(language));
+
+    private ByteRegex Of(int rune)
+    {
+        if (!_characters.TryGetValue(rune, out var known))
+        {
+            known = Of(CodePointSet.Of(rune));
+            _characters.Add(rune, known);
+        }
+
+        return known;
+    }
 
     private ByteRegex Spell(string text, Func<TextWriting, int, ByteRegex> character)
     {
