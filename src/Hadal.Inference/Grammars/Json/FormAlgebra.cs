@@ -72,11 +72,14 @@ internal sealed class FormAlgebra
             a.Null && b.Null,
             a.False && b.False,
             a.True && b.True,
-            a.Numbers.And(b.Numbers, _pool),
-            a.Strings.And(b.Strings, _pool),
+            And(a.Numbers, b.Numbers, All.Numbers),
+            And(a.Strings, b.Strings, AnyString),
             Product(a.Arrays, b.Arrays, And),
             Product(a.Objects, b.Objects, And));
     }
+
+    /// <summary>The intersection, without a term for it where one of the two is everything: intersections cost at every step of a mask.</summary>
+    private TextSet And(TextSet a, TextSet b, TextSet all) => a == all ? b : b == all ? a : a.And(b, _pool);
 
     /// <summary>Values that are not in the form.</summary>
     public ValueForm Not(ValueForm a)

@@ -108,8 +108,8 @@ internal sealed class SchemaExpander
     {
         var pool = Algebra.Strings.Pool;
         return !(a.Null && b.Null) && !(a.False && b.False) && !(a.True && b.True)
-            && a.Numbers.Excludes(b.Numbers, pool)
-            && a.Strings.Excludes(b.Strings, pool)
+            && a.Numbers.Excludes(b.Numbers, Algebra.All.Numbers, pool)
+            && a.Strings.Excludes(b.Strings, Algebra.AnyString, pool)
             && a.Arrays.All(x => b.Arrays.All(y => Excludes(x, y, depth)))
             && a.Objects.All(x => b.Objects.All(y => Excludes(x, y, depth)));
     }

@@ -116,11 +116,7 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
             case "minimum" or "maximum" or "exclusiveMinimum" or "exclusiveMaximum" or "multipleOf":
                 return Numbers(at, keyword, value);
             case "minLength" or "maxLength":
-                var length = Count(at, keyword, value);
-                var texts = keyword == "minLength"
-                    ? _pool.Repeat(_algebra.Strings.AnyCharacter, length, null)
-                    : _pool.Repeat(_algebra.Strings.AnyCharacter, 0, length);
-                return Strings(texts);
+                return Lengths(at, keyword, value);
             case "pattern":
                 return Strings(Pattern(at, keyword, Text(at, keyword, value)));
             case "format":
@@ -219,6 +215,19 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
     }
 
     private ValueForm Strings(ByteRegex members) => _algebra.All with { Strings = new TextSet(members, _algebra.Strings.Complement(members)) };
+
+    /// <summary>Both bounds of the length at once, at the first of them.</summary>
+    private ValueForm Lengths(SchemaLocation at, string keyword, JsonElement value)
+    {
+        var length = Count(at, keyword, value);
+        if (keyword == "maxLength")
+        {
+            return at.Element.TryGetProperty("minLength", out _) ? _algebra.All : Strings(_pool.Repeat(_algebra.Strings.AnyCharacter, 0, length));
+        }
+
+        var max = Count(at, "maxLength");
+        return Strings(max < length ? ByteRegex.Nothing : _pool.Repeat(_algebra.Strings.AnyCharacter, length, max));
+    }
 
     private ByteRegex Pattern(SchemaLocation at, string keyword, string pattern)
     {

@@ -16,6 +16,7 @@ internal readonly record struct TextSet(ByteRegex In, ByteRegex Out)
     /// <summary>The other values.</summary>
     public TextSet Not() => new(Out, In);
 
-    /// <summary>Whether every member is surely outside of the other set.</summary>
-    public bool Excludes(TextSet other, RegexPool pool) => pool.IsNothing(pool.And(In, pool.Not(other.Out)));
+    /// <summary>Whether every member is surely outside of the other set; <paramref name="all"/> is every value.</summary>
+    public bool Excludes(TextSet other, TextSet all, RegexPool pool) =>
+        In == ByteRegex.Nothing || other.Out == all.In || pool.IsNothing(pool.And(In, pool.Not(other.Out)));
 }
