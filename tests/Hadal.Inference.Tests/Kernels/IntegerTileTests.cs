@@ -182,6 +182,56 @@ public sealed unsafe class IntegerTileTests
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
     }
 
+    [Theory]
+    [InlineData(64, 2)]
+    [InlineData(1056, 11)]
+    [InlineData(1056, 1)]
+    [InlineData(1024, 8)]
+    [InlineData(1152, 6)]
+    public void Signed_bytes_with_scales_of_groups_or_rows_are_taken_as_they_are(int columns, int scaleCount)
+    {
+        var codes = new byte[40 * columns];
+        new Random(columns).NextBytes(codes);
+        foreach (var scaleType in new[] { DType.F32, DType.F16, DType.BF16 })
+        {
+            var scales = Lengths.Random(40 * scaleCount, 3, 0.01);
+            // Numbers that all three types hold.
+            for (var i = 0; i < scales.Length; i++) scales[i] = BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(MathF.CopySign(0.002f, scales[i]) + scales[i]) & unchecked((int)0xFFFF0000));
+            using GuardedBuffer data = GuardedBuffer.OfBytes(codes), stored = GuardedBuffer.OfBytes(scales.SelectMany(scale => Stored(scale, scaleType)).ToArray());
+            var tensor = new WeightTensor("w", DType.I8, [40, columns], data.Data, data.ByteLength)
+            {
+                Scale = new WeightTensor("w_scale", scaleType, [40, scaleCount], stored.Data, stored.ByteLength),
+            };
+            Assert.True(TileStore.Takes(tensor));
+            using var store = new TileStore();
+            using var crew = new ThreadCrew(1);
+            var matrix = store.Create(crew, tensor);
+            Assert.Equal(store.ByteCount, TileStore.BytesOf(tensor));
+            using var row = new GuardedBuffer(columns * 4L);
+            for (var r = 0; r < 40; r++)
+            {
+                matrix.DequantizeRow(r, row.Floats);
+                for (var k = 0; k < columns; k++) Assert.Equal((sbyte)codes[(r * columns) + k] * scales[(r * scaleCount) + (k / (columns / scaleCount))], row.Span[k]);
+            }
+
+            using var x = new Activations(9, columns, seed: 4);
+            using GuardedBuffer expected = new(9 * 40 * 4L), found = new(9 * 40 * 4L);
+            matrix.Multiply(IntegerKernel.Scalar, x.Rows, 9, expected.Floats, 40, 0, 40);
+            foreach (var kernel in Enum.GetValues<IntegerKernel>().Where(IntegerKernels.IsSupported))
+            {
+                matrix.Multiply(kernel, x.Rows, 9, found.Floats, 40, 0, 40);
+                Assert.True(expected.Span.SequenceEqual(found.Span), $"{kernel}, {columns} columns, {scaleCount} scales");
+            }
+        }
+
+        static byte[] Stored(float scale, DType type) => type switch
+        {
+            DType.F32 => BitConverter.GetBytes(scale),
+            DType.F16 => BitConverter.GetBytes((Half)scale),
+            _ => BitConverter.GetBytes((ushort)(BitConverter.SingleToUInt32Bits(scale) >> 16)),
+        };
+    }
+
     [Fact]
     public void Estimated_bytes_are_those_of_the_tiles()
     {

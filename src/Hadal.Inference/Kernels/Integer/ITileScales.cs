@@ -100,6 +100,31 @@ internal readonly unsafe struct HalfScales(int zero) : ITileScales
         new(HalfBits.Read(scales + (32 * group) + (2 * row)), zero, 0, zero, 0);
 }
 
+/// <summary>One float32 per row and <paramref name="groupsPerScale"/> groups, a divisor of 16; codes of 8 bits, <c>(q − 128) · d</c>. Per scale 16 floats.</summary>
+internal readonly unsafe struct FloatScales(int groupsPerScale) : ITileScales
+{
+    private const int Zero = 128, ScaleBytes = 64;
+
+    public static bool HasMinima => false;
+
+    public static bool HasHalves => false;
+
+    public int BlockBytes => ScaleBytes * ITileScales.BlockGroups / groupsPerScale;
+
+    public void Prepare(byte* records, int count, bool takesWholeBytes) => Records.FillZeros(records, count, takesWholeBytes ? Zero : 8);
+
+    public void Expand<TLanes, TVector>(byte* scales, int count, byte* records)
+        where TLanes : struct, ILanes<TVector>
+        where TVector : struct
+    {
+        for (var g = 0; g < count; g++)
+            Unsafe.CopyBlockUnaligned(records + (g * ITileScales.RecordBytes), scales + (g / groupsPerScale * ScaleBytes), ScaleBytes);
+    }
+
+    public TileScale At(byte* scales, int row, int group, int half) =>
+        new(*(float*)(scales + (group / groupsPerScale * ScaleBytes) + (4 * row)), Zero, 0, Zero, 0);
+}
+
 /// <summary>One half and one zero per row and <paramref name="groupsPerScale"/> groups, a divisor of 16: <c>(q − z) · d</c>. Per scale 16 halves, then 16 bytes.</summary>
 internal readonly unsafe struct HalfScalesWithZeros(int groupsPerScale) : ITileScales
 {

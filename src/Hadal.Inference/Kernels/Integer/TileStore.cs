@@ -15,6 +15,7 @@ internal sealed unsafe class TileStore : IDisposable
         tensor.Shape.Count == 2 && tensor.Shape[1] % QuantizedRows.GroupSize == 0 && tensor.DType switch
         {
             DType.Q4_0 or DType.Q4_1 or DType.Q5_0 or DType.Q5_1 or DType.Q8_0 or DType.Q4_K or DType.Q5_K or DType.Q6_K => true,
+            DType.I8 => tensor.Scale is { Shape: [_, var groups] } && GroupsPerScale(tensor.Shape[1], groups) > 0,
             DType.AwqInt4 => tensor.AwqZeros is { Shape: [var groups, _] } && groups > 0 && tensor.Shape[1] / groups is 32 or 64 or 128 or 256 or 512 && tensor.Shape[1] % groups == 0,
             _ => false,
         };
@@ -33,6 +34,7 @@ internal sealed unsafe class TileStore : IDisposable
             DType.Q4_K => TileMatrix<Nibbles, SuperScalesWithMinima>.BytesOf(default, rows, columns),
             DType.Q5_K => TileMatrix<FiveBits, SuperScalesWithMinima>.BytesOf(default, rows, columns),
             DType.Q6_K => TileMatrix<SixBits, SuperScalesOfHalves>.BytesOf(default, rows, columns),
+            DType.I8 => TileMatrix<WholeBytes, FloatScales>.BytesOf(new FloatScales(GroupsPerScale(columns, tensor.Scale!.Shape[1])), rows, columns),
             _ => TileMatrix<Nibbles, HalfScalesWithZeros>.BytesOf(new HalfScalesWithZeros(columns / tensor.AwqZeros!.Shape[0] / QuantizedRows.GroupSize), rows, columns),
         };
     }
@@ -50,6 +52,7 @@ internal sealed unsafe class TileStore : IDisposable
         DType.Q4_K => Blocks<Q4_KSource, Nibbles, SuperScalesWithMinima>(crew, tensor, new SuperScalesWithMinima(0)),
         DType.Q5_K => Blocks<Q5_KSource, FiveBits, SuperScalesWithMinima>(crew, tensor, new SuperScalesWithMinima(16)),
         DType.Q6_K => Blocks<Q6_KSource, SixBits, SuperScalesOfHalves>(crew, tensor, default),
+        DType.I8 => Int8(crew, tensor),
         DType.AwqInt4 => Awq(crew, tensor),
         _ => throw new ArgumentException($"{tensor.Name}: {tensor.DType} has no integer tiles", nameof(tensor)),
     };
@@ -69,6 +72,21 @@ internal sealed unsafe class TileStore : IDisposable
         var groupSize = columns / tensor.AwqZeros!.Shape[0];
         var source = new AwqSource((uint*)tensor.Data, (uint*)tensor.AwqZeros.Data, tensor.AwqScales!.Data, groupSize, rows);
         return Pack<AwqSource, Nibbles, HalfScalesWithZeros>(crew, tensor, source, new HalfScalesWithZeros(groupSize / QuantizedRows.GroupSize));
+    }
+
+    private TileMatrix<WholeBytes, FloatScales> Int8(ThreadCrew crew, WeightTensor tensor)
+    {
+        var groupsPerScale = GroupsPerScale(tensor.Shape[1], tensor.Scale!.Shape[1]);
+        return Pack<Int8Source, WholeBytes, FloatScales>(
+            crew, tensor, new Int8Source(tensor.Data, tensor.Shape[1], tensor.Scale, groupsPerScale), new FloatScales(groupsPerScale));
+    }
+
+    /// <summary>Groups of 32 columns for which a tile keeps one scale: a power of two up to 16 that divides those of the file's; 0 where there is none.</summary>
+    private static int GroupsPerScale(int columns, int scaleCount)
+    {
+        if (scaleCount <= 0 || columns % (scaleCount * QuantizedRows.GroupSize) != 0) return 0;
+        var groups = columns / scaleCount / QuantizedRows.GroupSize;
+        return scaleCount == 1 ? ITileScales.BlockGroups : Math.Min(groups & -groups, ITileScales.BlockGroups);
     }
 
     private TileMatrix<TCodes, TScales> Pack<TSource, TCodes, TScales>(ThreadCrew crew, WeightTensor tensor, TSource source, TScales scales)

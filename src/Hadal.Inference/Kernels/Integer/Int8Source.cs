@@ -1,0 +1,47 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Hadal.Checkpoints.Weights;
+using Hadal.Inference.Kernels.Formats;
+
+namespace Hadal.Inference.Kernels.Integer;
+
+/// <summary>Signed bytes [rows, columns] with scales [rows, groups], one for a row or for every group of it: compressed-tensors <c>int-quantized</c>.</summary>
+/// <param name="data">[rows, columns] bytes.</param>
+/// <param name="columns">Row length.</param>
+/// <param name="scale">F32, F16 or BF16 [rows, groups].</param>
+/// <param name="groupsPerScale">Groups of 32 columns that a scale of the tile is for; it divides the groups that a scale of the file is for.</param>
+internal readonly unsafe struct Int8Source(byte* data, int columns, WeightTensor scale, int groupsPerScale) : ITileSource
+{
+    private readonly byte* _scales = scale.Data;
+    private readonly DType _scaleType = scale.DType;
+    private readonly int _scaleCount = scale.Shape[1];
+
+    public void ReadCodes(int row, int rowCount, int group, byte* codes)
+    {
+        var words = stackalloc uint[8];
+        var flip = Vector128.Create((byte)128);
+        for (var r = 0; r < rowCount; r++)
+        {
+            var source = data + ((long)(row + r) * columns) + ((long)group * QuantizedRows.GroupSize);
+            (Vector128.Load(source) ^ flip).Store((byte*)words);
+            (Vector128.Load(source + 16) ^ flip).Store((byte*)words + 16);
+            for (var j = 0; j < 8; j++) ((uint*)codes)[(16 * j) + r] = words[j];
+        }
+    }
+
+    public void ReadScales(int row, int rowCount, int group, int groupCount, byte* scales)
+    {
+        for (var g = 0; g < groupCount; g += groupsPerScale)
+        {
+            var index = (long)(group + g) * QuantizedRows.GroupSize * _scaleCount / columns;
+            for (var r = 0; r < rowCount; r++) ((float*)scales)[(g / groupsPerScale * 16) + r] = Scale(((long)(row + r) * _scaleCount) + index);
+        }
+    }
+
+    private float Scale(long index) => _scaleType switch
+    {
+        DType.F32 => Unsafe.ReadUnaligned<float>(_scales + (4 * index)),
+        DType.F16 => HalfBits.Read(_scales + (2 * index)),
+        _ => BitConverter.UInt32BitsToSingle((uint)Unsafe.ReadUnaligned<ushort>(_scales + (2 * index)) << 16),
+    };
+}
