@@ -40,6 +40,27 @@ public sealed class LogitsCommandTests
     }
 
     [Fact]
+    public void Integer_arithmetic_is_near_exact_and_changes_only_quantised_models()
+    {
+        var ids = string.Join(',', Enumerable.Range(1, 40));
+        foreach (var (file, isQuantized) in new[] { ("qwen2/model-Q4_K.gguf", true), ("deepseek-v3/hf", false) })
+        {
+            var exact = Logits(file, "exact");
+            var integer = Logits(file, "integer");
+            Assert.Equal(exact, Logits(file, null));
+            if (!isQuantized) Assert.Equal(exact, integer);
+            else Assert.InRange(exact.Zip(integer, (a, b) => MathF.Abs(a - b)).Max(), 1e-3f, 1f);
+        }
+
+        float[] Logits(string file, string? arithmetic)
+        {
+            string[] arguments = ["logits", GoldenData.PathOf(file), "--token-ids", ids, "--last", "1", "--json", .. arithmetic is null ? Array.Empty<string>() : ["--arithmetic", arithmetic]];
+            var row = Assert.Single(TestShell.Run("", arguments).Done().Json.GetProperty("logits").EnumerateArray().ToArray());
+            return [.. row.EnumerateArray().Select(logit => logit.GetSingle())];
+        }
+    }
+
+    [Fact]
     public void Without_json_people_see_the_likeliest_tokens()
     {
         var lines = TestShell.Run("", "logits", Model, "--token-ids", "42 71", "--last", "1").Done().Text.TrimEnd().Split('\n');

@@ -22,6 +22,8 @@ public sealed class UsageTests
     [InlineData("--max-tokens: expected a whole number from 1 to 2147483647, found '1.5'", "run", "--max-tokens", "1.5")]
     [InlineData("--temperature: expected a number, found 'warm'", "run", "--temperature", "warm")]
     [InlineData("--temperature: expected a number, found '0,5'", "run", "--temperature", "0,5")]
+    [InlineData("--arithmetic: expected exact or integer, found 'fast'", "run", "--arithmetic", "fast")]
+    [InlineData("--arithmetic: expected exact or integer, found 'Exact'", "perplexity", "--file", "f", "--arithmetic", "Exact")]
     [InlineData("--seed: expected a whole number from 0 to 18446744073709551615, found '-1'", "run", "--seed", "-1")]
     [InlineData("Required argument missing for option: '--seed'", "run", "--seed")]
     public void Wrong_usage_is_one_line(string expected, params string[] arguments) =>
