@@ -50,20 +50,17 @@ internal sealed class ByteClasses
         if (set.Count > 128) set = ~set;
         Array.Clear(_members, 0, _count);
         foreach (var value in set) _members[_class[value]]++;
-        Array.Fill(_moved, (short)-1, 0, _count);
-        foreach (var value in set)
+        var before = _count;
+        for (var id = 0; id < before; id++)
         {
-            var from = _class[value];
-            if (_members[from] == _sizes[from]) continue;
-            if (_moved[from] < 0) _moved[from] = (short)_count++;
-            _class[value] = (byte)_moved[from];
+            _moved[id] = -1;
+            if (_members[id] == 0 || _members[id] == _sizes[id]) continue;
+            _moved[id] = (short)_count;
+            _sizes[id] -= _members[id];
+            _sizes[_count++] = _members[id];
         }
-        CountAgain();
-    }
-
-    private void CountAgain()
-    {
-        Array.Clear(_sizes, 0, _count);
-        foreach (var id in _class) _sizes[id]++;
+        if (before == _count) return;
+        foreach (var value in set)
+            if (_moved[_class[value]] is var target and >= 0) _class[value] = (byte)target;
     }
 }

@@ -4,6 +4,8 @@ namespace Hadal.Inference.Grammars;
 /// threads.</summary>
 public sealed class Grammar
 {
+    private readonly int _regexCount;
+    private GrammarTables? _first;
     private GrammarTables? _tables;
 
     internal Grammar(GrammarLimits limits, RegexPool regexes, GrammarProgram program)
@@ -11,6 +13,7 @@ public sealed class Grammar
         Limits = limits;
         Regexes = regexes;
         Program = program;
+        _regexCount = regexes.Count;
     }
 
     /// <summary>What the grammar may cost.</summary>
@@ -22,7 +25,7 @@ public sealed class Grammar
     /// <summary>Number of rules after inlining.</summary>
     public int RuleCount => Program.RuleStarts.Length;
 
-    /// <summary>The expressions of the lexemes; never added to.</summary>
+    /// <summary>The expressions of the lexemes. The first tables add their derivatives to them; later ones begin with a copy.</summary>
     internal RegexPool Regexes { get; }
 
     internal GrammarProgram Program { get; }
@@ -33,10 +36,12 @@ public sealed class Grammar
     /// <summary>Other tables than those that are full.</summary>
     internal GrammarTables FreshTables(GrammarTables? full)
     {
-        var current = Volatile.Read(ref _tables);
-        if (current is not null && current != full) return current;
-        var fresh = new GrammarTables(this);
-        var found = Interlocked.CompareExchange(ref _tables, fresh, current);
-        return found == current ? fresh : found!;
+        lock (Regexes)
+        {
+            if (_first is null) return _tables = _first = new GrammarTables(this, Regexes);
+            if (_tables is { } current && current != full) return current;
+            // Whoever still works with the first tables adds to the expressions.
+            lock (_first.Lock) return _tables = new GrammarTables(this, Regexes.Copy(_regexCount));
+        }
     }
 }

@@ -126,7 +126,7 @@ public sealed class GrammarBuilder
         _rules[shape.A] = (name, body.Id);
     }
 
-    /// <summary>Makes the grammar.</summary>
+    /// <summary>Makes the grammar, which takes over the expressions: the builder is not to be used afterwards.</summary>
     /// <param name="root">What it derives.</param>
     /// <exception cref="GrammarException">A rule that is used is not defined, the grammar derives nothing at all, or a limit was passed.</exception>
     public Grammar Build(GrammarNode root) => new GrammarCompiler(_limits, Regexes, _nodes, _children, _rules).Compile(Check(root).Id);

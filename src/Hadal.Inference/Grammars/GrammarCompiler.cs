@@ -34,7 +34,7 @@ internal sealed class GrammarCompiler
 
     public GrammarCompiler(GrammarLimits limits, RegexPool regexes, List<NodeShape> nodes, List<int> children, List<(string Name, int Body)> ruleBodies)
     {
-        (_limits, _regexes, _nodes, _children, _ruleBodies) = (limits, regexes.Copy(), nodes, children, ruleBodies);
+        (_limits, _regexes, _nodes, _children, _ruleBodies) = (limits, regexes, nodes, children, ruleBodies);
         _uses = new int[nodes.Count];
         _sizes = new int[nodes.Count];
     }

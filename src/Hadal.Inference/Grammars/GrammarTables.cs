@@ -22,10 +22,12 @@ internal sealed class GrammarTables
     private readonly List<ByteSet> _live = [];
     private readonly Dictionary<TokenTrie, MaskTable> _masks = [];
 
-    public GrammarTables(Grammar grammar)
+    /// <param name="grammar">The grammar.</param>
+    /// <param name="regexes">Its expressions, to be added to.</param>
+    public GrammarTables(Grammar grammar, RegexPool regexes)
     {
         _limits = grammar.Limits;
-        Lexer = new LexerStates(_limits, grammar.Regexes.Copy(), grammar.Program.Lexemes);
+        Lexer = new LexerStates(_limits, regexes, grammar.Program.Lexemes);
         Parser = new ParserStates(_limits, grammar.Program, Lexer);
         _configurations.Intern([0], out _);
         _live.Add(ByteSet.None);

@@ -6,6 +6,9 @@ namespace Hadal.Inference.Grammars;
 /// <remarks>For one thread at a time, as the tables are.</remarks>
 internal sealed class MaskTable
 {
+    /// <summary>Below this, a string's bound is followed state by state.</summary>
+    private const int SmallBound = 12;
+
     private readonly GrammarLimits _limits;
     private readonly GrammarTables _tables;
     private readonly LexerStates _lexer;
@@ -41,6 +44,7 @@ internal sealed class MaskTable
         while (_known.Count <= configuration) _known.Add(null);
         if (_known[configuration] is not { } known)
         {
+            if (TryRelaxed(configuration, mask)) return;
             Compute(configuration);
             known = Keep(configuration);
         }
@@ -50,6 +54,49 @@ internal sealed class MaskTable
             mask.Clear();
             foreach (var id in (int[])known) mask[id >> 6] |= 1UL << id;
         }
+    }
+
+    /// <summary>Within a string of bounded length, what is left of the bound matters to the longest tokens only: the others are those of a string without
+    /// bound, whose mask is computed once.</summary>
+    private bool TryRelaxed(int configuration, Span<ulong> mask)
+    {
+        if (_tables.ScanCount(configuration) != 1 || _tables.IsComplete(configuration)) return false;
+        var scan = _tables.ScanAt(configuration, 0);
+        if (!_plain.TryRelax(scan.Lexer, out var relaxed, out var max) || max < SmallBound) return false;
+        Fill(_tables.Of(scan with { Lexer = relaxed }), mask);
+        var plain = _trie.Plain;
+        var longer = plain.LongerThan(max);
+        if (longer.IsEmpty) return true;
+
+        var whole = plain.WholeUpTo(max);
+        for (var word = 0; word < mask.Length; word++) mask[word] = (mask[word] & ~longer[word]) | (whole[word] & longer[word]);
+        foreach (var id in plain.WithRest)
+        {
+            if (_trie.TokenBytes(id).Length <= max) break;
+            if (IsAllowed(id, scan)) mask[id >> 6] |= 1UL << id;
+        }
+        return true;
+    }
+
+    /// <summary>Follows one token from a bounded string.</summary>
+    private bool IsAllowed(int id, Scan scan)
+    {
+        var (characters, bytes) = _trie.Plain.Prefixes[id];
+        var state = scan.Lexer;
+        for (; characters > 0; characters--)
+            if ((state = _plain.Of(state).Target) == 0) return false;
+        var token = _trie.TokenBytes(id);
+        for (; bytes < token.Length; bytes++)
+        {
+            var target = _lexer.Entry(state, token[bytes]);
+            if (target == 0) return false;
+            state = target >> 1;
+            if ((target & 1) == 0) continue;
+            var configuration = _tables.Border(state, scan.Parser);
+            for (bytes++; bytes < token.Length; bytes++)
+                if ((configuration = _tables.Step(configuration, token[bytes])) == GrammarTables.Dead) return false;
+        }
+        return true;
     }
 
     private void Compute(int configuration)

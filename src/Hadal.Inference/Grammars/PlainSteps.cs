@@ -55,9 +55,13 @@ internal sealed class PlainSteps(LexerStates lexer)
         var target = MajorityTarget(row);
         if ((target & 1) != 0) return default;
         var exceptions = ByteSet.None;
+        var exceptionCount = 0;
         for (var value = 0x20; value <= 0x7E; value++)
-            if (PlainTokens.IsPlainAscii((byte)value) && row[value] != target) exceptions |= ByteSet.Of((byte)value);
-        if (exceptions.Count > MaxExceptions) return default;
+        {
+            if (!PlainTokens.IsPlainAscii((byte)value) || row[value] == target) continue;
+            if (++exceptionCount > MaxExceptions) return default;
+            exceptions |= ByteSet.Of((byte)value);
+        }
         if (target == 0) return new PlainStep(0, exceptions, exceptions.IsEmpty && AllLeadsDead(row));
         for (int lead = 0xC2, last = -1; lead <= 0xF4; lead++)
         {
@@ -78,6 +82,24 @@ internal sealed class PlainSteps(LexerStates lexer)
         if (repeat.B == 0 && !(pool[concat.B].First & PlainFirst).IsEmpty) return default;
         var next = pool.ConcatTerm(pool.RepeatTerm(repeat.A, Math.Max(repeat.B - 1, 0), repeat.C == RegexPool.Unbounded ? RegexPool.Unbounded : repeat.C - 1), concat.B);
         return new PlainStep(next == term ? state : lexer.Intern(lexeme, next), ByteSet.None, false);
+    }
+
+    /// <summary>Takes the upper bound off a state that is nothing but a bounded repeat over single characters and what follows it. Texts of at most as
+    /// many bytes as the bound allows repetitions go on from both states alike.</summary>
+    /// <param name="state">The state.</param>
+    /// <param name="relaxed">The state without the bound.</param>
+    /// <param name="max">The bound.</param>
+    public bool TryRelax(int state, out int relaxed, out int max)
+    {
+        (relaxed, max) = (state, 0);
+        if (lexer[state] is not [var lexeme, var term]) return false;
+        var pool = lexer.Pool;
+        var concat = pool[term];
+        if (concat.Kind != TermKind.Concat || pool[concat.A] is not { Kind: TermKind.Repeat, B: 0 } repeat || repeat.C == RegexPool.Unbounded) return false;
+        if (!TakesPlain(repeat.A) || !(pool[concat.B].First & PlainFirst).IsEmpty) return false;
+        max = repeat.C;
+        relaxed = lexer.Intern(lexeme, pool.ConcatTerm(pool.RepeatTerm(repeat.A, 0, RegexPool.Unbounded), concat.B));
+        return true;
     }
 
     /// <summary>True if an expression takes any plain character and is done.</summary>
@@ -163,7 +185,7 @@ internal sealed class PlainSteps(LexerStates lexer)
     /// <summary>Follows all plain characters until no new state turns up. If none is dead, all states between characters that were met are alive.</summary>
     private bool SearchAlive(int start)
     {
-        if (lexer.IsFinite(start)) return false;
+        if (lexer.IsFinite(start) || lexer.Row(start) is var row && (row[' '] == 0 || row['a'] == 0 || row[0xE1] == 0)) return false;
         if (Of(start) is { Exceptions.IsEmpty: true } step && step.Target == start) return true;
         _seen.Clear();
         _pending.Clear();

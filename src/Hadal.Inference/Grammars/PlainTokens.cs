@@ -1,7 +1,7 @@
 namespace Hadal.Inference.Grammars;
 
 /// <summary>Tokens seen as plain text followed by something else. Plain are the characters that stand for themselves in a string of JSON and in most
-/// quoted text: U+0020 to U+007E without the quotation mark and the backslash, and all from U+0080 on.</summary>
+/// quoted text: U+0020 to U+007E without the quotation mark and the backslash, and all from U+0080 on but those of <see cref="Utf8Lead"/>.</summary>
 /// <remarks>Where a lexeme takes any plain character and stays as it is, all plain tokens are allowed, and a token of plain text and a rest is
 /// allowed if its rest is. There are few different rests, so that a mask costs a copy and a short walk instead of a walk over all tokens.</remarks>
 internal sealed class PlainTokens
@@ -12,11 +12,13 @@ internal sealed class PlainTokens
     private readonly ulong[][] _wholeUpTo;
     private readonly ulong[]?[] _wholeFrom = new ulong[256][];
     private readonly TrieNodes?[] _restsAfter;
+    private readonly ulong[][] _longerThan;
 
     public PlainTokens(byte[][] tokens, int[] ids, int maskLength)
     {
         FirstBytes = new byte[tokens.Length];
         var prefixes = new (int Characters, int Bytes)[tokens.Length];
+        Prefixes = prefixes;
         foreach (var id in ids)
         {
             FirstBytes[id] = tokens[id][0];
@@ -27,6 +29,8 @@ internal sealed class PlainTokens
         _wholeUpTo = WholeMasks(tokens, ids, prefixes, maskLength);
 
         var rests = ids.Where(id => prefixes[id].Bytes < tokens[id].Length).ToArray();
+        WithRest = [.. rests.OrderByDescending(id => tokens[id].Length)];
+        _longerThan = LongerMasks(tokens, ids, maskLength);
         _restsAfter = new TrieNodes?[MaxPrefix + 1];
         foreach (var group in rests.GroupBy(id => prefixes[id].Characters))
             _restsAfter[group.Key] = TrieNodes.Build([.. group], id => tokens[id].AsMemory(prefixes[id].Bytes));
@@ -36,6 +40,12 @@ internal sealed class PlainTokens
 
     /// <summary>First byte of every token.</summary>
     public byte[] FirstBytes { get; }
+
+    /// <summary>Number of plain characters every token begins with, and of their bytes.</summary>
+    public (int Characters, int Bytes)[] Prefixes { get; }
+
+    /// <summary>Tokens that are not plain characters only, the longest first.</summary>
+    public int[] WithRest { get; }
 
     /// <summary>Most plain characters a token begins with.</summary>
     public int MaxPrefix { get; }
@@ -51,6 +61,9 @@ internal sealed class PlainTokens
 
     /// <summary>Tokens of plain characters only, at most so many.</summary>
     public ReadOnlySpan<ulong> WholeUpTo(int characters) => _wholeUpTo[Math.Min(characters, MaxPrefix)];
+
+    /// <summary>Tokens of more than so many bytes; empty where there are none.</summary>
+    public ReadOnlySpan<ulong> LongerThan(int bytes) => bytes < _longerThan.Length ? _longerThan[bytes] : [];
 
     /// <summary>Tokens of plain characters only that begin with a byte; empty where there are none.</summary>
     public ReadOnlySpan<ulong> WholeFrom(byte first) => _wholeFrom[first];
@@ -70,6 +83,15 @@ internal sealed class PlainTokens
         }
         for (var characters = 1; characters <= MaxPrefix; characters++)
             TokenMask.Or(masks[characters], masks[characters - 1]);
+        return masks;
+    }
+
+    private static ulong[][] LongerMasks(byte[][] tokens, int[] ids, int maskLength)
+    {
+        var masks = new ulong[Math.Min(ids.Length == 0 ? 0 : ids.Max(id => tokens[id].Length), MaxCharacters)][];
+        for (var bytes = 0; bytes < masks.Length; bytes++) masks[bytes] = new ulong[maskLength];
+        foreach (var id in ids)
+            for (var bytes = 0; bytes < Math.Min(tokens[id].Length, masks.Length); bytes++) masks[bytes][id >> 6] |= 1UL << id;
         return masks;
     }
 

@@ -141,38 +141,30 @@ public sealed partial class RegexPool
         return true;
     }
 
-    /// <summary>Depth-first search for a derivative that matches the empty string. All terms on the way there match something; where there is
-    /// none, no term that was reached does.</summary>
+    /// <summary>Searches for the shortest match. All terms on the way there match something; where there is none, no term that was reached does.</summary>
     private bool LeadsToMatch(int start)
     {
+        var reached = new List<(int Term, int From)> { (start, -1) };
         var seen = new HashSet<int> { start };
-        var path = new List<int> { start };
-        var pending = new Stack<(int Term, int Depth)>();
-        Push(start, 1);
-        while (pending.TryPop(out var next))
+        for (var index = 0; index < reached.Count; index++)
         {
-            path.RemoveRange(next.Depth, path.Count - next.Depth);
-            if (!seen.Add(next.Term)) continue;
-            path.Add(next.Term);
-            if (!Settled(next.Term, out var matches)) Push(next.Term, path.Count);
-            else if (matches)
+            var term = reached[index].Term;
+            var first = _terms[term].First;
+            _searchClasses.Clear();
+            Refine(term, _searchClasses);
+            foreach (var value in _searchClasses.Representatives)
             {
-                foreach (var id in path) _isNothing[id] = false;
-                return true;
+                if (!first.Contains(value) || Derivative(term, value) is not (var next and not NothingId) || !seen.Add(next)) continue;
+                if (!Settled(next, out var matches)) reached.Add((next, index));
+                else if (matches)
+                {
+                    for (var on = index; on >= 0; on = reached[on].From) _isNothing[reached[on].Term] = false;
+                    return true;
+                }
             }
         }
         foreach (var id in seen) _isNothing[id] = true;
         return false;
-
-        void Push(int term, int depth)
-        {
-            _searchClasses.Clear();
-            Refine(term, _searchClasses);
-            var first = _terms[term].First;
-            foreach (var value in _searchClasses.Representatives)
-                if (first.Contains(value) && Derivative(term, value) is var derivative && derivative != NothingId && !seen.Contains(derivative))
-                    pending.Push((derivative, depth));
-        }
     }
 
     private bool Settled(int id, out bool matches)

@@ -70,15 +70,16 @@ public sealed partial class RegexPool
     private int[] _slots = NewSlots(256);
     private int _count;
 
-    private RegexPool(RegexPool source)
+    private RegexPool(RegexPool source, int count)
     {
         _limits = source._limits;
         _sets = [.. source._sets];
         _setIndexes = new Dictionary<ByteSet, int>(source._setIndexes);
         _children = [.. source._children];
-        _terms = source._terms[..];
-        _slots = source._slots[..];
-        _count = source._count;
+        _terms = source._terms[..Math.Max(count, 64)];
+        _slots = NewSlots(source._slots.Length);
+        _count = count;
+        Rehash(_slots.Length);
     }
 
     /// <summary>Number of terms.</summary>
@@ -87,8 +88,8 @@ public sealed partial class RegexPool
     /// <summary>Bytes the pool takes, roughly.</summary>
     internal long Bytes64 => _terms.Length * 64L + _slots.Length * 4L + _children.Capacity * 4L + _derivatives.Bytes;
 
-    /// <summary>A pool of its own with the same terms under the same numbers.</summary>
-    internal RegexPool Copy() => new(this);
+    /// <summary>A pool of its own with the first terms under the same numbers.</summary>
+    internal RegexPool Copy(int count) => new(this, count);
 
     internal ref readonly Term this[int id] => ref _terms[id];
 
@@ -203,7 +204,7 @@ public sealed partial class RegexPool
         _terms[_count] = term;
         _slots[slot] = _count;
         _count++;
-        if (_count * 2 > _slots.Length) Rehash();
+        if (_count * 2 > _slots.Length) Rehash(_slots.Length * 2);
         return _count - 1;
     }
 
@@ -269,9 +270,9 @@ public sealed partial class RegexPool
         }
     }
 
-    private void Rehash()
+    private void Rehash(int slotCount)
     {
-        _slots = NewSlots(_slots.Length * 2);
+        _slots = NewSlots(slotCount);
         for (var id = 0; id < _count; id++)
         {
             var slot = _terms[id].Hash & (_slots.Length - 1);

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace Hadal.Inference.Grammars;
@@ -14,6 +15,8 @@ namespace Hadal.Inference.Grammars;
 public sealed partial class RegexPool
 {
     private readonly GrammarLimits _limits;
+    private readonly IntLists _codePoints = new();
+    private readonly List<int> _codePointTerms = [];
 
     /// <summary>Makes an empty pool.</summary>
     /// <param name="limits">What its terms may cost; the defaults where null.</param>
@@ -51,7 +54,9 @@ public sealed partial class RegexPool
         foreach (var range in ranges)
             if (range.First < 0 || range.Last > 0x10FFFF || range.First > range.Last)
                 throw new ArgumentOutOfRangeException(nameof(ranges), $"range U+{range.First:X4} to U+{range.Last:X4} is not within U+0000 to U+10FFFF in rising order");
-        return new ByteRegex(new Utf8Ranges(this, ranges).Term());
+        if (ranges is [{ Last: < 0x80 } ascii]) return new ByteRegex(SetTerm(ByteSet.Range((byte)ascii.First, (byte)ascii.Last)));
+        if (_codePoints.Intern(MemoryMarshal.Cast<CodePointRange, int>(ranges), out var id)) _codePointTerms.Add(new Utf8Ranges(this, ranges).Term());
+        return new ByteRegex(_codePointTerms[id]);
     }
 
     /// <summary>Matches the expressions one after the other.</summary>

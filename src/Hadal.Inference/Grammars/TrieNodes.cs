@@ -116,14 +116,15 @@ internal sealed class TrieNodes
     }
 }
 
-/// <summary>What the first byte of a character in UTF-8 says of it (Unicode 17, table 3-7).</summary>
+/// <summary>What the first byte of a plain character of several bytes says of it (Unicode 17, table 3-7). U+2000 to U+203F are left out: among them are
+/// the line separators, which many patterns exclude.</summary>
 internal static class Utf8Lead
 {
     /// <summary>Length of the character in bytes, and the range of its second byte; false for bytes that begin no character of several bytes.</summary>
     public static bool TryGet(byte lead, out int length, out byte low, out byte high)
     {
         length = lead switch { >= 0xC2 and <= 0xDF => 2, >= 0xE0 and <= 0xEF => 3, >= 0xF0 and <= 0xF4 => 4, _ => 0 };
-        low = lead switch { 0xE0 => 0xA0, 0xF0 => 0x90, _ => 0x80 };
+        low = lead switch { 0xE0 => 0xA0, 0xE2 => 0x81, 0xF0 => 0x90, _ => 0x80 };
         high = lead switch { 0xED => 0x9F, 0xF4 => 0x8F, _ => 0xBF };
         return length != 0;
     }

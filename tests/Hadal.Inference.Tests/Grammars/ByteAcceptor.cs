@@ -7,7 +7,7 @@ namespace Hadal.Inference.Tests.Grammars;
 internal sealed class ByteAcceptor(Grammar grammar)
 {
     private readonly GrammarProgram _program = grammar.Program;
-    private readonly RegexPool _regexes = grammar.Regexes.Copy();
+    private readonly RegexPool _regexes = grammar.Regexes.Copy(grammar.Regexes.Count);
 
     private readonly record struct Item(int Position, int Term, int Origin, int Count);
 

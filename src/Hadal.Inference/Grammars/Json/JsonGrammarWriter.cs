@@ -286,11 +286,11 @@ internal sealed class JsonGrammarWriter
             return new CountedObject(this, shape, named, others).Write();
         }
 
-        var extra = _builder.Choice(others.Select(Other).ToArray());
-        var comma = Mark(",");
+        var extra = _builder.Choice(others.Select(kind => Other(kind, isFirst: true)).ToArray());
+        var next = _builder.Choice(others.Select(kind => Other(kind, isFirst: false)).ToArray());
         var tail = others.Count == 0
             ? min == 0 ? GrammarNode.Empty : GrammarNode.Nothing
-            : Repeat(_builder.Sequence(comma, extra), min, shape.Max - named.Count);
+            : Repeat(next, min, shape.Max - named.Count);
         var close = Mark("}");
         var end = _builder.Sequence(tail, close);
 
@@ -318,7 +318,7 @@ internal sealed class JsonGrammarWriter
         {
             if (others.Count > 0)
             {
-                options.Add(_builder.Sequence(extra, Repeat(_builder.Sequence(comma, extra), Math.Max(0, min - 1), shape.Max - named.Count - 1), close));
+                options.Add(_builder.Sequence(extra, Repeat(next, Math.Max(0, min - 1), shape.Max - named.Count - 1), close));
             }
 
             if (min == 0)
@@ -338,9 +338,12 @@ internal sealed class JsonGrammarWriter
         return _builder.Sequence(_builder.Lexeme(lead), Value(property.Value));
     }
 
-    /// <summary>A property that is not named.</summary>
-    private GrammarNode Other(KeyForm kind) =>
-        _builder.Sequence(_builder.Lexeme(_pool.Concat(_beforeValue, Quoted(kind.Keys), _beforeMark, _pool.Literal(":"u8))), Value(kind.Value));
+    /// <summary>A property that is not named, with the comma in front unless it is the first.</summary>
+    private GrammarNode Other(KeyForm kind, bool isFirst)
+    {
+        var comma = isFirst ? ByteRegex.Empty : _pool.Concat(_beforeMark, _pool.Literal(","u8));
+        return _builder.Sequence(_builder.Lexeme(_pool.Concat(comma, _beforeValue, Quoted(kind.Keys), _beforeMark, _pool.Literal(":"u8))), Value(kind.Value));
+    }
 
     /// <summary>Objects of which the number of properties is bounded, or of which some must be of a kind: a state for each count.</summary>
     private sealed class CountedObject(JsonGrammarWriter writer, ObjectForm shape, List<PropertyForm> named, List<KeyForm> others)
@@ -408,10 +411,9 @@ internal sealed class JsonGrammarWriter
 
             if (!isFull)
             {
-                var lead = at.Count == 0 ? GrammarNode.Empty : writer.Mark(",");
                 foreach (var kind in others)
                 {
-                    AddOthers(options, lead, kind, at with { Count = next }, 0);
+                    AddOthers(options, at.Count == 0, kind, at with { Count = next }, 0);
                 }
             }
 
@@ -419,16 +421,16 @@ internal sealed class JsonGrammarWriter
         }
 
         /// <summary>A property that is not named, for each set of the needs that it may meet from index <paramref name="from"/> on.</summary>
-        private void AddOthers(List<GrammarNode> options, GrammarNode lead, KeyForm kind, (int Index, int Count, int Seen) after, int from)
+        private void AddOthers(List<GrammarNode> options, bool isFirst, KeyForm kind, (int Index, int Count, int Seen) after, int from)
         {
-            options.Add(writer._builder.Sequence(lead, writer.Other(kind), State(after)));
+            options.Add(writer._builder.Sequence(writer.Other(kind, isFirst), State(after)));
             for (var i = from; i < shape.Some.Count; i++)
             {
                 var keys = writer._pool.And(kind.Keys, shape.Some[i].Keys);
                 if ((after.Seen >> i & 1) == 0 && !writer._pool.IsNothing(keys))
                 {
                     var both = new KeyForm(keys, writer._expander.Terms.And(kind.Value, shape.Some[i].Value));
-                    AddOthers(options, lead, both, after with { Seen = after.Seen | 1 << i }, i + 1);
+                    AddOthers(options, isFirst, both, after with { Seen = after.Seen | 1 << i }, i + 1);
                 }
             }
         }
