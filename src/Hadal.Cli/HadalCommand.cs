@@ -22,6 +22,7 @@ internal static class HadalCommand
         ("render", RenderCommand.Create),
         ("logits", LogitsCommand.Create),
         ("perplexity", PerplexityCommand.Create),
+        ("grammar-bench", GrammarBenchCommand.Create),
         ("doctor", DoctorCommand.Create),
         (TrainCommand.Name, TrainCommand.Create),
     ];

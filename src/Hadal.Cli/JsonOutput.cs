@@ -33,6 +33,7 @@ internal static class JsonOutput
 [JsonSerializable(typeof(RenderResult))]
 [JsonSerializable(typeof(RunResult))]
 [JsonSerializable(typeof(BenchResult))]
+[JsonSerializable(typeof(GrammarBenchResult))]
 [JsonSerializable(typeof(InspectResult))]
 [JsonSerializable(typeof(PerplexityJson))]
 [JsonSerializable(typeof(DoctorResult))]

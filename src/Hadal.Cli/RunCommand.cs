@@ -31,9 +31,10 @@ internal sealed class RunCommand
     private readonly Option<Arithmetic?> _arithmetic = ModelOpening.ArithmeticOption(Arithmetic.Integer);
     private readonly Option<bool> _json = JsonOutput.Option();
     private readonly Option<string[]>[] _senses = [Sense("--image"), Sense("--audio"), Sense("--series")];
+    private readonly AnswerGrammar _grammar;
     private readonly Shell _shell;
 
-    private RunCommand(Shell shell) => _shell = shell;
+    private RunCommand(Shell shell) => (_shell, _grammar) = (shell, new AnswerGrammar(shell));
 
     public static Command Create(Shell shell)
     {
@@ -43,6 +44,7 @@ internal sealed class RunCommand
             run._model, run._prompt, run._system, run._maxTokens, run._temperature, run._topP, run._topK, run._minP, run._repetitionPenalty, run._presencePenalty,
             run._frequencyPenalty, run._seed, run._stop, run._context, run._threads, run._arithmetic, run._json,
         };
+        foreach (var option in run._grammar.Options) command.Add(option);
         foreach (var sense in run._senses) command.Add(sense);
         command.SetAction(parsed => run.RunAsync(parsed).GetAwaiter().GetResult());
         return command;
@@ -132,6 +134,7 @@ internal sealed class RunCommand
             Sampling = sampling,
             MaxTokens = parsed.GetValue(_maxTokens) ?? checkpoint.GenerationConfig.MaxNewTokens ?? (checkpoint.ChatTemplate is null ? MaxContinuationTokens : null),
             StopStrings = parsed.GetValue(_stop) ?? [],
+            Grammar = _grammar.Of(parsed),
         };
         var faults = options.Faults(checkpoint.Config.VocabSize);
         if (faults.Count > 0) throw CommandException.Usage(string.Join("; ", faults.Select(AsOption)));

@@ -1,0 +1,122 @@
+using System.Diagnostics;
+using System.Text;
+using System.Text.Json;
+using Hadal.Checkpoints.Text;
+using Hadal.Inference.Grammars;
+using Hadal.Inference.Grammars.Json;
+
+namespace Hadal.Cli;
+
+/// <summary>How a schema fared.</summary>
+internal enum MaskBenchResult
+{
+    Passing,
+
+    /// <summary>The schema was refused.</summary>
+    CompileError,
+
+    /// <summary>A valid instance was refused, or a mask failed.</summary>
+    ValidationError,
+
+    /// <summary>An invalid instance was accepted.</summary>
+    InvalidationError,
+}
+
+/// <summary>One schema.</summary>
+/// <param name="Name">File name.</param>
+/// <param name="Result">How it fared.</param>
+/// <param name="Fault">Why it does not pass; null if it does.</param>
+/// <param name="FirstMaskUs">Microseconds until the grammar and its first mask were there.</param>
+/// <param name="MaskUs">Microseconds of every mask with the acceptance of its token.</param>
+internal sealed record MaskBenchOutcome(string Name, MaskBenchResult Result, string? Fault, double FirstMaskUs, IReadOnlyList<double> MaskUs)
+{
+    /// <summary>Where the schema is from: what stands before <c>---</c> in the name, or its letters up to the first other character.</summary>
+    public string Source => Name.Split("---")[0] is var source && source.Length < Name.Length ? source : new string([.. Name.TakeWhile(char.IsLetter)]);
+}
+
+/// <summary>Runs files of MaskBench (guidance-ai/jsonschemabench, maskbench/runner.py) by its rules: the instance is written as Python writes it and
+/// tokenized without special tokens; before every token the mask is computed; an instance counts as accepted when all its tokens were in
+/// their masks. The last test that goes wrong decides what the schema counts as.</summary>
+/// <remarks>That runner's time to the first mask is the time to compile; here the first mask itself is in it as well.</remarks>
+internal sealed class MaskBench(Tokenizer tokenizer)
+{
+    private readonly TokenTrie _vocabulary = TokenTrie.Of(tokenizer);
+    private readonly ulong[] _mask = new ulong[TokenTrie.Of(tokenizer).MaskLength];
+
+    /// <summary>Runs one file.</summary>
+    /// <exception cref="CommandException">The file is not of the form.</exception>
+    public MaskBenchOutcome Run(string path)
+    {
+        using var document = Read(path);
+        var name = Path.GetFileName(path);
+        if (!document.RootElement.TryGetProperty("schema", out var schema) || !document.RootElement.TryGetProperty("tests", out var tests) || tests.ValueKind != JsonValueKind.Array)
+            throw CommandException.Failed($"{path}: expected an object with 'schema' and a list 'tests', as MaskBench has them");
+
+        var text = Encoding.UTF8.GetBytes(schema.GetRawText());
+        var masks = new List<double>();
+        var start = Stopwatch.GetTimestamp();
+        Grammar grammar;
+        try
+        {
+            grammar = JsonSchemaGrammar.Compile(text).Grammar;
+            new GrammarMatcher(grammar, _vocabulary).ComputeMask(_mask);
+        }
+        catch (GrammarException exception)
+        {
+            return new MaskBenchOutcome(name, MaskBenchResult.CompileError, exception.Message, 0, masks);
+        }
+
+        var firstMask = Stopwatch.GetElapsedTime(start).TotalMicroseconds;
+        var (result, fault) = (MaskBenchResult.Passing, default(string));
+        var number = 0;
+        foreach (var test in tests.EnumerateArray())
+        {
+            var found = RunTest(grammar, test, masks);
+            if (found.Fault is { } reason) (result, fault) = (found.Result, $"test {number}: {reason}");
+            number++;
+        }
+        return new MaskBenchOutcome(name, result, fault, firstMask, masks);
+    }
+
+    private (MaskBenchResult Result, string? Fault) RunTest(Grammar grammar, JsonElement test, List<double> masks)
+    {
+        var instance = PythonJson.Write(test.GetProperty("data"));
+        var isValid = test.GetProperty("valid").GetBoolean();
+        var matcher = new GrammarMatcher(grammar, _vocabulary);
+        var accepted = 0;
+        try
+        {
+            foreach (var token in tokenizer.Encode(instance, addSpecial: false))
+            {
+                var start = Stopwatch.GetTimestamp();
+                matcher.ComputeMask(_mask);
+                var isAllowed = TokenMask.Contains(_mask, token) && matcher.TryAccept(token);
+                masks.Add(Stopwatch.GetElapsedTime(start).TotalMicroseconds);
+                if (!isAllowed)
+                {
+                    if (!isValid) return (MaskBenchResult.Passing, null);
+                    var before = tokenizer.Decode(matcher.Tokens, skipSpecial: false);
+                    return (MaskBenchResult.ValidationError, $"refused {tokenizer.TokenText(token)} after {before[Math.Max(0, before.Length - 120)..]}");
+                }
+                accepted++;
+            }
+        }
+        catch (GrammarException exception)
+        {
+            return (MaskBenchResult.ValidationError, $"after {accepted} tokens: {exception.Message}");
+        }
+        return isValid ? (MaskBenchResult.Passing, null) : (MaskBenchResult.InvalidationError, $"accepted {instance[..Math.Min(instance.Length, 200)]}");
+    }
+
+    private static JsonDocument Read(string path)
+    {
+        try
+        {
+            return JsonDocument.Parse(File.ReadAllBytes(path), new JsonDocumentOptions { MaxDepth = 512 });
+        }
+        catch (JsonException exception)
+        {
+            throw CommandException.Failed($"{path} is no JSON: {exception.Message}", exception);
+        }
+    }
+}
