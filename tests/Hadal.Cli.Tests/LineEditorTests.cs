@@ -114,8 +114,8 @@ public sealed class LineEditorTests
             Read(keys, History("old", "older\nstill"), written, width);
             var terminal = new SmallTerminal(width);
             terminal.Write(written.ToString());
-            var lines = terminal.Screen.Split('\n');
-            return lines[0].StartsWith('>') && terminal.Cursor.Row < lines.Length && terminal.Cursor.Column < width;
+            // A space that went to a row of its own leaves the cursor in a row that looks empty.
+            return terminal.Screen.StartsWith('>') && terminal.Cursor.Row <= terminal.LastRow && terminal.Cursor.Column < width;
         }, iter: 300);
     }
 

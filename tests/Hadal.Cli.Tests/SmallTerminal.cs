@@ -12,6 +12,9 @@ internal sealed class SmallTerminal(int width)
 
     public (int Row, int Column) Cursor => (_row, _column);
 
+    /// <summary>The lowest row that was reached and not cleared since.</summary>
+    public int LastRow => _rows.Count - 1;
+
     public string Screen => string.Join('\n', _rows.Select(cells => string.Concat(cells).TrimEnd())).TrimEnd('\n');
 
     public void Write(string text)
