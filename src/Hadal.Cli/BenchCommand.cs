@@ -20,9 +20,10 @@ internal static class BenchCommand
         var depth = Numbers.Integer("--depth", 0, int.MaxValue, "Tokens that are in the context already when prompt and generation, each on its own, are timed. Default: 0.");
         var threads = ModelOpening.ThreadsOption();
         var arithmetic = ModelOpening.ArithmeticOption(Arithmetic.Integer);
+        var cache = ModelOpening.CacheOption();
         var repeat = Numbers.Integer("--repeat", 1, 10_000, $"Rounds; medians are reported. Default: {DefaultRepeat}.");
         var json = JsonOutput.Option();
-        var command = new Command("bench", "Measures how fast a model reads and writes, on random tokens.") { model, prompt, generate, depth, threads, arithmetic, repeat, json };
+        var command = new Command("bench", "Measures how fast a model reads and writes, on random tokens.") { model, prompt, generate, depth, threads, arithmetic, cache, repeat, json };
         command.SetAction(parsed =>
         {
             var location = new ModelLocator(shell).Find(parsed.GetValue(model));
@@ -36,7 +37,7 @@ internal static class BenchCommand
                 parsed.GetValue(repeat) ?? DefaultRepeat);
             ModelOpening.CheckContext(checkpoint.Config, plan.Context, "--depth with --prompt or --generate");
             if (plan.Prompt == 0 && plan.Generate == 0) throw CommandException.Usage("--prompt and --generate: expected one of them above 0, found 0 and 0");
-            var options = ModelOpening.OptionsOf((int)plan.Context, parsed.GetValue(threads), parsed.GetValue(arithmetic) ?? Arithmetic.Integer);
+            var options = ModelOpening.OptionsOf((int)plan.Context, parsed.GetValue(threads), parsed.GetValue(arithmetic) ?? Arithmetic.Integer, parsed.GetValue(cache));
             ModelOpening.CheckMemory(checkpoint, options, MachineMemory.Read());
             using var decoder = DecoderModel.Open(checkpoint, options);
             var loadMs = watch.Elapsed.TotalMilliseconds;

@@ -36,10 +36,24 @@ internal static class ModelOpening
         },
     };
 
-    /// <summary>The limits of a model for one sequence; null leaves the default.</summary>
-    public static EngineOptions OptionsOf(int? context, int? threads, Arithmetic arithmetic)
+    /// <summary>The option that sets how the cache is stored.</summary>
+    public static Option<CacheFormat?> CacheOption() => new("--cache")
     {
-        var options = new EngineOptions { MaxContext = context, Arithmetic = arithmetic };
+        Description = "How the cache is stored: f32, exact; bf16, half the memory and faster at long context; i8, a quarter. Default: f32.",
+        HelpName = "f32|bf16|i8",
+        CustomParser = result => (result.Tokens.Count > 0 ? result.Tokens[^1].Value : "") switch
+        {
+            "f32" => CacheFormat.F32,
+            "bf16" => CacheFormat.BF16,
+            "i8" => CacheFormat.I8,
+            _ => Numbers.Refuse<CacheFormat>(result, "--cache", "f32, bf16 or i8"),
+        },
+    };
+
+    /// <summary>The limits of a model for one sequence; null leaves the default.</summary>
+    public static EngineOptions OptionsOf(int? context, int? threads, Arithmetic arithmetic, CacheFormat? cacheFormat = null)
+    {
+        var options = new EngineOptions { MaxContext = context, Arithmetic = arithmetic, CacheFormat = cacheFormat ?? CacheFormat.F32 };
         return threads is { } count ? options with { ThreadCount = count } : options;
     }
 

@@ -17,15 +17,16 @@ internal static class PerplexityCommand
         var context = Numbers.Integer("--context", 1, int.MaxValue, "Tokens of a window; windows do not overlap. Default: what the model was made for, but no more than 4096.");
         var threads = ModelOpening.ThreadsOption();
         var arithmetic = ModelOpening.ArithmeticOption(Arithmetic.Integer);
+        var cache = ModelOpening.CacheOption();
         var json = JsonOutput.Option();
-        var command = new Command("perplexity", "Measures how well a model predicts a text.") { model, file, context, threads, arithmetic, json };
+        var command = new Command("perplexity", "Measures how well a model predicts a text.") { model, file, context, threads, arithmetic, cache, json };
         command.SetAction(parsed =>
         {
             using var text = StandardInput.OpenFile(shell, parsed.GetValue(file)!);
             var location = new ModelLocator(shell).Find(parsed.GetValue(model));
             using var checkpoint = Checkpoint.Open(location.Path);
             if (parsed.GetValue(context) is { } tokens) ModelOpening.CheckContext(checkpoint.Config, tokens, "--context");
-            var options = ModelOpening.OptionsOf(parsed.GetValue(context), parsed.GetValue(threads), parsed.GetValue(arithmetic) ?? Arithmetic.Integer);
+            var options = ModelOpening.OptionsOf(parsed.GetValue(context), parsed.GetValue(threads), parsed.GetValue(arithmetic) ?? Arithmetic.Integer, parsed.GetValue(cache));
             ModelOpening.CheckMemory(checkpoint, options, MachineMemory.Read());
             using var decoder = DecoderModel.Open(checkpoint, options);
             var result = Measure(shell, decoder, checkpoint, text);

@@ -1,9 +1,11 @@
 using System.CommandLine;
 using Hadal.Checkpoints;
+using Hadal.Checkpoints.Adapters;
 using Hadal.Checkpoints.Config;
 using Hadal.Checkpoints.Text;
 using Hadal.Inference.Engine;
 using Hadal.Inference.Models;
+using Hadal.Inference.Models.Adapters;
 
 namespace Hadal.Cli;
 
@@ -29,6 +31,8 @@ internal sealed class RunCommand
     private readonly Option<int?> _context = ModelOpening.ContextOption();
     private readonly Option<int?> _threads = ModelOpening.ThreadsOption();
     private readonly Option<Arithmetic?> _arithmetic = ModelOpening.ArithmeticOption(Arithmetic.Integer);
+    private readonly Option<CacheFormat?> _cache = ModelOpening.CacheOption();
+    private readonly Option<string?> _adapter = new("--adapter") { Description = "A LoRA adapter to answer with: a directory with adapter_config.json and adapter_model.safetensors, as peft saves it.", HelpName = "DIR" };
     private readonly Option<bool> _json = JsonOutput.Option();
     private readonly Option<string[]>[] _senses = [Sense("--image"), Sense("--audio"), Sense("--series")];
     private readonly AnswerGrammar _grammar;
@@ -42,7 +46,7 @@ internal sealed class RunCommand
         var command = new Command("run", "Answers a prompt, continues a text, or holds a conversation on a terminal.")
         {
             run._model, run._prompt, run._system, run._maxTokens, run._temperature, run._topP, run._topK, run._minP, run._repetitionPenalty, run._presencePenalty,
-            run._frequencyPenalty, run._seed, run._stop, run._context, run._threads, run._arithmetic, run._json,
+            run._frequencyPenalty, run._seed, run._stop, run._context, run._threads, run._arithmetic, run._cache, run._adapter, run._json,
         };
         foreach (var option in run._grammar.Options) command.Add(option);
         foreach (var sense in run._senses) command.Add(sense);
@@ -64,12 +68,14 @@ internal sealed class RunCommand
             if (parsed.GetValue(sense) is { Length: > 0 }) throw CommandException.Usage($"{sense.Name}: {location.Name} ({checkpoint.Config.ModelType}) reads text only");
         var options = OptionsOf(parsed, checkpoint);
         if (parsed.GetValue(_context) is { } tokens) ModelOpening.CheckContext(checkpoint.Config, tokens, "--context");
-        var engineOptions = ModelOpening.OptionsOf(parsed.GetValue(_context), parsed.GetValue(_threads), parsed.GetValue(_arithmetic) ?? Arithmetic.Integer);
+        var engineOptions = ModelOpening.OptionsOf(parsed.GetValue(_context), parsed.GetValue(_threads), parsed.GetValue(_arithmetic) ?? Arithmetic.Integer, parsed.GetValue(_cache));
         ModelOpening.CheckMemory(checkpoint, engineOptions, MachineMemory.Read());
 
         var generator = TextGenerator.Open(checkpoint, new TextGeneratorOptions { MaxConcurrent = 1, MaxQueued = 0 }, engineOptions, await tokenizer.ConfigureAwait(false));
         await using (generator.ConfigureAwait(false))
         {
+            using var adapter = AdapterOf(parsed, checkpoint, generator);
+            if (adapter is not null) options = options with { Adapter = adapter };
             var chat = checkpoint.ChatTemplate is { } template ? new ChatPrompt(template, generator.Tokenizer) : null;
             if (chat is null && parsed.GetValue(_system) is not null) throw CommandException.Usage($"--system: {location.Name} has no chat template and only continues text");
             if (prompt is null)
@@ -80,6 +86,13 @@ internal sealed class RunCommand
 
             return await AnswerAsync(generator, PromptIds(chat, generator.Tokenizer, parsed.GetValue(_system), prompt), options, isJson).ConfigureAwait(false);
         }
+    }
+
+    private DecoderAdapter? AdapterOf(ParseResult parsed, Checkpoint checkpoint, TextGenerator generator)
+    {
+        if (parsed.GetValue(_adapter) is not { } path) return null;
+        using var adapter = LoraAdapter.Open(path, checkpoint.Config);
+        return generator.AddAdapter(adapter);
     }
 
     private async Task<int> AnswerAsync(TextGenerator generator, IReadOnlyList<int> promptIds, GenerationOptions options, bool isJson)

@@ -1,4 +1,6 @@
+using System.Runtime.InteropServices;
 using System.Text;
+using Hadal.Checkpoints.Weights;
 using Hadal.Tests;
 
 namespace Hadal.Cli.Tests;
@@ -54,6 +56,29 @@ public sealed class RunCommandTests : IDisposable
         Assert.Equal(expected + "\n", TestShell.Run("two\nlines\n", options).Done().Text);
         Assert.Equal(expected + "\n", TestShell.Run("two\nlines", options).Done().Text);
         Assert.NotEqual(expected + "\n", TestShell.Run("two\nlines\n\n", options).Done().Text);
+    }
+
+    [Fact]
+    public void An_adapter_changes_the_answer_and_one_that_does_not_fit_is_refused()
+    {
+        string[] options = ["run", Model, "-p", "Hello", "--temperature", "0", "--max-tokens", "12"];
+        var plain = TestShell.Run("", options).Done().Text;
+        var adapter = Path.Combine(_folder.FullName, "adapter");
+        WriteAdapter(adapter, rank: 2);
+        Assert.NotEqual(plain, TestShell.Run("", [.. options, "--adapter", adapter]).Done().Text);
+        WriteAdapter(adapter, rank: 3);
+        Assert.Contains("has rank 3, adapter_config.json says 2", TestShell.Run("", [.. options, "--adapter", adapter]).Fault(1), StringComparison.Ordinal);
+        Assert.Contains("is no directory", TestShell.Run("", [.. options, "--adapter", adapter + "x"]).Fault(1), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("bf16")]
+    [InlineData("i8")]
+    public void A_rounded_cache_still_answers_and_another_word_is_refused(string format)
+    {
+        string[] options = ["run", Model, "-p", "Hello", "--seed", "1", "--max-tokens", "12"];
+        Assert.NotEqual("", TestShell.Run("", [.. options, "--cache", format]).Done().Text.Trim());
+        Assert.Contains("--cache: expected f32, bf16 or i8", TestShell.Run("", [.. options, "--cache", "f16"]).Fault(2), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -190,5 +215,16 @@ public sealed class RunCommandTests : IDisposable
             Interruption?.Signal();
             Interruption = null;
         }
+    }
+
+    private static void WriteAdapter(string directory, int rank)
+    {
+        const string Module = "base_model.model.model.layers.0.self_attn.o_proj";
+        Directory.CreateDirectory(directory);
+        File.WriteAllText(Path.Combine(directory, "adapter_config.json"), """{"peft_type":"LORA","r":2,"lora_alpha":64}""");
+        SafetensorsWriter.Write(Path.Combine(directory, "adapter_model.safetensors"), [Tensor(".lora_A.weight", [rank, 64]), Tensor(".lora_B.weight", [64, rank])]);
+
+        static TensorToWrite Tensor(string part, int[] shape) => new(Module + part, DType.F32, shape, MemoryMarshal.AsBytes(
+            Enumerable.Range(0, shape[0] * shape[1]).Select(i => MathF.Sin(i)).ToArray().AsSpan()).ToArray());
     }
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Hadal.Inference.Grammars;
+using Hadal.Inference.Models.Adapters;
 
 namespace Hadal.Inference.Engine;
 
@@ -14,6 +15,9 @@ public sealed record GenerationOptions
 
     /// <summary>Entries of <see cref="GeneratedChunk.TopLogProbs"/> at most; OpenAI's limit.</summary>
     public const int MaxTopLogProbs = 20;
+
+    /// <summary>The adapter to answer with, made by <see cref="TextGenerator.AddAdapter"/>; null for the model as it is.</summary>
+    public DecoderAdapter? Adapter { get; init; }
 
     /// <summary>How tokens are chosen.</summary>
     public SamplingOptions Sampling { get; init; } = new();

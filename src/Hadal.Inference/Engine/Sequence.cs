@@ -106,7 +106,7 @@ internal sealed class Sequence
     {
         IsEvicted = false;
         if (count == PendingCount) _constraint?.Prepare();
-        batch.Add(Cache, _tokenIds.AsMemory(Cache.Length, count), count == PendingCount ? 1 : 0);
+        batch.Add(Cache, _tokenIds.AsMemory(Cache.Length, count), count == PendingCount ? 1 : 0, _options.Adapter);
     }
 
     /// <summary>Chooses the next token; <see cref="Publish"/> gives it to the reader.</summary>
@@ -157,6 +157,7 @@ internal sealed class Sequence
     {
         _cache?.Dispose();
         _cache = null;
+        _options.Adapter?.Leave();
     }
 
     private void Append(int tokenId)

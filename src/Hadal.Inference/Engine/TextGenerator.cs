@@ -2,9 +2,11 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using Hadal.Checkpoints;
+using Hadal.Checkpoints.Adapters;
 using Hadal.Checkpoints.Text;
 using Hadal.Inference.Grammars;
 using Hadal.Inference.Models;
+using Hadal.Inference.Models.Adapters;
 
 namespace Hadal.Inference.Engine;
 
@@ -64,6 +66,11 @@ public sealed class TextGenerator : IAsyncDisposable
         return new TextGenerator(DecoderModel.Open(checkpoint, engineOptions), tokenizer, endTokenIds, options, checkpoint.EnsureUnchanged);
     }
 
+    /// <summary>Makes an adapter ready for requests; others go on meanwhile. Disposing of it unloads it once the last request with it has ended.</summary>
+    /// <param name="adapter">Opened for the model's config; it may be closed afterwards.</param>
+    /// <exception cref="CheckpointException">It adapts projections that are not computed with adapters.</exception>
+    public DecoderAdapter AddAdapter(LoraAdapter adapter) => _model.AddAdapter(adapter);
+
     /// <summary>Generates an answer and streams it.</summary>
     /// <param name="promptIds">Token ids of the prompt, at least one.</param>
     /// <param name="options">Sampling and limits.</param>
@@ -118,7 +125,7 @@ public sealed class TextGenerator : IAsyncDisposable
         var sequence = new Sequence(
             prompt, options, EndTokenIds, Tokenizer, options.Grammar is null ? null : TokenTrie.Of(Tokenizer, EndTokenIds), seed, _options.MaxUnreadChunks, _clock, _loop.Wake);
         using var registration = cancellationToken.UnsafeRegister(static state => ((Sequence)state!).Cancel(), sequence);
-        _loop.Submit(sequence);
+        Submit(sequence, options.Adapter);
         try
         {
             while (await sequence.Answer.WaitAsync().ConfigureAwait(false))
@@ -132,6 +139,21 @@ public sealed class TextGenerator : IAsyncDisposable
         }
     }
 
+    /// <summary>Queues a sequence; an adapter stays loaded until the sequence ends.</summary>
+    private void Submit(Sequence sequence, DecoderAdapter? adapter)
+    {
+        if (adapter is { } used && !used.TryEnter()) throw new GenerationException(GenerationFault.Failed, "the adapter was unloaded");
+        try
+        {
+            _loop.Submit(sequence);
+        }
+        catch
+        {
+            adapter?.Leave();
+            throw;
+        }
+    }
+
     private void Check(int[] prompt, GenerationOptions options)
     {
         var vocabSize = _model.Config.VocabSize;
@@ -139,6 +161,7 @@ public sealed class TextGenerator : IAsyncDisposable
         if (prompt.Length == 0) faults.Add("prompt: expected at least one token");
         if (Array.FindIndex(prompt, id => (uint)id >= (uint)vocabSize) is var index and >= 0)
             faults.Add(string.Create(CultureInfo.InvariantCulture, $"prompt[{index}]: expected a token id from 0 to {vocabSize - 1}, got {prompt[index]}"));
+        if (options.Adapter is { } adapter && adapter.Model != _model) faults.Add("adapter: expected one made by this generator");
         if (faults.Count > 0) throw new ArgumentException(string.Join("; ", faults), nameof(options));
         if (prompt.Length >= MaxContext)
             throw new GenerationException(GenerationFault.PromptTooLong, string.Create(

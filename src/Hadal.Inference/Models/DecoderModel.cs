@@ -1,5 +1,7 @@
 using Hadal.Checkpoints;
+using Hadal.Checkpoints.Adapters;
 using Hadal.Checkpoints.Config;
+using Hadal.Inference.Models.Adapters;
 using Hadal.Inference.Models.DeepSeek;
 using Hadal.Inference.Models.GroupedQuery;
 
@@ -45,6 +47,11 @@ public abstract class DecoderModel : IDisposable
 
     /// <summary>Makes an empty cache for one sequence.</summary>
     public abstract KvCache CreateCache();
+
+    /// <summary>Makes an adapter ready, to be named by slices of batches. The model may compute meanwhile.</summary>
+    /// <param name="adapter">Open, and opened for this model's config; it may be closed afterwards.</param>
+    /// <exception cref="CheckpointException">It adapts projections that are not computed with adapters.</exception>
+    public abstract DecoderAdapter AddAdapter(LoraAdapter adapter);
 
     /// <summary>Computes the tokens of a batch, adds them to their caches and writes the logits asked for. The numbers of a sequence depend
     /// on its own tokens only: not on its batch mates, nor on how its tokens are cut into batches.</summary>

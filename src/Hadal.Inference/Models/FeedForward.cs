@@ -1,5 +1,6 @@
 using Hadal.Inference.Kernels;
 using Hadal.Inference.Kernels.Integer;
+using Hadal.Inference.Models.Adapters;
 
 namespace Hadal.Inference.Models;
 
@@ -12,14 +13,21 @@ internal sealed unsafe class FeedForward
     private readonly WeightMatrix _gate;
     private readonly WeightMatrix _up;
     private readonly WeightMatrix _down;
+    private readonly int _gateSite;
+    private readonly int _upSite;
+    private readonly int _downSite;
     private readonly float[]? _gateBias;
     private readonly float[]? _upBias;
     private readonly float[]? _downBias;
 
     /// <param name="weights">Tensors.</param>
     /// <param name="prefix">For example <c>model.layers.0.mlp.</c>.</param>
-    public FeedForward(WeightBinder weights, string prefix)
+    /// <param name="isAdaptable">Whether adapters may change it; routed experts see tokens of many sequences in another order.</param>
+    public FeedForward(WeightBinder weights, string prefix, bool isAdaptable = true)
     {
+        _gateSite = isAdaptable ? weights.Site(prefix + "gate_proj") : -1;
+        _upSite = isAdaptable ? weights.Site(prefix + "up_proj") : -1;
+        _downSite = isAdaptable ? weights.Site(prefix + "down_proj") : -1;
         _gate = weights.Projection(prefix + "gate_proj.weight");
         _up = weights.Projection(prefix + "up_proj.weight");
         _down = weights.Projection(prefix + "down_proj.weight");
@@ -53,6 +61,12 @@ internal sealed unsafe class FeedForward
         var input = new ProjectionInput(task.X, _gate.Columns, task.TokenCount, task.QuantizedX);
         _gate.Multiply(input, task.Gate, Width, rowBegin, rowEnd);
         _up.Multiply(input, task.Up, Width, rowBegin, rowEnd);
+        if (task.Adapted is { } pass)
+        {
+            Adaptation.ApplyShare(pass, _gateSite, task.X, _gate.Columns, task.Gate, Width, rowBegin, rowEnd);
+            Adaptation.ApplyShare(pass, _upSite, task.X, _up.Columns, task.Up, Width, rowBegin, rowEnd);
+        }
+
         for (var token = 0; token < task.TokenCount; token++)
         {
             var offset = ((long)token * Width) + rowBegin;
@@ -73,6 +87,7 @@ internal sealed unsafe class FeedForward
         if (rowBegin == rowEnd) return;
         var input = new ProjectionInput(task.Gate, Width, task.TokenCount, _down.ReadsQuantizedRows ? ActivationOf(task) : default);
         _down.Multiply(input, task.Y, _down.Rows, rowBegin, rowEnd);
+        if (task.Adapted is { } pass) Adaptation.ApplyShare(pass, _downSite, task.Gate, Width, task.Y, _down.Rows, rowBegin, rowEnd);
         for (var token = 0; _downBias is not null && token < task.TokenCount; token++)
             AddBias(new Span<float>(task.Y + ((long)token * _down.Rows) + rowBegin, rowEnd - rowBegin), _downBias, rowBegin);
     }
@@ -114,6 +129,9 @@ internal sealed unsafe class FeedForward
 internal unsafe struct FeedForwardTask
 {
     public FeedForward Weights;
+
+    /// <summary>The pass whose rows are the tokens, if it has adapters; otherwise null.</summary>
+    public Pass? Adapted;
 
     /// <summary>[tokens, hidden_size]; null where nothing reads float32.</summary>
     public float* X;

@@ -1,5 +1,7 @@
+using Hadal.Checkpoints.Adapters;
 using Hadal.Checkpoints.Config;
 using Hadal.Inference.Kernels;
+using Hadal.Inference.Models.Adapters;
 
 namespace Hadal.Inference.Models;
 
@@ -10,7 +12,8 @@ namespace Hadal.Inference.Models;
 /// <param name="Position">Position of the first row in the sequence.</param>
 /// <param name="SliceLength">Tokens of the slice that the rows are part of; passes may cut it anywhere, so choices go by the slice.</param>
 /// <param name="SliceEnd">Position behind the last token of the slice.</param>
-internal readonly record struct PassPiece(PagedKvCache Cache, int RowBegin, int RowCount, int Position, int SliceLength, int SliceEnd);
+/// <param name="Adapter">Adapter of the sequence, or null.</param>
+internal readonly record struct PassPiece(PagedKvCache Cache, int RowBegin, int RowCount, int Position, int SliceLength, int SliceEnd, DecoderAdapter? Adapter);
 
 /// <summary>Neighbouring rows of a piece that attention computes together.</summary>
 internal readonly record struct RowGroup(int Piece, int RowBegin, int RowCount);
@@ -44,21 +47,29 @@ internal sealed class Pass(int maxRows, int rowsTogether)
 
     public int GroupCount { get; set; }
 
+    /// <summary>Whether any sequence has an adapter.</summary>
+    public bool HasAdapters { get; private set; }
+
     public int LogitRowCount { get; set; }
 
     /// <summary>The sequence of a row.</summary>
     public PagedKvCache CacheOf(int row) => Pieces[PieceOfRow[row]].Cache;
 
-    public void Clear() => (RowCount, PieceCount, GroupCount, LogitRowCount) = (0, 0, 0, 0);
+    public void Clear()
+    {
+        (RowCount, PieceCount, GroupCount, LogitRowCount) = (0, 0, 0, 0);
+        HasAdapters = false;
+    }
 
     /// <summary>Adds a whole slice, the last tokens of which ask for logits.</summary>
     public void Add(PagedKvCache cache, int position, ReadOnlySpan<int> tokenIds, int logitCount) =>
-        Add(cache, position, tokenIds, logitCount, tokenIds.Length, position + tokenIds.Length);
+        Add(cache, position, tokenIds, logitCount, tokenIds.Length, position + tokenIds.Length, adapter: null);
 
     /// <summary>Adds tokens of a slice, the last of which ask for logits.</summary>
-    public void Add(PagedKvCache cache, int position, ReadOnlySpan<int> tokenIds, int logitCount, int sliceLength, int sliceEnd)
+    public void Add(PagedKvCache cache, int position, ReadOnlySpan<int> tokenIds, int logitCount, int sliceLength, int sliceEnd, DecoderAdapter? adapter)
     {
-        Pieces[PieceCount] = new PassPiece(cache, RowCount, tokenIds.Length, position, sliceLength, sliceEnd);
+        HasAdapters |= adapter is not null;
+        Pieces[PieceCount] = new PassPiece(cache, RowCount, tokenIds.Length, position, sliceLength, sliceEnd, adapter);
         for (var i = 0; i < tokenIds.Length; i += rowsTogether)
             Groups[GroupCount++] = new RowGroup(PieceCount, RowCount + i, Math.Min(rowsTogether, tokenIds.Length - i));
         for (var i = 0; i < tokenIds.Length; i++)
@@ -154,6 +165,13 @@ internal abstract unsafe class PagedDecoder : DecoderModel
     public override KvCache CreateCache() => new PagedKvCache(_pool, MaxContext);
 
     /// <inheritdoc/>
+    public override DecoderAdapter AddAdapter(LoraAdapter adapter)
+    {
+        ArgumentNullException.ThrowIfNull(adapter);
+        return DecoderAdapter.Create(adapter, this, _weights);
+    }
+
+    /// <inheritdoc/>
     public override void Forward(ScheduledBatch batch)
     {
         ArgumentNullException.ThrowIfNull(batch);
@@ -162,13 +180,13 @@ internal abstract unsafe class PagedDecoder : DecoderModel
         _pass.Clear();
         for (var s = 0; s < batch.Slices.Count; s++)
         {
-            var (cache, tokenIds, logitCount) = batch.Slices[s];
+            var (cache, tokenIds, logitCount, adapter) = batch.Slices[s];
             var start = cache.Length;
             for (var begin = 0; begin < tokenIds.Length;)
             {
                 var count = Math.Min(tokenIds.Length - begin, Options.MaxBatchTokens - _pass.RowCount);
                 var wanted = Math.Clamp(begin + count - (tokenIds.Length - logitCount), 0, count);
-                _pass.Add((PagedKvCache)cache, start + begin, tokenIds.Span.Slice(begin, count), wanted, tokenIds.Length, start + tokenIds.Length);
+                _pass.Add((PagedKvCache)cache, start + begin, tokenIds.Span.Slice(begin, count), wanted, tokenIds.Length, start + tokenIds.Length, adapter);
                 begin += count;
                 if (_pass.RowCount == Options.MaxBatchTokens) RunPass(batch, ref logitRow);
             }
@@ -230,7 +248,8 @@ internal abstract unsafe class PagedDecoder : DecoderModel
         var missing = 0;
         for (var s = 0; s < batch.Slices.Count; s++)
         {
-            var (cache, tokenIds, _) = batch.Slices[s];
+            var (cache, tokenIds, _, adapter) = batch.Slices[s];
+            if (adapter is not null && (adapter.Model != this || !adapter.IsOpen)) throw new ArgumentException("expected an open adapter of this model", nameof(batch));
             if (cache is not PagedKvCache paged || paged.Pool != _pool || paged.IsDisposed)
                 throw new ArgumentException("expected an open cache that this model made", nameof(batch));
             if (paged.BatchMark == _batchMark) throw new ArgumentException("a sequence appears in two slices", nameof(batch));
@@ -245,7 +264,7 @@ internal abstract unsafe class PagedDecoder : DecoderModel
         if (missing > _pool.FreeCount) throw new KvCacheFullException(missing, _pool.FreeCount);
         for (var s = 0; s < batch.Slices.Count; s++)
         {
-            var (cache, tokenIds, _) = batch.Slices[s];
+            var (cache, tokenIds, _, _) = batch.Slices[s];
             ((PagedKvCache)cache).Reserve(cache.Length + tokenIds.Length);
         }
     }

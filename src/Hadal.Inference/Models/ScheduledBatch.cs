@@ -1,10 +1,13 @@
+using Hadal.Inference.Models.Adapters;
+
 namespace Hadal.Inference.Models;
 
 /// <summary>Consecutive tokens of one sequence in a forward pass.</summary>
 /// <param name="Cache">The sequence; the tokens follow what it has computed, and are added to it.</param>
 /// <param name="TokenIds">At least one token id.</param>
 /// <param name="LogitCount">For how many of its last tokens logits are wanted, 0 to the number of tokens.</param>
-public readonly record struct BatchSlice(KvCache Cache, ReadOnlyMemory<int> TokenIds, int LogitCount);
+/// <param name="Adapter">The adapter to compute it with, made by the same model; null for none. A cache holds what its adapter computed.</param>
+public readonly record struct BatchSlice(KvCache Cache, ReadOnlyMemory<int> TokenIds, int LogitCount, DecoderAdapter? Adapter = null);
 
 /// <summary>One forward pass: slices of several sequences, and room for the logits they ask for.</summary>
 /// <remarks>Made once and filled anew for every step. A sequence appears in one slice at most. Not thread-safe.</remarks>
@@ -51,12 +54,12 @@ public sealed class ScheduledBatch
 
     /// <summary>Adds a slice.</summary>
     /// <exception cref="ArgumentException">It has no tokens, or asks for logits of more tokens than it has.</exception>
-    public void Add(KvCache cache, ReadOnlyMemory<int> tokenIds, int logitCount = 0)
+    public void Add(KvCache cache, ReadOnlyMemory<int> tokenIds, int logitCount = 0, DecoderAdapter? adapter = null)
     {
         ArgumentNullException.ThrowIfNull(cache);
         if (tokenIds.Length == 0) throw new ArgumentException("expected at least one token", nameof(tokenIds));
         if ((uint)logitCount > (uint)tokenIds.Length) throw new ArgumentException($"expected logits of 0 to {tokenIds.Length} tokens, got {logitCount}", nameof(logitCount));
-        _slices.Add(new BatchSlice(cache, tokenIds, logitCount));
+        _slices.Add(new BatchSlice(cache, tokenIds, logitCount, adapter));
         TokenCount += tokenIds.Length;
         LogitRowCount += logitCount;
         var length = checked(LogitRowCount * _vocabSize);

@@ -13,6 +13,7 @@ internal sealed unsafe class WeightBinder(IReadOnlyDictionary<string, WeightTens
 {
     private readonly TileStore _tiles = new();
     private readonly Dictionary<string, WeightMatrix> _projections = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, int> _sites = new(StringComparer.Ordinal);
     private ThreadCrew? _crew;
 
     /// <summary>Whether the checkpoint has the tensor.</summary>
@@ -42,6 +43,17 @@ internal sealed unsafe class WeightBinder(IReadOnlyDictionary<string, WeightTens
 
         _projections.Add(name, matrix);
         return matrix;
+    }
+
+    /// <summary>Numbers of the projections that adapters can change, by module path.</summary>
+    public IReadOnlyDictionary<string, int> Sites => _sites;
+
+    /// <summary>Gives a projection a number, by which adapters find it.</summary>
+    /// <param name="module">For example <c>model.layers.0.self_attn.q_proj</c>.</param>
+    public int Site(string module)
+    {
+        if (!_sites.TryGetValue(module, out var site)) _sites.Add(module, site = _sites.Count);
+        return site;
     }
 
     /// <summary>One matrix per leading index of a stacked tensor [count, rows, columns].</summary>

@@ -42,13 +42,13 @@ internal sealed unsafe class DecoderLayer
         RowJobs.Norm(crew, hidden, width, _postAttentionNorm, eps, rows, normed, width);
         if (_experts is not null)
         {
-            _experts.Forward(crew, rows, normed, output, state);
+            _experts.Forward(crew, pass, normed, output, state);
         }
         else
         {
             var task = new FeedForwardTask
             {
-                Weights = _dense!, X = normed, TokenCount = rows, Gate = state.Gate, Up = state.Up, QuantizedActivation = state.QuantizedActivation, Y = output,
+                Weights = _dense!, Adapted = pass.HasAdapters ? pass : null, X = normed, TokenCount = rows, Gate = state.Gate, Up = state.Up, QuantizedActivation = state.QuantizedActivation, Y = output,
             };
             FeedForwardJob.Run(crew, state.Tasks, task, width);
         }

@@ -25,19 +25,20 @@ internal sealed unsafe class MixtureOfExperts
         _router = new Router(config, config.TopkMethod == "noaux_tc" ? weights.Vector(prefix + "gate.e_score_correction_bias") : null);
         _experts = new FeedForward[config.NRoutedExperts!.Value];
         for (var i = 0; i < _experts.Length; i++)
-            _experts[i] = new FeedForward(weights, string.Create(CultureInfo.InvariantCulture, $"{prefix}experts.{i}."));
+            _experts[i] = new FeedForward(weights, string.Create(CultureInfo.InvariantCulture, $"{prefix}experts.{i}."), isAdaptable: false);
         if (config.NSharedExperts is > 0) _sharedExperts = new FeedForward(weights, prefix + "shared_experts.");
         _readsQuantizedRows = _experts.Any(expert => expert.ReadsQuantizedRows);
         _readsValues = _experts.Any(expert => expert.ReadsValues);
     }
 
     /// <param name="crew">Threads.</param>
-    /// <param name="rows">Number of tokens.</param>
+    /// <param name="pass">Rows and their sequences.</param>
     /// <param name="x">[rows, hidden_size], normalised.</param>
     /// <param name="y">[rows, hidden_size].</param>
     /// <param name="state">Scratch.</param>
-    public void Forward(ThreadCrew crew, int rows, float* x, float* y, DeepSeekState state)
+    public void Forward(ThreadCrew crew, Pass pass, float* x, float* y, DeepSeekState state)
     {
+        var rows = pass.RowCount;
         var width = _config.HiddenSize;
         var perToken = _config.NumExpertsPerTok!.Value;
         Route(crew, rows, x, state);
@@ -47,7 +48,7 @@ internal sealed unsafe class MixtureOfExperts
         var input = crew.Activations.Prepare(crew, x, width, rows, width, isQuantized);
         var gather = new GatherJob(this, input, rows * perToken, state, RowJobs.Parts(crew, rows));
         crew.Run(ref gather, gather.PartCount);
-        FeedForwardJob.Run(crew, state.Tasks, FillTasks(input, y, state), width);
+        FeedForwardJob.Run(crew, state.Tasks, FillTasks(pass, input, y, state), width);
         var combine = new CombineJob(y, width, rows, perToken, _sharedExperts is not null, state, RowJobs.Parts(crew, rows));
         crew.Run(ref combine, combine.PartCount);
     }
@@ -83,7 +84,7 @@ internal sealed unsafe class MixtureOfExperts
         }
     }
 
-    private int FillTasks(in ProjectionInput input, float* y, DeepSeekState state)
+    private int FillTasks(Pass pass, in ProjectionInput input, float* y, DeepSeekState state)
     {
         long width = _config.HiddenSize, inner = _config.MoeIntermediateSize!.Value;
         long quantizedInner = QuantizedRows.FloatsOf(1, (int)inner) * sizeof(float);
@@ -115,7 +116,7 @@ internal sealed unsafe class MixtureOfExperts
         {
             state.Tasks[taskCount++] = new FeedForwardTask
             {
-                Weights = _sharedExperts, X = (float*)input.Values, QuantizedX = input.Quantized, TokenCount = input.TokenCount,
+                Weights = _sharedExperts, Adapted = pass.HasAdapters ? pass : null, X = (float*)input.Values, QuantizedX = input.Quantized, TokenCount = input.TokenCount,
                 Gate = state.Gate, Up = state.Up, QuantizedActivation = state.QuantizedActivation, Y = y,
             };
         }

@@ -1,5 +1,6 @@
 using Hadal.Checkpoints.Config;
 using Hadal.Inference.Kernels;
+using Hadal.Inference.Models.Adapters;
 
 namespace Hadal.Inference.Models.DeepSeek;
 
@@ -28,6 +29,10 @@ internal sealed unsafe class MultiHeadLatentAttention
     private readonly KeyValueExpansion _kvB;
     private readonly WeightMatrix _o;
     private readonly LightningIndexer? _indexer;
+    private readonly int _querySite;
+    private readonly int _queryExpansionSite;
+    private readonly int _kvASite;
+    private readonly int _oSite;
 
     public MultiHeadLatentAttention(DeepSeekConfig config, WeightBinder weights, string prefix)
     {
@@ -47,6 +52,10 @@ internal sealed unsafe class MultiHeadLatentAttention
         _kvANorm = weights.Vector(prefix + "kv_a_layernorm.weight");
         _kvB = new KeyValueExpansion(config, weights, prefix);
         _o = weights.Projection(prefix + "o_proj.weight");
+        _querySite = weights.Site(prefix + (_qA is null ? "q_proj" : "q_a_proj"));
+        _queryExpansionSite = _qA is null ? -1 : weights.Site(prefix + "q_b_proj");
+        _kvASite = weights.Site(prefix + "kv_a_proj_with_mqa");
+        _oSite = weights.Site(prefix + "o_proj");
         if (config.HasIndexer && weights.Has(prefix + "indexer.wk.weight")) _indexer = new LightningIndexer(config, weights, prefix + "indexer.");
     }
 
@@ -65,15 +74,19 @@ internal sealed unsafe class MultiHeadLatentAttention
         if (_qA is null)
         {
             _inputs.Multiply(crew, x, rows, state.Queries, state.KeyValueLatent);
+            Adaptation.Apply(crew, pass, _querySite, x, _config.HiddenSize, state.Queries, _q!.Rows);
         }
         else
         {
             querySource = state.QueryLatent;
             _inputs.Multiply(crew, x, rows, querySource, state.KeyValueLatent);
+            Adaptation.Apply(crew, pass, _querySite, x, _config.HiddenSize, querySource, _qA.Rows);
             RowJobs.Norm(crew, querySource, _qA.Rows, _qANorm!, LatentNormEps, rows, querySource, _qA.Rows);
             _qB!.Multiply(crew, querySource, _qB.Columns, rows, state.Queries, _qB.Rows);
+            Adaptation.Apply(crew, pass, _queryExpansionSite, querySource, _qB.Columns, state.Queries, _qB.Rows);
         }
 
+        Adaptation.Apply(crew, pass, _kvASite, x, _config.HiddenSize, state.KeyValueLatent, CacheWidth);
         var rotate = new RotateJob(this, pass, layer, state, RowJobs.Parts(crew, rows));
         crew.Run(ref rotate, rotate.PartCount);
         _indexer?.Select(crew, pass, layer, x, querySource, state);
@@ -88,6 +101,7 @@ internal sealed unsafe class MultiHeadLatentAttention
         }
 
         _o.Multiply(crew, state.Heads, _o.Columns, rows, y, _o.Rows);
+        Adaptation.Apply(crew, pass, _oSite, state.Heads, _o.Columns, y, _o.Rows);
     }
 
     /// <summary>Whether a piece is computed in the plain form.</summary>

@@ -1,5 +1,6 @@
 using Hadal.Checkpoints.Config;
 using Hadal.Inference.Kernels;
+using Hadal.Inference.Models.Adapters;
 
 namespace Hadal.Inference.Models.GroupedQuery;
 
@@ -11,6 +12,10 @@ internal sealed unsafe class GroupedQueryAttention
     private readonly WeightMatrix _q;
     private readonly Projections _qkv;
     private readonly WeightMatrix _o;
+    private readonly int _qSite;
+    private readonly int _kSite;
+    private readonly int _vSite;
+    private readonly int _oSite;
     private readonly float[]? _qBias;
     private readonly float[]? _kBias;
     private readonly float[]? _vBias;
@@ -24,6 +29,10 @@ internal sealed unsafe class GroupedQueryAttention
         _q = weights.Projection(prefix + "q_proj.weight");
         _qkv = new Projections(_q, weights.Projection(prefix + "k_proj.weight"), weights.Projection(prefix + "v_proj.weight"));
         _o = weights.Projection(prefix + "o_proj.weight");
+        _qSite = weights.Site(prefix + "q_proj");
+        _kSite = weights.Site(prefix + "k_proj");
+        _vSite = weights.Site(prefix + "v_proj");
+        _oSite = weights.Site(prefix + "o_proj");
         _qBias = weights.VectorOrNull(prefix + "q_proj.bias");
         _kBias = weights.VectorOrNull(prefix + "k_proj.bias");
         _vBias = weights.VectorOrNull(prefix + "v_proj.bias");
@@ -42,6 +51,10 @@ internal sealed unsafe class GroupedQueryAttention
     {
         var rows = pass.RowCount;
         _qkv.Multiply(crew, x, rows, state.Queries, state.Keys, state.Values);
+        var (queryWidth, keyWidth) = (_q.Rows, _config.KeyValueHeadCount * _config.HeadSize);
+        Adaptation.Apply(crew, pass, _qSite, x, _q.Columns, state.Queries, queryWidth);
+        Adaptation.Apply(crew, pass, _kSite, x, _q.Columns, state.Keys, keyWidth);
+        Adaptation.Apply(crew, pass, _vSite, x, _q.Columns, state.Values, keyWidth);
         RowJobs.AddBias(state.Queries, _qBias, rows);
         RowJobs.AddBias(state.Keys, _kBias, rows);
         RowJobs.AddBias(state.Values, _vBias, rows);
@@ -51,6 +64,7 @@ internal sealed unsafe class GroupedQueryAttention
         AttentionJob<Items>.Run(crew, new Items(this, pass, layer, state), state.Attention);
 
         _o.Multiply(crew, state.Heads, _o.Columns, rows, y, _o.Rows);
+        Adaptation.Apply(crew, pass, _oSite, state.Heads, _o.Columns, y, _o.Rows);
         RowJobs.AddBias(y, _oBias, rows);
     }
 

@@ -53,7 +53,7 @@ internal sealed unsafe class GroupedQueryModel : PagedDecoder
             RowJobs.Norm(Crew, Hidden, width, layer.PostAttentionNorm, eps, rows, Normed, width);
             var task = new FeedForwardTask
             {
-                Weights = layer.FeedForward, X = Normed, TokenCount = rows, Gate = _state.Gate, Up = _state.Up, QuantizedActivation = _state.QuantizedActivation, Y = BlockOutput,
+                Weights = layer.FeedForward, Adapted = pass.HasAdapters ? pass : null, X = Normed, TokenCount = rows, Gate = _state.Gate, Up = _state.Up, QuantizedActivation = _state.QuantizedActivation, Y = BlockOutput,
             };
             FeedForwardJob.Run(Crew, _state.Tasks, task, width);
             RowJobs.Add(Hidden, BlockOutput, rows, width);

@@ -1,0 +1,43 @@
+using Hadal.Inference.Kernels;
+
+namespace Hadal.Inference.Models.Adapters;
+
+/// <summary>Adds the adapters of a pass to the outputs of a projection.</summary>
+internal static unsafe class Adaptation
+{
+    /// <summary>Outputs of a share are a multiple of this.</summary>
+    private const int OutputGrain = 16;
+
+    /// <summary>Adapts all outputs, shared out over a crew. Without adapters in the pass it does nothing.</summary>
+    /// <param name="crew">Threads; they must be idle.</param>
+    /// <param name="pass">Rows and the adapters of their sequences.</param>
+    /// <param name="site">Number of the projection.</param>
+    /// <param name="x">[rows, in], what the projection read, without gaps.</param>
+    /// <param name="inputCount">in.</param>
+    /// <param name="y">[rows, out], what it gave, without its bias and without gaps.</param>
+    /// <param name="outputCount">out.</param>
+    public static void Apply(ThreadCrew crew, Pass pass, int site, float* x, int inputCount, float* y, int outputCount)
+    {
+        if (!pass.HasAdapters) return;
+        var job = new Job(pass, site, x, inputCount, y, outputCount, crew.ThreadCount);
+        crew.Run(ref job, crew.ThreadCount);
+    }
+
+    /// <summary>Adapts outputs [begin, end), for a share of the work.</summary>
+    public static void ApplyShare(Pass pass, int site, float* x, int inputCount, float* y, int outputCount, int begin, int end)
+    {
+        for (var p = 0; p < pass.PieceCount && begin < end; p++)
+        {
+            ref readonly var piece = ref pass.Pieces[p];
+            piece.Adapter?.At(site)?.Apply(
+                x + ((long)piece.RowBegin * inputCount), inputCount, piece.RowCount, y + ((long)piece.RowBegin * outputCount), outputCount, begin, end);
+        }
+    }
+
+    private readonly struct Job(Pass pass, int site, float* x, int inputCount, float* y, int outputCount, int partCount) : ICrewJob
+    {
+        public void Execute(int partIndex) => ApplyShare(pass, site, x, inputCount, y, outputCount, Output(partIndex), Output(partIndex + 1));
+
+        private int Output(int part) => part == partCount ? outputCount : (int)((long)outputCount * part / partCount) / OutputGrain * OutputGrain;
+    }
+}

@@ -1,0 +1,109 @@
+using Hadal.Checkpoints;
+using Hadal.Checkpoints.Adapters;
+
+namespace Hadal.Inference.Models.Adapters;
+
+/// <summary>A low-rank adapter, ready on a decoder: a slice of a batch that names it is computed with it, beside others with others or none.</summary>
+/// <remarks>Made by <see cref="DecoderModel.AddAdapter"/> while the model computes or not; the file may be closed afterwards. Safe to use from many threads.
+/// Disposing waits for nobody: memory is freed when the last request that uses it has ended.</remarks>
+public sealed unsafe class DecoderAdapter : IDisposable
+{
+    private const int MaxRank = 1024;
+
+    private readonly Scratch _memory;
+    private readonly LoraWeights?[] _weights;
+    private readonly Lock _lock = new();
+    private int _users;
+    private bool _isDisposed;
+    private bool _isFreed;
+
+    private DecoderAdapter(DecoderModel model, Scratch memory, LoraWeights?[] weights)
+    {
+        Model = model;
+        _memory = memory;
+        _weights = weights;
+    }
+
+    /// <summary>Whether new work may use it.</summary>
+    public bool IsOpen
+    {
+        get
+        {
+            lock (_lock) return !_isDisposed;
+        }
+    }
+
+    /// <summary>The model it was made for.</summary>
+    internal DecoderModel Model { get; }
+
+    /// <summary>Counts a user in; false if it was disposed of.</summary>
+    internal bool TryEnter()
+    {
+        lock (_lock)
+        {
+            if (_isDisposed) return false;
+            _users++;
+            return true;
+        }
+    }
+
+    /// <summary>Counts a user out.</summary>
+    internal void Leave()
+    {
+        lock (_lock)
+        {
+            _users--;
+            FreeIfUnused();
+        }
+    }
+
+    /// <summary>What it adds to a projection, or null.</summary>
+    /// <param name="site">Number of the projection, from <see cref="WeightBinder.Site"/>; −1 for one that is never adapted.</param>
+    internal LoraWeights? At(int site) => site < 0 ? null : _weights[site];
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            _isDisposed = true;
+            FreeIfUnused();
+        }
+    }
+
+    /// <summary>Reads an adapter for a model.</summary>
+    /// <param name="adapter">Open, and checked against the model's config.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="weights">Its weights.</param>
+    /// <exception cref="CheckpointException">It adapts what is not computed with adapters; all of it is named.</exception>
+    internal static DecoderAdapter Create(LoraAdapter adapter, DecoderModel model, WeightBinder weights)
+    {
+        var faults = adapter.Modules.Where(module => !weights.Sites.ContainsKey(module.Name)).Select(module => module.Name).ToList();
+        if (faults.Count > 0)
+        {
+            throw new CheckpointException(
+                $"{adapter.Path}: adapts {string.Join(", ", faults.Take(4))}{(faults.Count > 4 ? $" and {faults.Count - 4} more" : "")}, "
+                + "which is not computed with adapters (routed experts, kv_b_proj, indexers); merge it into the weights instead");
+        }
+
+        if (adapter.Modules.FirstOrDefault(module => module.Rank > MaxRank) is { } wide)
+            throw new CheckpointException($"{adapter.Path}: {wide.Name} has rank {wide.Rank}, expected at most {MaxRank}; merge it into the weights instead");
+        var memory = new Scratch(adapter.Modules.Sum(LoraWeights.FloatCount));
+        var cursor = new ScratchCursor(memory.Memory);
+        var found = new LoraWeights?[weights.Sites.Count];
+        foreach (var module in adapter.Modules)
+        {
+            found[weights.Sites[module.Name]] =
+                new LoraWeights(module, weights.Matrix(module.Name + ".weight"), weights.VectorOrNull(module.Name + ".bias"), cursor.Take(LoraWeights.FloatCount(module)));
+        }
+
+        return new DecoderAdapter(model, memory, found);
+    }
+
+    private void FreeIfUnused()
+    {
+        if (!_isDisposed || _users > 0 || _isFreed) return;
+        _isFreed = true;
+        _memory.Dispose();
+    }
+}

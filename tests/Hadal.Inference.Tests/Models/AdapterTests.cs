@@ -1,0 +1,217 @@
+using System.Runtime.InteropServices;
+using Hadal.Checkpoints;
+using Hadal.Checkpoints.Adapters;
+using Hadal.Checkpoints.Config;
+using Hadal.Checkpoints.Weights;
+using Hadal.Inference.Engine;
+using Hadal.Inference.Models;
+using Hadal.Inference.Models.Adapters;
+using Hadal.Inference.Tests.Engine;
+using Hadal.Inference.Tests.Kernels;
+
+namespace Hadal.Inference.Tests.Models;
+
+/// <summary>Adapters on a decoder: beside each other, beside none, and against merged weights.</summary>
+public sealed class AdapterTests : IDisposable
+{
+    private static readonly EngineOptions Options = new() { ThreadCount = 2, MaxContext = 128, MaxBatchTokens = 64, MaxSequences = 4 };
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("hadal-");
+
+    public static TheoryData<string, bool> Cases => new() { { "qwen3", false }, { "qwen3", true }, { "deepseek_v32", false }, { "deepseek_v2", false } };
+
+    public void Dispose() => _folder.Delete(recursive: true);
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void An_adapter_gives_the_logits_of_the_weights_it_is_merged_into(string family, bool isLengthTrained)
+    {
+        var config = DecoderModelTests.ConfigOf(family);
+        using TinyModel weights = new(config, seed: 1), merged = new(config, seed: 1);
+        using var adapter = Adapter(config, Adapted(config), seed: 2, isLengthTrained);
+        foreach (var module in adapter.Modules) Merge(merged, module);
+        using var model = weights.Open(Options);
+        using var ready = model.AddAdapter(adapter);
+        using var expectedModel = merged.Open(Options);
+        var tokenIds = TinyModel.Tokens(30, 3);
+        var plain = Generation.AllLogits(model, tokenIds);
+        var expected = Generation.AllLogits(expectedModel, tokenIds);
+        var actual = Logits(model, ready, tokenIds, sliceLength: 30);
+        Assert.True(Generation.MaxDifference(plain, expected) > 0.1f);
+        Assert.True(Generation.MaxDifference(expected, actual) < 1e-4f, $"{Generation.MaxDifference(expected, actual)}");
+    }
+
+    [Theory]
+    [InlineData("qwen3")]
+    [InlineData("deepseek_v32")]
+    public void Sequences_with_different_adapters_and_none_share_a_batch_without_a_bit_changed(string family)
+    {
+        var config = DecoderModelTests.ConfigOf(family);
+        using var weights = new TinyModel(config, seed: 4);
+        using LoraAdapter one = Adapter(config, Adapted(config), seed: 5), other = Adapter(config, Adapted(config).Take(3), seed: 6);
+        using var model = weights.Open(Options);
+        using DecoderAdapter first = model.AddAdapter(one), second = model.AddAdapter(other);
+        int[] a = TinyModel.Tokens(20, 7), b = TinyModel.Tokens(9, 8), c = TinyModel.Tokens(1, 9);
+        float[] alone = [.. Logits(model, first, a, 20), .. Generation.AllLogits(model, b), .. Logits(model, second, c, 1)];
+
+        using KvCache x = model.CreateCache(), y = model.CreateCache(), z = model.CreateCache();
+        var batch = new ScheduledBatch(48);
+        batch.Add(x, a, a.Length, first);
+        batch.Add(y, b, b.Length);
+        batch.Add(z, c, c.Length, second);
+        model.Forward(batch);
+        Assert.Equal(alone, batch.Logits.ToArray());
+
+        using var oneThread = weights.Open(Options with { ThreadCount = 1, MaxBatchTokens = 7 });
+        using var again = oneThread.AddAdapter(one);
+        Assert.Equal(alone[..(20 * 48)], Logits(oneThread, again, a, sliceLength: 3));
+    }
+
+    [Fact]
+    public void An_adapter_of_experts_or_of_too_high_a_rank_or_of_another_model_is_refused()
+    {
+        var config = TinyModel.DeepSeek;
+        using var weights = new TinyModel(config, seed: 1);
+        using var model = weights.Open(Options);
+        using var experts = Adapter(config, ["model.layers.1.mlp.experts.0.up_proj", "model.layers.0.self_attn.kv_b_proj"], seed: 1);
+        var fault = Assert.Throws<CheckpointException>(() => model.AddAdapter(experts)).Message;
+        Assert.Contains("adapts model.layers.0.self_attn.kv_b_proj, model.layers.1.mlp.experts.0.up_proj, which is not computed with adapters", fault, StringComparison.Ordinal);
+
+        using var good = Adapter(config, ["model.layers.0.self_attn.o_proj"], seed: 1);
+        using var other = weights.Open(Options);
+        using var foreign = other.AddAdapter(good);
+        using var cache = model.CreateCache();
+        var batch = new ScheduledBatch(48);
+        batch.Add(cache, new[] { 1 }, 1, foreign);
+        Assert.Throws<ArgumentException>(() => model.Forward(batch));
+        Assert.Equal(0, cache.Length);
+    }
+
+    [Fact]
+    public void A_step_with_adapters_allocates_nothing_on_the_heap()
+    {
+        var config = TinyModel.GroupedQuery;
+        using var weights = new TinyModel(config, seed: 4);
+        using var adapter = Adapter(config, Adapted(config), seed: 5);
+        using var model = weights.Open(Options with { ThreadCount = 1 });
+        using var ready = model.AddAdapter(adapter);
+        using var cache = model.CreateCache();
+        var batch = new ScheduledBatch(48);
+        var token = new[] { 3 };
+        for (var i = 0; i < 20; i++) Step();
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var i = 0; i < 20; i++) Step();
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+
+        void Step()
+        {
+            batch.Clear();
+            batch.Add(cache, token, 1, ready);
+            model.Forward(batch);
+        }
+    }
+
+    [Fact]
+    public async Task Requests_choose_their_adapter_and_an_unloaded_one_answers_to_the_end()
+    {
+        var config = TinyEngine.ConfigOf("qwen3");
+        using var gate = new Gate();
+        await using var engine = new TinyEngine(TinyEngine.Weights("qwen3"), gate: gate);
+        using var adapter = Adapter(config, Adapted(config), seed: 11);
+        var ready = engine.Generator.AddAdapter(adapter);
+        var prompt = TinyEngine.Prompt(5, 1);
+        var adapted = engine.CompleteAsync(prompt, TinyEngine.Greedy(6) with { Adapter = ready });
+        gate.Open();
+        var first = await adapted;
+        var plain = await engine.CompleteAsync(prompt, TinyEngine.Greedy(6));
+        Assert.NotEqual(plain.TokenIds, first.TokenIds);
+        Assert.Equal(first.TokenIds, (await engine.CompleteAsync(prompt, TinyEngine.Greedy(6) with { Adapter = ready })).TokenIds);
+
+        ready.Dispose();
+        var fault = await Assert.ThrowsAsync<GenerationException>(() => engine.CompleteAsync(prompt, TinyEngine.Greedy(6) with { Adapter = ready }));
+        Assert.Equal("the adapter was unloaded", fault.Message);
+        Assert.Equal(plain.TokenIds, (await engine.CompleteAsync(prompt, TinyEngine.Greedy(6))).TokenIds);
+    }
+
+    [Fact]
+    public async Task Unloading_waits_for_the_request_that_is_being_answered()
+    {
+        var config = TinyEngine.ConfigOf("qwen3");
+        using var gate = new Gate();
+        await using var engine = new TinyEngine(TinyEngine.Weights("qwen3"), gate: gate);
+        using var adapter = Adapter(config, Adapted(config), seed: 12);
+        using var spare = engine.Generator.AddAdapter(adapter);
+        var ready = engine.Generator.AddAdapter(adapter);
+        var prompt = TinyEngine.Prompt(5, 1);
+        var answer = engine.CompleteAsync(prompt, TinyEngine.Greedy(6) with { Adapter = ready });
+        ready.Dispose();
+        gate.Open();
+        Assert.Equal((await engine.CompleteAsync(prompt, TinyEngine.Greedy(6) with { Adapter = spare })).TokenIds, (await answer).TokenIds);
+    }
+
+    private static IEnumerable<string> Adapted(ModelConfig config) => WeightManifest.For(config)
+        .Where(spec => spec is { Quantizable: true, Role: WeightRole.Projection } && !spec.Name.Contains("kv_b_proj", StringComparison.Ordinal) && !spec.Name.Contains("indexer", StringComparison.Ordinal))
+        .Select(spec => spec.Name[..^".weight".Length]);
+
+    /// <summary>A saved and opened adapter of these modules, with drawn numbers.</summary>
+    private LoraAdapter Adapter(ModelConfig config, IEnumerable<string> modules, int seed, bool isLengthTrained = false)
+    {
+        const int Rank = 3;
+        var directory = _folder.CreateSubdirectory($"{seed}");
+        var shapes = WeightManifest.For(config).ToDictionary(spec => spec.Name, spec => spec.Shape);
+        var tensors = new List<TensorToWrite>();
+        foreach (var module in modules)
+        {
+            var shape = shapes[module + ".weight"];
+            Add(module, "lora_A.weight", [Rank, shape[1]], 0);
+            Add(module, "lora_B.weight", [shape[0], Rank], 0);
+            if (isLengthTrained) Add(module, "lora_magnitude_vector", [shape[0]], 1);
+        }
+
+        SafetensorsWriter.Write(Path.Combine(directory.FullName, "adapter_model.safetensors"), tensors);
+        File.WriteAllText(Path.Combine(directory.FullName, "adapter_config.json"), $$"""{"peft_type":"LORA","r":{{Rank}},"lora_alpha":1.5,"use_dora":{{(isLengthTrained ? "true" : "false")}}}""");
+        return LoraAdapter.Open(directory.FullName, config);
+
+        void Add(string module, string part, int[] shape, float centre)
+        {
+            var values = Lengths.Random(shape.Aggregate(1, (a, b) => a * b), (seed * 1000) + tensors.Count, 0.4).Select(value => centre + value).ToArray();
+            tensors.Add(new TensorToWrite($"base_model.model.{module}.{part}", DType.F32, shape, MemoryMarshal.AsBytes(values.AsSpan()).ToArray()));
+        }
+    }
+
+    private static void Merge(TinyModel model, LoraModule module)
+    {
+        var tensor = model.Tensors[module.Name + ".weight"];
+        float[] w = TinyModel.ValuesOf(tensor), a = TinyModel.ValuesOf(module.A), b = TinyModel.ValuesOf(module.B);
+        for (var o = 0; o < module.OutputCount; o++)
+        {
+            var row = w.AsSpan(o * module.InputCount, module.InputCount);
+            for (var i = 0; i < row.Length; i++)
+            {
+                for (var j = 0; j < module.Rank; j++) row[i] += (float)(module.Scale * b[(o * module.Rank) + j] * a[(j * module.InputCount) + i]);
+            }
+
+            if (module.Magnitude is not { } magnitude) continue;
+            var length = Math.Sqrt(row.ToArray().Sum(value => (double)value * value));
+            for (var i = 0; i < row.Length; i++) row[i] = (float)(row[i] / length * TinyModel.ValuesOf(magnitude)[o]);
+        }
+
+        model.Add(tensor.Name, tensor.Shape, w);
+    }
+
+    private static float[] Logits(DecoderModel model, DecoderAdapter adapter, int[] tokenIds, int sliceLength)
+    {
+        using var cache = model.CreateCache();
+        var batch = new ScheduledBatch(model.Config.VocabSize);
+        var logits = new List<float>();
+        for (var begin = 0; begin < tokenIds.Length; begin += sliceLength)
+        {
+            var count = Math.Min(sliceLength, tokenIds.Length - begin);
+            batch.Clear();
+            batch.Add(cache, tokenIds.AsMemory(begin, count), count, adapter);
+            model.Forward(batch);
+            logits.AddRange(batch.Logits);
+        }
+
+        return [.. logits];
+    }
+}
