@@ -249,7 +249,7 @@ internal abstract unsafe class PagedDecoder : DecoderModel
         for (var s = 0; s < batch.Slices.Count; s++)
         {
             var (cache, tokenIds, _, adapter) = batch.Slices[s];
-            if (adapter is not null && (adapter.Model != this || !adapter.IsOpen)) throw new ArgumentException("expected an open adapter of this model", nameof(batch));
+            if (adapter is not null && (adapter.Model != this || !adapter.IsLoaded)) throw new ArgumentException("expected a loaded adapter of this model", nameof(batch));
             if (cache is not PagedKvCache paged || paged.Pool != _pool || paged.IsDisposed)
                 throw new ArgumentException("expected an open cache that this model made", nameof(batch));
             if (paged.BatchMark == _batchMark) throw new ArgumentException("a sequence appears in two slices", nameof(batch));

@@ -24,12 +24,12 @@ public sealed unsafe class DecoderAdapter : IDisposable
         _weights = weights;
     }
 
-    /// <summary>Whether new work may use it.</summary>
-    public bool IsOpen
+    /// <summary>Whether its memory is there: until it was disposed of and the last request that uses it has ended.</summary>
+    public bool IsLoaded
     {
         get
         {
-            lock (_lock) return !_isDisposed;
+            lock (_lock) return !_isFreed;
         }
     }
 
