@@ -52,7 +52,7 @@ internal sealed unsafe class FeedForward
     public void Activate(in FeedForwardTask task, int rowBegin, int rowEnd)
     {
         if (rowBegin == rowEnd) return;
-        if (_down.ReadsQuantizedRows)
+        if (_down.ReadsQuantizedRows && task.Adapted is null)
         {
             ActivateInBlocks(task, rowBegin, rowEnd);
             return;
@@ -75,6 +75,7 @@ internal sealed unsafe class FeedForward
             AddBias(g, _gateBias, rowBegin);
             AddBias(u, _upBias, rowBegin);
             SwiGlu.Apply(g, u, g);
+            if (_down.ReadsQuantizedRows) ActivationOf(task).Quantize(token, rowBegin, task.Gate + offset, rowEnd - rowBegin);
         }
     }
 

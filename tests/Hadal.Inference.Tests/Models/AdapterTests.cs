@@ -8,6 +8,7 @@ using Hadal.Inference.Models;
 using Hadal.Inference.Models.Adapters;
 using Hadal.Inference.Tests.Engine;
 using Hadal.Inference.Tests.Kernels;
+using Hadal.Tests;
 
 namespace Hadal.Inference.Tests.Models;
 
@@ -87,6 +88,23 @@ public sealed class AdapterTests : IDisposable
     }
 
     [Fact]
+    public void Weights_in_integers_take_adapters_too()
+    {
+        using var checkpoint = Checkpoint.Open(GoldenData.PathOf("qwen2/model-Q4_K.gguf"));
+        var config = (GroupedQueryConfig)checkpoint.Config;
+        using LoraAdapter adapter = Adapter(config, Adapted(config), seed: 13), empty = Adapter(config, Adapted(config), seed: 14, scale: 0);
+        using var integer = DecoderModel.Open(checkpoint, Options with { Arithmetic = Arithmetic.Integer });
+        using var exact = DecoderModel.Open(checkpoint, Options);
+        using DecoderAdapter onIntegers = integer.AddAdapter(adapter), onExact = exact.AddAdapter(adapter), nothing = integer.AddAdapter(empty);
+        var tokenIds = TinyModel.Tokens(24, 15, config.VocabSize);
+        var plain = Generation.AllLogits(integer, tokenIds);
+        Assert.Equal(plain, Logits(integer, nothing, tokenIds, sliceLength: 24));
+        float[] expected = Logits(exact, onExact, tokenIds, sliceLength: 24), actual = Logits(integer, onIntegers, tokenIds, sliceLength: 24);
+        Assert.True(Generation.MaxDifference(plain, actual) > 1);
+        Assert.InRange(expected.Zip(actual, (a, b) => MathF.Abs(a - b)).Average(), 1e-5f, 0.15f);
+    }
+
+    [Fact]
     public void A_step_with_adapters_allocates_nothing_on_the_heap()
     {
         var config = TinyModel.GroupedQuery;
@@ -153,7 +171,7 @@ public sealed class AdapterTests : IDisposable
         .Select(spec => spec.Name[..^".weight".Length]);
 
     /// <summary>A saved and opened adapter of these modules, with drawn numbers.</summary>
-    private LoraAdapter Adapter(ModelConfig config, IEnumerable<string> modules, int seed, bool isLengthTrained = false)
+    private LoraAdapter Adapter(ModelConfig config, IEnumerable<string> modules, int seed, bool isLengthTrained = false, double scale = 0.4)
     {
         const int Rank = 3;
         var directory = _folder.CreateSubdirectory($"{seed}");
@@ -173,7 +191,7 @@ public sealed class AdapterTests : IDisposable
 
         void Add(string module, string part, int[] shape, float centre)
         {
-            var values = Lengths.Random(shape.Aggregate(1, (a, b) => a * b), (seed * 1000) + tensors.Count, 0.4).Select(value => centre + value).ToArray();
+            var values = Lengths.Random(shape.Aggregate(1, (a, b) => a * b), (seed * 1000) + tensors.Count, scale).Select(value => centre + value).ToArray();
             tensors.Add(new TensorToWrite($"base_model.model.{module}.{part}", DType.F32, shape, MemoryMarshal.AsBytes(values.AsSpan()).ToArray()));
         }
     }
