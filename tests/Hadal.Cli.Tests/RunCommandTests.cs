@@ -141,10 +141,10 @@ public sealed class RunCommandTests : IDisposable
     [Fact]
     public void A_terminal_gets_a_line_of_speeds_and_a_pipe_does_not()
     {
-        var outcome = new TestShell { IsTerminal = true }.Run("run", Model, "-p", "Hello", "--max-tokens", "4");
+        var outcome = new TestShell { IsTerminal = true }.Run("run", Model, "-p", "Hello", "--max-tokens", "4", "--seed", "1");
         Assert.Equal(0, outcome.ExitCode);
         Assert.Matches(@"^\e\[2m\[4 tokens, [\d.]+ tokens/s, first after \d+ ms, token limit reached\]\e\[0m\n$", outcome.Error);
-        outcome = new TestShell { IsTerminal = true, Variables = { ["NO_COLOR"] = "1" } }.Run("run", Model, "-p", "Hello", "--max-tokens", "4");
+        outcome = new TestShell { IsTerminal = true, Variables = { ["NO_COLOR"] = "1" } }.Run("run", Model, "-p", "Hello", "--max-tokens", "4", "--seed", "1");
         Assert.StartsWith("[4 tokens", outcome.Error, StringComparison.Ordinal);
     }
 

@@ -33,15 +33,17 @@ internal readonly ref struct Utf8Ranges
     private int Continued(int low, int high, int first, int shift, int marker)
     {
         var terms = new List<int>();
+        var whole = ByteSet.None;
         for (var value = low >> shift; value <= high >> shift; value++)
         {
             var from = Math.Max(low, value << shift);
             var to = Math.Min(high, ((value + 1) << shift) - 1);
             if (!Touches(from, to)) continue;
-            var head = _pool.SetTerm(ByteSet.Of((byte)(marker + value - first)));
-            var whole = to - from == (1 << shift) - 1 && Covers(from, to);
-            terms.Add(_pool.ConcatTerm(head, whole ? AnyContinuation(shift) : Continued(from, to, value << 6, shift - 6, 0x80)));
+            var head = ByteSet.Of((byte)(marker + value - first));
+            if (to - from == (1 << shift) - 1 && Covers(from, to)) whole |= head;
+            else terms.Add(_pool.ConcatTerm(_pool.SetTerm(head), Continued(from, to, value << 6, shift - 6, 0x80)));
         }
+        terms.Add(_pool.ConcatTerm(_pool.SetTerm(whole), AnyContinuation(shift)));
         return _pool.OrTerm(terms);
     }
 
