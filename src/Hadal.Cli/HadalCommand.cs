@@ -22,6 +22,8 @@ internal static class HadalCommand
         ("render", RenderCommand.Create),
         ("logits", LogitsCommand.Create),
         ("perplexity", PerplexityCommand.Create),
+        ("quantize", QuantizeCommand.Create),
+        ("synth", SynthCommand.Create),
         ("grammar-bench", GrammarBenchCommand.Create),
         ("doctor", DoctorCommand.Create),
         (TrainCommand.Name, TrainCommand.Create),

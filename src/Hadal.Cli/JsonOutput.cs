@@ -36,5 +36,6 @@ internal static class JsonOutput
 [JsonSerializable(typeof(GrammarBenchResult))]
 [JsonSerializable(typeof(InspectResult))]
 [JsonSerializable(typeof(PerplexityJson))]
+[JsonSerializable(typeof(QuantizeResult))]
 [JsonSerializable(typeof(DoctorResult))]
 internal sealed partial class CommandJson : JsonSerializerContext;

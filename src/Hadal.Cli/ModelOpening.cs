@@ -87,17 +87,22 @@ internal static class ModelOpening
             $"{checkpoint.Path}: too little memory: expected {Sizes.Bytes(need.TotalBytes)} (weights {Sizes.Bytes(need.WeightBytes)}, cache of {context} tokens {Sizes.Bytes(need.CacheBytes)}, work {Sizes.Bytes(need.ScratchBytes)}), found {Sizes.Bytes(memory.AvailableBytes)} available of the {(memory.IsContainer ? "container's" : "machine's")} {Sizes.Bytes(memory.TotalBytes)}; {advice}"));
     }
 
-    /// <summary>The format most weights are stored in, for example <c>bf16</c>, <c>q4_k</c>, <c>fp8</c> or <c>awq-int4-g128</c>.</summary>
+    /// <summary>The format most weights are stored in, for example <c>bf16</c>, <c>q4_k</c>, <c>fp8</c>, <c>int8-g128</c> or <c>awq-int4-g128</c>.</summary>
     public static string Quantization(Checkpoint checkpoint)
     {
         var dtype = checkpoint.Tensors.Values.GroupBy(tensor => tensor.DType).MaxBy(group => group.Sum(tensor => tensor.ElementCount))!.Key;
         return dtype switch
         {
             DType.F8E4M3 => "fp8",
+            DType.I8 => Int8Name(checkpoint.Tensors.Values.Where(tensor => tensor.DType == DType.I8).MaxBy(tensor => tensor.Scale!.Shape[1])!),
             DType.AwqInt4 => string.Create(CultureInfo.InvariantCulture, $"awq-int4-g{checkpoint.Config.QuantizationConfig?.GroupSize}"),
             _ => DTypeName(dtype).ToLowerInvariant(),
         };
     }
+
+    private static string Int8Name(WeightTensor tensor) => tensor.Scale!.Shape[1] == 1
+        ? "int8"
+        : string.Create(CultureInfo.InvariantCulture, $"int8-g{tensor.Shape[1] / tensor.Scale.Shape[1]}");
 
     /// <summary>A storage format as files spell it.</summary>
     public static string DTypeName(DType dtype) => dtype switch

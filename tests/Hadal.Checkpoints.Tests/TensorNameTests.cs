@@ -10,6 +10,7 @@ public sealed class TensorNameTests : IDisposable
 {
     private const string Awq = """{"quant_method":"awq","bits":4,"group_size":32,"zero_point":true,"version":"gemm"}""";
     private const string Fp8 = """{"quant_method":"fp8","fmt":"e4m3","weight_block_size":[128,128]}""";
+    private const string Int8 = """{"quant_method":"compressed-tensors","format":"int-quantized","config_groups":{"g":{"weights":{"num_bits":8,"type":"int","symmetric":true,"strategy":"group","group_size":32}}}}""";
     private const string Name = "model.layers.0.mlp.up_proj";
 
     private static readonly string Wide = SmallCheckpoint.Config.Replace("\"hidden_size\":8,\"intermediate_size\":8", "\"hidden_size\":64,\"intermediate_size\":136", StringComparison.Ordinal);
@@ -98,6 +99,11 @@ public sealed class TensorNameTests : IDisposable
         using var fp8 = Checkpoint.Open(_folder.Path);
         Assert.Equal(DType.F8E4M3, fp8.Tensors[Name + ".weight"].DType);
         Assert.Equal([2, 1], fp8.Tensors[Name + ".weight"].Scale!.Shape);
+
+        WriteQuantized(Int8, _ => { });
+        using var int8 = Checkpoint.Open(_folder.Path);
+        Assert.Equal((DType.I8, 136L * 64), (int8.Tensors[Name + ".weight"].DType, int8.Tensors[Name + ".weight"].ByteLength));
+        Assert.Equal([136, 2], int8.Tensors[Name + ".weight"].Scale!.Shape);
     }
 
     /// <summary>What is done to the parts of a quantised tensor, and what the refusal says.</summary>
@@ -119,6 +125,17 @@ public sealed class TensorNameTests : IDisposable
         ["FP8 without scales"] = (Fp8, parts => parts.Remove(".weight_scale_inv"), "up_proj.weight: is F8_E4M3 without model.layers.0.mlp.up_proj.weight_scale_inv"),
         ["FP8 with one scale"] = (Fp8, parts => parts[".weight_scale_inv"] = Zeros(Name + ".weight_scale_inv", DType.F32, 1, 1), "expected F32 [2, 1], one per 128 × 128 block, file has F32 [1, 1]"),
         ["FP8 with scales in BF16"] = (Fp8, parts => parts[".weight_scale_inv"] = Zeros(Name + ".weight_scale_inv", DType.BF16, 2, 1), "expected F32 [2, 1], one per 128 × 128 block, file has BF16 [2, 1]"),
+        ["bytes without scales"] = (Int8, parts => parts.Remove(".weight_scale"), "up_proj.weight: is I8 without model.layers.0.mlp.up_proj.weight_scale"),
+        ["scales without bytes"] = (Int8, parts => parts.Remove(".weight"), "up_proj.weight: missing"),
+        ["bytes of one dimension"] = (Int8, parts => parts[".weight"] = Zeros(Name + ".weight", DType.I8, 64), "up_proj.weight: expected I8 [out, in], file has I8 [64]"),
+        ["bytes of no input"] = (Int8, parts => { parts[".weight"] = Zeros(Name + ".weight", DType.I8, 136, 0); parts[".weight_scale"] = Zeros(Name + ".weight_scale", DType.F32, 136, 1); }, "expected I8 [out, in], file has I8 [136, 0]"),
+        ["scales of other outputs"] = (Int8, parts => parts[".weight_scale"] = Zeros(Name + ".weight_scale", DType.F32, 135, 2), "up_proj.weight_scale: expected F32, F16 or BF16 [136, 1] or [136, groups]"),
+        ["scales of groups that are too small"] = (Int8, parts => parts[".weight_scale"] = Zeros(Name + ".weight_scale", DType.F32, 136, 4), "of a multiple of 32 of the 64 inputs, file has F32 [136, 4]"),
+        ["scales of no group"] = (Int8, parts => parts[".weight_scale"] = Zeros(Name + ".weight_scale", DType.F32, 136, 0), "file has F32 [136, 0]"),
+        ["scales in one dimension"] = (Int8, parts => parts[".weight_scale"] = Zeros(Name + ".weight_scale", DType.F32, 136), "file has F32 [136]"),
+        ["scales as codes"] = (Int8, parts => parts[".weight_scale"] = Zeros(Name + ".weight_scale", DType.I32, 136, 2), "file has I32 [136, 2]"),
+        ["zero points beside bytes"] = (Int8, parts => parts[".weight_zero_point"] = Zeros(Name + ".weight_zero_point", DType.I8, 136, 2), "weight_zero_point: is I8 without"),
+        ["bytes without a config"] = (Fp8, parts => { parts[".weight"] = Zeros(Name + ".weight", DType.I8, 136, 64); parts.Remove(".weight_scale_inv"); }, "up_proj.weight: is stored as I8, which is no format of weights"),
     };
 
     public static TheoryData<string> CaseNames => new(Cases.Keys);
@@ -224,6 +241,11 @@ public sealed class TensorNameTests : IDisposable
             ? new Dictionary<string, TensorToWrite>
             {
                 [".qweight"] = Zeros(Name + ".qweight", DType.I32, 64, 17), [".qzeros"] = Zeros(Name + ".qzeros", DType.I32, 2, 17), [".scales"] = Zeros(Name + ".scales", DType.F16, 2, 136),
+            }
+            : quantization == Int8
+            ? new Dictionary<string, TensorToWrite>
+            {
+                [".weight"] = Zeros(Name + ".weight", DType.I8, 136, 64), [".weight_scale"] = Zeros(Name + ".weight_scale", DType.F32, 136, 2),
             }
             : new Dictionary<string, TensorToWrite>
             {

@@ -14,6 +14,8 @@ public sealed class HelpTests
     [InlineData("render", "render", "--help")]
     [InlineData("logits", "logits", "--help")]
     [InlineData("perplexity", "perplexity", "--help")]
+    [InlineData("quantize", "quantize", "--help")]
+    [InlineData("synth", "synth", "--help")]
     [InlineData("grammar-bench", "grammar-bench", "--help")]
     [InlineData("doctor", "doctor", "--help")]
     public void Help_is_as_it_was_reviewed(string name, params string[] arguments)

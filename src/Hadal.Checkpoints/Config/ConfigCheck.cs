@@ -124,8 +124,11 @@ internal sealed class ConfigCheck
                 if (quantization.Version is { } version && !version.Equals("gemm", StringComparison.OrdinalIgnoreCase))
                     Unsupported("quantization_config.version", version, "gemm");
                 break;
+            case CompressedTensors.Method:
+                CompressedTensors.Check(quantization, (key, found, supported) => Unsupported($"quantization_config.{key}", found, supported));
+                break;
             default:
-                Unsupported("quantization_config.quant_method", quantization.QuantMethod, "fp8, awq");
+                Unsupported("quantization_config.quant_method", quantization.QuantMethod, "fp8, awq, compressed-tensors");
                 break;
         }
     }

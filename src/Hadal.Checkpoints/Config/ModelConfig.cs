@@ -251,10 +251,10 @@ public sealed record RopeScaling
     public string? Kind => RopeType ?? Type;
 }
 
-/// <summary>The <c>quantization_config</c> object of FP8 and AWQ checkpoints.</summary>
+/// <summary>The <c>quantization_config</c> object of FP8, AWQ and compressed-tensors checkpoints.</summary>
 public sealed record QuantizationConfig
 {
-    /// <summary><c>fp8</c> or <c>awq</c>.</summary>
+    /// <summary><c>fp8</c>, <c>awq</c> or <c>compressed-tensors</c>.</summary>
     public required string QuantMethod { get; init; }
 
     /// <summary>FP8: number format, <c>e4m3</c>.</summary>
@@ -281,7 +281,13 @@ public sealed record QuantizationConfig
     /// <summary>AWQ: layout, <c>gemm</c>.</summary>
     public string? Version { get; init; }
 
-    /// <summary>Modules that stay unquantised.</summary>
+    /// <summary>compressed-tensors: how codes are stored, <c>int-quantized</c>.</summary>
+    public string? Format { get; init; }
+
+    /// <summary>compressed-tensors: modules that stay unquantised.</summary>
+    public IReadOnlyList<string>? Ignore { get; init; }
+
+    /// <summary>AWQ: modules that stay unquantised.</summary>
     public IReadOnlyList<string>? ModulesToNotConvert { get; init; }
 
     /// <summary>Keys this program has no property for, as they were read.</summary>

@@ -2,13 +2,19 @@ using Hadal.Checkpoints.Config;
 
 namespace Hadal.Checkpoints.Weights;
 
-/// <summary>Turns the entries of safetensors files into tensors: block scales, and the zeros and scales of AWQ, are attached to the tensors they
+/// <summary>Turns the entries of safetensors files into tensors: scales, and the zeros of AWQ, are attached to the tensors they
 /// belong to.</summary>
 internal static unsafe class SafetensorsTensors
 {
     private const string ScaleSuffix = "_scale_inv";
 
+    /// <summary>What compressed-tensors puts behind the name of a tensor for its scales.</summary>
+    internal const string Int8ScaleSuffix = "_scale";
+
     private const string CodesSuffix = ".qweight";
+
+    /// <summary>Inputs that kernels decode at a time: groups of scales are whole multiples.</summary>
+    private const int Int8GroupUnit = 32;
 
     /// <summary>All tensors of <paramref name="shards"/> by name. Faults go to <paramref name="faults"/>.</summary>
     public static Dictionary<string, WeightTensor> Read(IReadOnlyList<SafetensorsFile> shards, QuantizationConfig? quantization, FaultList faults)
@@ -26,6 +32,7 @@ internal static unsafe class SafetensorsTensors
         }
 
         AttachScales(plain, faults);
+        if (quantization?.QuantMethod == CompressedTensors.Method) AttachInt8Scales(plain, faults);
         AttachAwq(plain, quantization, faults);
         return plain;
     }
@@ -46,6 +53,27 @@ internal static unsafe class SafetensorsTensors
             else
                 tensors[tensor.Name] = new WeightTensor(tensor.Name, tensor.DType, tensor.Shape, tensor.Data, tensor.ByteLength) { Scale = scale, IsMapped = tensor.IsMapped };
         }
+    }
+
+    /// <summary>Joins <c>X.weight</c> in signed bytes and <c>X.weight_scale</c>, one scale per output or per output and group of inputs.</summary>
+    private static void AttachInt8Scales(Dictionary<string, WeightTensor> tensors, FaultList faults)
+    {
+        foreach (var tensor in tensors.Values.Where(tensor => tensor.DType == DType.I8).ToList())
+        {
+            if (!tensors.Remove(tensor.Name + Int8ScaleSuffix, out var scale)) faults.Add($"{tensor.Name}: is I8 without {tensor.Name}{Int8ScaleSuffix}");
+            else if (Int8Fault(tensor, scale) is { } fault) faults.Add(fault);
+            else tensors[tensor.Name] = new WeightTensor(tensor.Name, tensor.DType, tensor.Shape, tensor.Data, tensor.ByteLength) { Scale = scale, IsMapped = tensor.IsMapped };
+        }
+    }
+
+    private static string? Int8Fault(WeightTensor tensor, WeightTensor scale)
+    {
+        if (tensor.Shape is not [var outputs, > 0 and var inputs]) return $"{tensor.Name}: expected I8 [out, in], file has I8 {TensorBinder.Text(tensor.Shape)}";
+        var fits = scale.Shape is [var rows, > 0 and var groups] && rows == outputs && (groups == 1 || (inputs % groups == 0 && inputs / groups % Int8GroupUnit == 0));
+        return fits && scale.DType is (DType.F32 or DType.F16 or DType.BF16)
+            ? null
+            : $"{scale.Name}: expected F32, F16 or BF16 [{outputs}, 1] or [{outputs}, groups] of a multiple of {Int8GroupUnit} of the {inputs} inputs, "
+                + $"file has {scale.DType} {TensorBinder.Text(scale.Shape)}";
     }
 
     /// <summary>Joins <c>X.qweight</c>, <c>X.qzeros</c> and <c>X.scales</c> to the tensor <c>X.weight</c> [out, in]. AutoAWQ <c>gemm.py</c>.</summary>

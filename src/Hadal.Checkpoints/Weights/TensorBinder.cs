@@ -108,6 +108,7 @@ internal static class TensorBinder
     private static string? FormatFault(WeightSpec spec, WeightTensor tensor) => tensor.DType switch
     {
         DType.F32 or DType.F16 or DType.BF16 => null,
+        DType.I8 when tensor.Scale is not null => null,
         DType.I8 or DType.U8 or DType.I32 or DType.I64 => $"{spec.Name}: is stored as {tensor.DType}, which is no format of weights; expected F32, F16, BF16 or F8_E4M3",
         _ when spec.Shape.Count == 1 => $"{spec.Name}: is stored as {tensor.DType}; norms and biases must be F32, F16 or BF16",
         _ => null,

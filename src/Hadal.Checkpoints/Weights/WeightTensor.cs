@@ -37,7 +37,8 @@ public sealed unsafe partial class WeightTensor
     /// <summary>Whether the bytes lie in the map of a file, from where they can be read again at any time.</summary>
     internal bool IsMapped { get; init; }
 
-    /// <summary>FP8: the block scales, F32 [ceil(out / 128), ceil(in / 128)], to be multiplied; otherwise null.</summary>
+    /// <summary>FP8: the block scales, F32 [ceil(out / 128), ceil(in / 128)]. I8: the scales, F32, F16 or BF16 [out, groups], a group being as many inputs
+    /// as there are for each. Both are to be multiplied; otherwise null.</summary>
     public WeightTensor? Scale { get; init; }
 
     /// <summary>AWQ: zero codes, I32 [in / group, out / 8]; otherwise null. The tensor itself is qweight, I32 [in, out / 8], under its logical shape.</summary>

@@ -15,6 +15,7 @@ internal sealed unsafe class StoredMatrix : IDisposable
         {
             DType.AwqInt4 => Awq(random, rows, columns, groupSize),
             DType.F8E4M3 => Fp8(random, rows, columns),
+            DType.I8 => Int8(random, rows, columns, groupSize),
             _ => Blocks(random, dtype, rows, columns),
         };
         Matrix = WeightMatrix.Create(Tensor);
@@ -75,6 +76,29 @@ internal sealed unsafe class StoredMatrix : IDisposable
         return new WeightTensor(tensor.Name, tensor.DType, tensor.Shape, tensor.Data, tensor.ByteLength)
         {
             Scale = View("w_scale_inv", DType.F32, blocks, scales),
+        };
+    }
+
+    /// <summary>One scale per row where the groups do not fill it; the scales are in each of their formats by turns.</summary>
+    private WeightTensor Int8(Random random, int rows, int columns, int groupSize)
+    {
+        var codes = new byte[rows * columns];
+        random.NextBytes(codes);
+        var groups = columns % groupSize == 0 ? columns / groupSize : 1;
+        var dtype = new[] { DType.F32, DType.F16, DType.BF16 }[columns / 32 % 3];
+        var scales = new byte[rows * groups * dtype.BlockBytes()];
+        for (var i = 0; i < scales.Length; i += dtype.BlockBytes())
+        {
+            var scale = (float)(random.NextDouble() * 0.001);
+            if (dtype == DType.F32) BitConverter.TryWriteBytes(scales.AsSpan(i), scale);
+            else if (dtype == DType.F16) BitConverter.TryWriteBytes(scales.AsSpan(i), (Half)scale);
+            else BitConverter.TryWriteBytes(scales.AsSpan(i), (ushort)(BitConverter.SingleToUInt32Bits(scale) >> 16));
+        }
+
+        var tensor = View("w", DType.I8, [rows, columns], codes);
+        return new WeightTensor(tensor.Name, tensor.DType, tensor.Shape, tensor.Data, tensor.ByteLength)
+        {
+            Scale = View("w_scale", dtype, [rows, groups], scales),
         };
     }
 

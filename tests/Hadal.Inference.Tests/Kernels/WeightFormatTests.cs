@@ -48,6 +48,20 @@ public sealed class F8E4M3Tests : PlainFormatTests
     protected override DType Format => DType.F8E4M3;
 }
 
+public sealed class I8Tests : PlainFormatTests
+{
+    protected override DType Format => DType.I8;
+}
+
+public sealed class I8GroupsOfNinetySixTests : WeightMatrixConformance
+{
+    protected override DType Format => DType.I8;
+
+    protected override int GroupSize => 96;
+
+    protected override IEnumerable<int> ColumnCounts => [96, 192, 288, 1152, 2112];
+}
+
 public sealed class Q40Tests : BlockFormatTests
 {
     protected override DType Format => DType.Q4_0;

@@ -6,16 +6,19 @@ using Hadal.Inference.Tests.Kernels;
 
 namespace Hadal.Inference.Tests.Models;
 
-/// <summary>Directories in the published AWQ and FP8 layouts, opened from disk, against the same weights expanded to F32.</summary>
+/// <summary>Directories in the published AWQ, FP8 and compressed-tensors layouts, opened from disk, against the same weights expanded to F32.</summary>
 public sealed unsafe class QuantizedDirectoryTests
 {
     private static readonly QuantizationConfig Awq = new() { QuantMethod = "awq", Bits = 4, GroupSize = 32, ZeroPoint = true, Version = "gemm" };
 
     private static readonly QuantizationConfig Fp8 = new() { QuantMethod = "fp8", Fmt = "e4m3", ActivationScheme = "dynamic", WeightBlockSize = [128, 128] };
 
+    private static readonly QuantizationConfig Int8 = new WeightQuantization(8, 32).ConfigFor([]);
+
     [Theory]
     [InlineData(DType.AwqInt4)]
     [InlineData(DType.F8E4M3)]
+    [InlineData(DType.I8)]
     public void Quantised_directories_give_the_logits_of_their_expanded_weights(DType dtype)
     {
         foreach (var config in new ModelConfig[] { QuantizedModelTests.DeepSeek, QuantizedModelTests.GroupedQuery })
@@ -24,7 +27,7 @@ public sealed unsafe class QuantizedDirectoryTests
             var directory = Directory.CreateTempSubdirectory("hadal-");
             try
             {
-                Write(directory.FullName, config with { QuantizationConfig = dtype == DType.AwqInt4 ? Awq : Fp8 }, dtype, expanded);
+                Write(directory.FullName, config with { QuantizationConfig = dtype switch { DType.AwqInt4 => Awq, DType.I8 => Int8, _ => Fp8 } }, dtype, expanded);
                 using var checkpoint = Checkpoint.Open(directory.FullName);
                 Assert.Equal(WeightManifest.For(config).Count(spec => spec.Quantizable), checkpoint.Tensors.Values.Count(tensor => tensor.DType == dtype));
                 var options = new EngineOptions { ThreadCount = 2, MaxContext = 64, MaxBatchTokens = 16 };
@@ -70,7 +73,7 @@ public sealed unsafe class QuantizedDirectoryTests
         var module = name[..^".weight".Length];
         return new WeightTensor(name, tensor.DType, tensor.Shape, tensor.Data, tensor.ByteLength)
         {
-            Scale = tensor.Scale is { } scale ? Part(scale, name + "_scale_inv") : null,
+            Scale = tensor.Scale is { } scale ? Part(scale, name + (tensor.DType == DType.I8 ? "_scale" : "_scale_inv")) : null,
             AwqZeros = tensor.AwqZeros is { } zeros ? Part(zeros, module + ".qzeros") : null,
             AwqScales = tensor.AwqScales is { } scales ? Part(scales, module + ".scales") : null,
         };

@@ -44,6 +44,8 @@ public sealed class QuantizedModelTests
     [InlineData(DType.AwqInt4, MlaForm.Plain)]
     [InlineData(DType.F8E4M3, MlaForm.Absorbed)]
     [InlineData(DType.F8E4M3, MlaForm.Plain)]
+    [InlineData(DType.I8, MlaForm.Absorbed)]
+    [InlineData(DType.I8, MlaForm.Plain)]
     [InlineData(DType.Q8_0, MlaForm.Absorbed)]
     [InlineData(DType.Q4_0, MlaForm.Plain)]
     public void Stored_formats_give_the_logits_of_their_expanded_weights(DType dtype, MlaForm form)

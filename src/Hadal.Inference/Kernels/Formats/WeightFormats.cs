@@ -15,6 +15,7 @@ internal static unsafe class WeightFormats
             DType.F16 => Blocks<Float16>(tensor, rows, columns, byteOffset),
             DType.BF16 => Blocks<BFloat16>(tensor, rows, columns, byteOffset),
             DType.F8E4M3 => F8E4M3(tensor, rows, columns, byteOffset),
+            DType.I8 => Int8(tensor, rows, columns, byteOffset),
             DType.Q4_0 => Blocks<Q4_0>(tensor, rows, columns, byteOffset),
             DType.Q4_1 => Blocks<Q4_1>(tensor, rows, columns, byteOffset),
             DType.Q5_0 => Blocks<Q5_0>(tensor, rows, columns, byteOffset),
@@ -25,7 +26,7 @@ internal static unsafe class WeightFormats
             DType.Q6_K => Blocks<Q6_K>(tensor, rows, columns, byteOffset),
             DType.AwqInt4 => Awq(tensor, rows, columns, byteOffset),
             _ => throw new CheckpointException(
-                $"{tensor.Name}: no kernels for {tensor.DType}; supported: F32, F16, BF16, F8E4M3, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, AwqInt4"),
+                $"{tensor.Name}: no kernels for {tensor.DType}; supported: F32, F16, BF16, F8E4M3, I8 with scales, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, AwqInt4"),
         };
     }
 
@@ -56,6 +57,24 @@ internal static unsafe class WeightFormats
             new F8E4M3Rows(tensor.Data + byteOffset, columns, (float*)scale.Data, (int)(byteOffset / columns)), rows, columns);
 
         static int Blocks128(int size) => (int)(((long)size + F8E4M3Rows.ScaleBlock - 1) / F8E4M3Rows.ScaleBlock);
+    }
+
+    private static RowMatrix<Int8Rows> Int8(WeightTensor tensor, int rows, int columns, long byteOffset)
+    {
+        CheckBytes(tensor, rows, columns, byteOffset, (Int128)rows * columns);
+        if (tensor.Shape.Count != 2 || tensor.Shape[1] != columns || byteOffset % columns != 0)
+            throw new CheckpointException($"{tensor.Name}: a slice of I8 must be whole rows, because scales belong to rows of the whole tensor");
+        var scale = tensor.Scale ?? throw new CheckpointException($"{tensor.Name}: I8 without its scales (weight_scale)");
+        var groups = scale.Shape is [var scaleRows, > 0 and var count] && scaleRows == tensor.Shape[0] ? count : 0;
+        var fits = groups == 1 || (groups > 0 && columns % groups == 0 && columns / groups % Int8Rows.Unit == 0);
+        if (!fits || scale.DType is not (DType.F32 or DType.F16 or DType.BF16) || scale.ByteLength < (long)tensor.Shape[0] * groups * scale.DType.BlockBytes())
+        {
+            throw new CheckpointException(
+                $"{scale.Name}: expected F32, F16 or BF16 [{tensor.Shape[0]}, 1] or one per group of a multiple of {Int8Rows.Unit} of {columns} inputs, "
+                + $"found {scale.DType} [{string.Join(", ", scale.Shape)}]");
+        }
+
+        return new RowMatrix<Int8Rows>(new Int8Rows(tensor.Data + byteOffset, columns, scale, (int)(byteOffset / columns)), rows, columns);
     }
 
     private static AwqMatrix Awq(WeightTensor tensor, int rows, int columns, long byteOffset)
