@@ -4,13 +4,13 @@ namespace Hadal.Inference.Tests.Quantization;
 
 public sealed class RoundToNearestTests
 {
-    /// <summary>By hand: the range −0.5 to 1 makes a step of 0.1, whose half is 0.09997559, and zero is code 5.</summary>
+    /// <summary>By hand: the range −0.5 to 1 makes a step of 0.1, stored as a half, and zero is code 5.</summary>
     [Fact]
     public void Four_bits_follow_the_formula()
     {
         var codes = new byte[6];
         var error = RoundToNearest.FourBits([-0.5f, 0, 0.04f, 0.06f, 0.5f, 1], codes, out var zero, out var scale);
-        Assert.Equal((5, 0.09997559f), (zero, (float)scale));
+        Assert.Equal((5, (Half)0.1f), (zero, scale));
         Assert.Equal([0, 5, 5, 6, 10, 15], codes);
         Assert.Equal((0.04 * 0.04) + (0.04 * 0.04), error, 1e-5);
     }
