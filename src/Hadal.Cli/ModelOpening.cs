@@ -22,33 +22,18 @@ internal static class ModelOpening
         Numbers.Integer("--context", 1, int.MaxValue, "Tokens of prompt and answer together. Default: what the model was made for, but no more than 4096.");
 
     /// <summary>The option that sets how quantised weights are computed with.</summary>
-    public static Option<Arithmetic?> ArithmeticOption(Arithmetic standard) => new("--arithmetic")
-    {
-        Description = standard == Arithmetic.Integer
+    public static Option<Arithmetic?> ArithmeticOption(Arithmetic standard) => Numbers.Word(
+        "--arithmetic",
+        standard == Arithmetic.Integer
             ? "exact: float32 activations, slow; integer: 8-bit activations where the weights are quantised. Default: integer."
             : "exact: float32 activations; integer: 8-bit activations where the weights are quantised, faster. Default: exact.",
-        HelpName = "exact|integer",
-        CustomParser = result => (result.Tokens.Count > 0 ? result.Tokens[^1].Value : "") switch
-        {
-            "exact" => Arithmetic.Exact,
-            "integer" => Arithmetic.Integer,
-            _ => Numbers.Refuse<Arithmetic>(result, "--arithmetic", "exact or integer"),
-        },
-    };
+        ("exact", Arithmetic.Exact), ("integer", Arithmetic.Integer));
 
     /// <summary>The option that sets how the cache is stored.</summary>
-    public static Option<CacheFormat?> CacheOption() => new("--cache")
-    {
-        Description = "How the cache is stored: f32, exact; bf16, half the memory and faster at long context; i8, a quarter. Default: f32.",
-        HelpName = "f32|bf16|i8",
-        CustomParser = result => (result.Tokens.Count > 0 ? result.Tokens[^1].Value : "") switch
-        {
-            "f32" => CacheFormat.F32,
-            "bf16" => CacheFormat.BF16,
-            "i8" => CacheFormat.I8,
-            _ => Numbers.Refuse<CacheFormat>(result, "--cache", "f32, bf16 or i8"),
-        },
-    };
+    public static Option<CacheFormat?> CacheOption() => Numbers.Word(
+        "--cache",
+        "How the cache is stored: f32, exact; bf16, half the memory and faster at long context; i8, a quarter. Default: f32.",
+        ("f32", CacheFormat.F32), ("bf16", CacheFormat.BF16), ("i8", CacheFormat.I8));
 
     /// <summary>The limits of a model for one sequence; null leaves the default.</summary>
     public static EngineOptions OptionsOf(int? context, int? threads, Arithmetic arithmetic, CacheFormat? cacheFormat = null)

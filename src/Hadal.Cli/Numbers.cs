@@ -4,7 +4,7 @@ using System.Globalization;
 
 namespace Hadal.Cli;
 
-/// <summary>Options that take numbers, with messages that say what was expected and found.</summary>
+/// <summary>Options that take numbers or one of some words, with messages that say what was expected and found.</summary>
 internal static class Numbers
 {
     /// <summary>A whole number within limits.</summary>
@@ -37,6 +37,21 @@ internal static class Numbers
             : Refuse<double>(result, name, "a number"),
     };
 
+    /// <summary>One of some words.</summary>
+    public static Option<T?> Word<T>(string name, string description, params (string Word, T Value)[] words)
+        where T : struct
+    {
+        string[] names = [.. words.Select(entry => entry.Word)];
+        return new(name)
+        {
+            Description = description,
+            HelpName = string.Join('|', names),
+            CustomParser = result => words.FirstOrDefault(entry => entry.Word == Value(result)) is { Word: not null } found
+                ? found.Value
+                : Refuse<T>(result, name, $"{string.Join(", ", names[..^1])} or {names[^1]}"),
+        };
+    }
+
     /// <summary>Token ids separated by commas or spaces, as JSON arrays have them or without brackets.</summary>
     /// <param name="text">The text.</param>
     /// <param name="where">Names the source in messages.</param>
@@ -63,7 +78,7 @@ internal static class Numbers
     private static string Value(ArgumentResult result) => result.Tokens.Count > 0 ? result.Tokens[^1].Value : "";
 
     /// <summary>Says that an option was given something else than expected.</summary>
-    public static T? Refuse<T>(ArgumentResult result, string name, string expected) where T : struct
+    private static T? Refuse<T>(ArgumentResult result, string name, string expected) where T : struct
     {
         result.AddError($"{name}: expected {expected}, found '{Excerpt(Value(result))}'");
         return null;

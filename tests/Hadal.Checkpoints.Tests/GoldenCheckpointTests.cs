@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using System.Text.Json;
 using Hadal.Checkpoints.Config;
 using Hadal.Checkpoints.Tests.Text;
@@ -44,7 +43,7 @@ public sealed class GoldenCheckpointTests
     {
         var golden = TokenizerFixtures.Json(Path.Combine(folder, "golden.json"));
         using var temporary = new TemporaryFolder();
-        using var checkpoint = Checkpoint.Open(Unpacked(folder, file, temporary));
+        using var checkpoint = Checkpoint.Open(GoldenData.Unpacked(folder, file, temporary.Path));
         Assert.Equal(golden.GetProperty("model_type").GetString(), checkpoint.Config.ModelType);
         Assert.Equal(file.EndsWith(".gguf", StringComparison.Ordinal) ? "gguf" : "safetensors", checkpoint.Format);
         Assert.Equal(golden.GetProperty("parameters").GetInt64(), Parameters(checkpoint));
@@ -113,22 +112,4 @@ public sealed class GoldenCheckpointTests
     private static long Parameters(Checkpoint checkpoint) => checkpoint.Tensors.Values
         .Where(tensor => !tensor.Name.StartsWith($"model.layers.{checkpoint.Config.NumHiddenLayers}.", StringComparison.Ordinal) && tensor.Name != "rope_freqs.weight")
         .Sum(tensor => tensor.ElementCount);
-
-    private static string Unpacked(string folder, string file, TemporaryFolder temporary)
-    {
-        var source = Path.Combine(folder, file);
-        if (file.EndsWith(".gguf", StringComparison.Ordinal)) return File.Exists(source) ? source : Inflate(source, temporary.PathOf(file));
-        if (!File.Exists(Path.Combine(source, "model.safetensors.gz"))) return source;
-        foreach (var path in Directory.GetFiles(source, "*.json")) File.Copy(path, temporary.PathOf(Path.GetFileName(path)));
-        Inflate(Path.Combine(source, "model.safetensors"), temporary.PathOf("model.safetensors"));
-        return temporary.Path;
-    }
-
-    private static string Inflate(string source, string target)
-    {
-        using var packed = new GZipStream(File.OpenRead(source + ".gz"), CompressionMode.Decompress);
-        using var plain = File.Create(target);
-        packed.CopyTo(plain);
-        return target;
-    }
 }

@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using System.Text.Json;
 using Hadal.Checkpoints;
 using Hadal.Checkpoints.Weights;
@@ -57,7 +56,7 @@ public sealed class GoldenLogitsTests
         var temporary = Directory.CreateTempSubdirectory("hadal-");
         try
         {
-            using var checkpoint = Checkpoint.Open(Unpacked(folder, file, temporary.FullName));
+            using var checkpoint = Checkpoint.Open(GoldenData.Unpacked(folder, file, temporary.FullName));
             using var model = ModelFiles.Load(checkpoint);
             CompareWithGolden(model, folder);
         }
@@ -84,23 +83,5 @@ public sealed class GoldenLogitsTests
             Assert.True(difference <= tolerance, $"{folder} {sequence.GetProperty("name")}: {difference} > {tolerance}");
             TestContext.Current.SendDiagnosticMessage($"{folder} {sequence.GetProperty("name")}: {difference}");
         }
-    }
-
-    /// <summary>The directory or file; what the folder has as .gz is unpacked into <paramref name="temporary"/>.</summary>
-    private static string Unpacked(string folder, string file, string temporary)
-    {
-        var path = Path.Combine(folder, file);
-        if (Directory.Exists(path) && Directory.GetFiles(path, "*.gz").Length == 0) return path;
-        if (File.Exists(path)) return path;
-        foreach (var source in Directory.Exists(path) ? Directory.GetFiles(path) : [path + ".gz"])
-        {
-            using var input = File.OpenRead(source);
-            var isPacked = source.EndsWith(".gz", StringComparison.Ordinal);
-            using var output = File.Create(Path.Combine(temporary, isPacked ? Path.GetFileNameWithoutExtension(source) : Path.GetFileName(source)));
-            using var unpacked = isPacked ? new GZipStream(input, CompressionMode.Decompress) : (Stream)input;
-            unpacked.CopyTo(output);
-        }
-
-        return Directory.Exists(path) ? temporary : Path.Combine(temporary, file);
     }
 }

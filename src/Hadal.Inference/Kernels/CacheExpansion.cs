@@ -14,7 +14,7 @@ internal static unsafe class CacheExpansion
         if (Vector512.IsHardwareAccelerated) BFloat16<Lanes512, Vector512<float>>(source, count, target);
         else if (Vector256.IsHardwareAccelerated) BFloat16<Lanes256, Vector256<float>>(source, count, target);
         else if (Vector128.IsHardwareAccelerated) BFloat16<Lanes128, Vector128<float>>(source, count, target);
-        else ScalarBFloat16(source, 0, count, target);
+        else Formats.BFloat16.Scalar((byte*)source, count, target);
     }
 
     /// <summary>[rowCount, width] codes with one scale per row.</summary>
@@ -40,11 +40,6 @@ internal static unsafe class CacheExpansion
         else ScalarInt8Transposed(source, scales, width, target);
     }
 
-    internal static void ScalarBFloat16(ushort* source, int begin, int count, float* target)
-    {
-        for (var i = begin; i < count; i++) target[i] = BitConverter.UInt32BitsToSingle((uint)source[i] << 16);
-    }
-
     internal static void ScalarInt8(sbyte* source, float scale, int begin, int count, float* target)
     {
         for (var i = begin; i < count; i++) target[i] = source[i] * scale;
@@ -61,7 +56,7 @@ internal static unsafe class CacheExpansion
     {
         var i = 0;
         for (; i <= count - TLanes.Count; i += TLanes.Count) TLanes.Store(target + i, TLanes.LoadBFloat16(source + i));
-        ScalarBFloat16(source, i, count, target);
+        Formats.BFloat16.Scalar((byte*)(source + i), count - i, target + i);
     }
 
     private static void Int8<TLanes, TVector>(sbyte* source, float scale, int count, float* target)

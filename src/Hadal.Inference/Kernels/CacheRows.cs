@@ -1,3 +1,4 @@
+using Hadal.Inference.Kernels.Formats;
 using Hadal.Inference.Models;
 
 namespace Hadal.Inference.Kernels;
@@ -40,7 +41,7 @@ internal readonly unsafe record struct CacheRows(int HeadCount, int Width, Cache
                 for (var i = 0; i < values.Length; i++) ((float*)target)[begin + (i * stride)] = values[i];
                 break;
             case CacheFormat.BF16:
-                for (var i = 0; i < values.Length; i++) ((ushort*)target)[begin + (i * stride)] = ToBFloat16(values[i]);
+                for (var i = 0; i < values.Length; i++) ((ushort*)target)[begin + (i * stride)] = BFloat16.FromSingle(values[i]);
                 break;
             default:
                 // A token whose largest number is no number has a scale that is none either: what is broken stays visible.
@@ -85,10 +86,4 @@ internal readonly unsafe record struct CacheRows(int HeadCount, int Width, Cache
     }
 
     private float* Scales(byte* head) => (float*)(head + (Tokens * (long)Width));
-
-    private static ushort ToBFloat16(float value)
-    {
-        var bits = BitConverter.SingleToUInt32Bits(value);
-        return float.IsNaN(value) ? (ushort)((bits >> 16) | 0x40) : (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
-    }
 }

@@ -3,6 +3,7 @@ using System.Text;
 using Hadal.Checkpoints;
 using Hadal.Checkpoints.Weights;
 using Hadal.Inference.Kernels;
+using Hadal.Inference.Kernels.Formats;
 
 namespace Hadal.Inference.Quantization;
 
@@ -140,16 +141,9 @@ public sealed unsafe class CheckpointQuantizer
             {
                 cancellation.ThrowIfCancellationRequested();
                 fixed (float* weights = row) matrix.DequantizeRow(r, weights);
-                for (var k = 0; k < row.Length; k++) BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(2 * k), ToBFloat16(row[k]));
+                for (var k = 0; k < row.Length; k++) BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(2 * k), BFloat16.FromSingle(row[k]));
                 stream.Write(bytes);
             }
-        }
-
-        /// <summary>To the nearest, ties to even; a NaN stays one.</summary>
-        private static ushort ToBFloat16(float value)
-        {
-            var bits = BitConverter.SingleToUInt32Bits(value);
-            return float.IsNaN(value) ? (ushort)((bits >> 16) | 0x40) : (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
         }
 
         public QuantizationReport Report()

@@ -1,7 +1,7 @@
-using System.IO.Compression;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
+using Hadal.Tests;
 
 namespace Hadal.Inference.Tests.Models;
 
@@ -64,35 +64,12 @@ internal sealed class GoldenFolder
     }
 
     /// <summary>The checkpoint, unpacked into <paramref name="temporary"/> where the folder has it as .gz.</summary>
-    public string Unpack(string file, string temporary)
-    {
-        var source = Path.Combine(_path, file);
-        if (File.Exists(source)) return source;
-        if (File.Exists(source + ".gz"))
-        {
-            var target = Path.Combine(temporary, file);
-            Inflate(source + ".gz", target);
-            return target;
-        }
-
-        if (!File.Exists(Path.Combine(source, "model.safetensors.gz"))) return source;
-        foreach (var path in Directory.GetFiles(source).Where(path => !path.EndsWith(".gz", StringComparison.Ordinal)))
-            File.Copy(path, Path.Combine(temporary, Path.GetFileName(path)));
-        Inflate(Path.Combine(source, "model.safetensors.gz"), Path.Combine(temporary, "model.safetensors"));
-        return temporary;
-    }
+    public string Unpack(string file, string temporary) => GoldenData.Unpacked(_path, file, temporary);
 
     private JsonElement Entry(string file) =>
         _golden.GetProperty("huggingface").EnumerateArray().Where(entry => entry.GetProperty("dir").GetString() == file)
             .Concat(_golden.GetProperty("gguf_variants").EnumerateArray().Where(entry => entry.GetProperty("gguf").GetString() == file))
             .First();
-
-    private static void Inflate(string source, string target)
-    {
-        using var packed = new GZipStream(File.OpenRead(source), CompressionMode.Decompress);
-        using var plain = File.Create(target);
-        packed.CopyTo(plain);
-    }
 
     private static int[] Ints(JsonElement array) => [.. array.EnumerateArray().Select(element => element.GetInt32())];
 }

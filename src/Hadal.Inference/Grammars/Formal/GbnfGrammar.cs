@@ -118,31 +118,8 @@ public static class GbnfGrammar
 
         private RulePart Quantified(RulePart part)
         {
-            for (; ; )
-            {
-                switch (text.Next)
-                {
-                    case '*':
-                        text.At++;
-                        part = new RulePart.Repetition(part, 0, null);
-                        break;
-                    case '+':
-                        text.At++;
-                        part = new RulePart.Repetition(part, 1, null);
-                        break;
-                    case '?':
-                        text.At++;
-                        part = new RulePart.Repetition(part, 0, 1);
-                        break;
-                    case '{':
-                        text.At++;
-                        var (min, max) = text.TakeBounds();
-                        part = new RulePart.Repetition(part, min, max);
-                        break;
-                    default:
-                        return part;
-                }
-            }
+            while (text.TryTakeQuantifier() is { } times) part = new RulePart.Repetition(part, times.Min, times.Max);
+            return part;
         }
 
         private RulePart.Terminal Text()

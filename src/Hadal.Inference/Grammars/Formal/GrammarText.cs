@@ -92,8 +92,17 @@ internal sealed class GrammarText(string text, string kind)
         return value;
     }
 
+    /// <summary><c>*</c>, <c>+</c>, <c>?</c> or a number of times in braces, if one of them comes next.</summary>
+    public (int Min, int? Max)? TryTakeQuantifier()
+    {
+        if (Take("*")) return (0, null);
+        if (Take("+")) return (1, null);
+        if (Take("?")) return (0, 1);
+        return Take("{") ? TakeBounds() : null;
+    }
+
     /// <summary><c>{n}</c>, <c>{n,}</c>, <c>{,m}</c> or <c>{n,m}</c>; the opening brace is taken.</summary>
-    public (int Min, int? Max) TakeBounds()
+    private (int Min, int? Max) TakeBounds()
     {
         TakeWhile(c => c == ' ');
         var min = TakeNumber();

@@ -219,35 +219,17 @@ internal sealed class LarkReader(GrammarText text, GrammarBuilder builder)
         for (; ; )
         {
             Space(newlines: false);
-            switch (text.Next)
+            if (text.TryTakeQuantifier() is { } times)
             {
-                case '*':
-                    text.At++;
-                    part = new RulePart.Repetition(part, 0, null);
-                    break;
-                case '+':
-                    text.At++;
-                    part = new RulePart.Repetition(part, 1, null);
-                    break;
-                case '?':
-                    text.At++;
-                    part = new RulePart.Repetition(part, 0, 1);
-                    break;
-                case '{':
-                    text.At++;
-                    var (min, max) = text.TakeBounds();
-                    part = new RulePart.Repetition(part, min, max);
-                    break;
-                case '~':
-                    text.At++;
-                    Space(newlines: false);
-                    var low = text.TakeNumber() ?? throw text.Error("'~' needs a number");
-                    var high = text.Take("..") ? text.TakeNumber() ?? throw text.Error("'..' needs a number") : low;
-                    part = low <= high ? new RulePart.Repetition(part, low, high) : throw text.Error("a repetition whose maximum is below its minimum");
-                    break;
-                default:
-                    return part;
+                part = new RulePart.Repetition(part, times.Min, times.Max);
+                continue;
             }
+
+            if (!text.Take("~")) return part;
+            Space(newlines: false);
+            var low = text.TakeNumber() ?? throw text.Error("'~' needs a number");
+            var high = text.Take("..") ? text.TakeNumber() ?? throw text.Error("'..' needs a number") : low;
+            part = low <= high ? new RulePart.Repetition(part, low, high) : throw text.Error("a repetition whose maximum is below its minimum");
         }
     }
 

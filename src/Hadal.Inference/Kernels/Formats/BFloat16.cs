@@ -11,6 +11,13 @@ internal readonly unsafe struct BFloat16 : IBlockFormat
 
     public static int UnitLength => 64;
 
+    /// <summary>The nearest bfloat16, ties to even; a NaN stays one.</summary>
+    public static ushort FromSingle(float value)
+    {
+        var bits = BitConverter.SingleToUInt32Bits(value);
+        return float.IsNaN(value) ? (ushort)((bits >> 16) | 0x40) : (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+    }
+
     public static void Scalar(byte* source, int count, float* y)
     {
         for (var i = 0; i < count; i++) y[i] = BitConverter.UInt32BitsToSingle((uint)((ushort*)source)[i] << 16);

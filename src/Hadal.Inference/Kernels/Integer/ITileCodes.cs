@@ -165,10 +165,13 @@ internal readonly unsafe struct SixBits : ITileCodes
     }
 }
 
-/// <summary>Codes of 8 bits as bytes: the value plus 128.</summary>
+/// <summary>A byte for each code: codes of 8 bits, as the value plus 128, and what a block of shorter codes is unpacked to when many tokens need it.</summary>
 internal readonly unsafe struct WholeBytes : ITileCodes
 {
-    public static int GroupBytes => 512;
+    /// <summary>Bytes of a group.</summary>
+    public const int ByteCount = 512;
+
+    public static int GroupBytes => ByteCount;
 
     public static int Bits => 8;
 
@@ -189,29 +192,6 @@ internal readonly unsafe struct WholeBytes : ITileCodes
     public static void Pack(byte* codes, byte* group) => Buffer.MemoryCopy(codes, group, GroupBytes, GroupBytes);
 
     public static int Code(byte* group, int row, int column) => group[(column / 4 * 64) + (row * 4) + (column % 4)];
-}
-
-/// <summary>Codes of up to 6 bits as bytes: what a block of a matrix is unpacked to when many tokens need it.</summary>
-internal readonly unsafe struct UnpackedBytes : ICodeVectors
-{
-    /// <summary>Bytes of a group.</summary>
-    public const int ByteCount = 512;
-
-    public static int GroupBytes => ByteCount;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector Even<TLanes, TVector, TFloat>(byte* group, nint k)
-        where TLanes : struct, IByteLanes<TVector, TFloat>
-        where TVector : struct
-        where TFloat : struct =>
-        TLanes.Load(group + (128 * k));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector Odd<TLanes, TVector, TFloat>(byte* group, nint k)
-        where TLanes : struct, IByteLanes<TVector, TFloat>
-        where TVector : struct
-        where TFloat : struct =>
-        TLanes.Load(group + (128 * k) + 64);
 }
 
 /// <summary>The low nibbles of codes of 8 bits.</summary>

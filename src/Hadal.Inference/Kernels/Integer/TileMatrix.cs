@@ -197,7 +197,7 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* slabs, TScales sc
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
     {
-        const int RecordBytes = BlockGroups * ITileScales.RecordBytes, CodeBytes = 2 * BlockGroups * UnpackedBytes.ByteCount;
+        const int RecordBytes = BlockGroups * ITileScales.RecordBytes, CodeBytes = 2 * BlockGroups * WholeBytes.ByteCount;
         const int SumBytes = TokenBlock * IntegerTiles.SumStride * sizeof(float);
         var room = stackalloc byte[64 + (2 * RecordBytes) + CodeBytes + SumBytes];
         var records = (byte*)(((nint)room + 63) & ~63);
@@ -215,7 +215,7 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* slabs, TScales sc
                 if (TCodes.Bits < 8)
                 {
                     Unpack<TBytes, TByteVector, TVector>(CodesAt(2 * slab, g), 2 * groups, unpacked);
-                    Tiles<TBytes, TByteVector, TLanes, TVector, UnpackedBytes>(unpacked, UnpackedBytes.ByteCount, records, x.From(t), g, tokens, groups, sums, ahead: 0);
+                    Tiles<TBytes, TByteVector, TLanes, TVector, WholeBytes>(unpacked, WholeBytes.ByteCount, records, x.From(t), g, tokens, groups, sums, ahead: 0);
                 }
                 else
                 {
