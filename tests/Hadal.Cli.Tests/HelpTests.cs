@@ -8,7 +8,6 @@ public sealed class HelpTests
     [Theory]
     [InlineData("hadal", "--help")]
     [InlineData("run", "run", "--help")]
-    [InlineData("serve", "serve", "--help")]
     [InlineData("bench", "bench", "-h")]
     [InlineData("inspect", "inspect", "--help")]
     [InlineData("tokenize", "tokenize", "--help")]

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Hadal.Checkpoints.Config;
 
 namespace Hadal.Checkpoints.Adapters;
 
@@ -60,4 +61,7 @@ public sealed record AdapterConfig
     /// <param name="module">Path of the module, for example <c>model.layers.0.self_attn.q_proj</c>.</param>
     /// <param name="rank">Rank of its matrices.</param>
     public double ScaleOf(string module, int rank) => AdapterPatterns.Of(AlphaPattern, module, LoraAlpha) / (UseRslora ? Math.Sqrt(rank) : rank);
+
+    /// <summary>The text of <c>adapter_config.json</c>, unknown keys included.</summary>
+    public string ToJson() => JsonSerializer.Serialize(this, ConfigJson.Default.AdapterConfig);
 }

@@ -163,7 +163,7 @@ public sealed class TokenData
         }
     }
 
-    private static byte[] HashOf(FileStream file, CancellationToken cancellation)
+    internal static byte[] HashOf(FileStream file, CancellationToken cancellation)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var block = new byte[1 << 20];

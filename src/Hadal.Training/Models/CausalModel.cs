@@ -29,11 +29,22 @@ public abstract class CausalModel : NamedModule
     /// <summary>The matrix of the output head, [vocab_size, hidden_size]; the embedding where they are tied.</summary>
     protected abstract Tensor HeadWeight { get; }
 
+    /// <summary>Whether activations of a layer are computed again in the backward pass instead of being kept. Auxiliary losses are not collected then.</summary>
+    public bool RecomputesActivations { get; set; }
+
+    /// <summary>The projections of the layers by module path, for example <c>model.layers.0.self_attn.q_proj</c>.</summary>
+    public IEnumerable<(string Name, Projection Projection)> Projections =>
+        named_modules().Where(named => named.module is Projection && named.name.StartsWith("model.layers.", StringComparison.Ordinal)).Select(named => (named.name, (Projection)named.module));
+
     /// <summary>Runs the decoder layers as the engine does.</summary>
     /// <param name="tokenIds">[batch, tokens], int64.</param>
     /// <param name="observe">Called with the layer index and the stream after each layer, before that −1 with the embeddings; for tests that look inside.</param>
+    /// <param name="documents">[batch, tokens], int64: attention does not cross from one number to another. Null where each row is one document.</param>
     /// <returns>[batch, tokens, hidden_size] after the final norm, in the compute type.</returns>
-    public abstract Tensor Hidden(Tensor tokenIds, Action<int, Tensor>? observe = null);
+    public abstract Tensor Hidden(Tensor tokenIds, Action<int, Tensor>? observe = null, Tensor? documents = null);
+
+    /// <summary>Runs one layer, or has it run again when its gradient is asked for.</summary>
+    private protected Tensor Layer(Tensor stream, Func<Tensor, Tensor> layer) => RecomputesActivations && is_grad_enabled() ? Recomputed.Apply(stream, layer) : layer(stream);
 
     /// <summary>The output head.</summary>
     /// <param name="hidden">[…, hidden_size], normalised.</param>
@@ -42,6 +53,28 @@ public abstract class CausalModel : NamedModule
     {
         ArgumentNullException.ThrowIfNull(hidden);
         return nn.functional.linear(hidden, HeadWeight.to(hidden.dtype));
+    }
+
+    /// <summary>The log-probability of each of <paramref name="targets"/>, computed in float32.</summary>
+    /// <param name="hidden">[rows, hidden_size], normalised.</param>
+    /// <param name="targets">[rows], int64.</param>
+    /// <returns>[rows], float32.</returns>
+    /// <remarks>Logits exist for some rows at a time, and again in the backward pass.</remarks>
+    public Tensor LogProbabilities(Tensor hidden, Tensor targets)
+    {
+        ArgumentNullException.ThrowIfNull(hidden);
+        ArgumentNullException.ThrowIfNull(targets);
+        const long RowBlock = 512;
+        var blocks = new List<Tensor>();
+        for (var begin = 0L; begin < hidden.shape[0]; begin += RowBlock)
+        {
+            var count = Math.Min(RowBlock, hidden.shape[0] - begin);
+            var (rows, wanted) = (hidden.narrow(0, begin, count), targets.narrow(0, begin, count).unsqueeze(1));
+            Tensor Each(Tensor input) => Logits(input).to(ScalarType.Float32).log_softmax(-1).gather(1, wanted).squeeze(1);
+            blocks.Add(is_grad_enabled() ? Recomputed.Apply(rows, Each) : Each(rows));
+        }
+
+        return cat(blocks, 0);
     }
 
     /// <summary>Mean cross-entropy of the output head against <paramref name="targets"/>.</summary>

@@ -15,7 +15,8 @@ internal sealed class HeadLoss : autograd.SingleTensorFunction<HeadLoss>
     /// <param name="weight">[vocab_size, hidden_size], float32 (or wider).</param>
     /// <param name="targets">[rows], int64.</param>
     /// <returns>Mean over the rows, a scalar in the dtype of the weight.</returns>
-    public static Tensor Apply(Tensor hidden, Tensor weight, Tensor targets) => apply(hidden, weight, targets);
+    /// <remarks>A frozen weight gets no gradient, and none is computed for it.</remarks>
+    public static Tensor Apply(Tensor hidden, Tensor weight, Tensor targets) => apply(hidden, weight, targets, weight.requires_grad);
 
     public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
     {
@@ -23,7 +24,7 @@ internal sealed class HeadLoss : autograd.SingleTensorFunction<HeadLoss>
         var rows = hidden.shape[0];
         var w = weight.to(hidden.dtype);
         var hiddenGradient = empty_like(hidden);
-        var weightGradient = zeros_like(weight);
+        var weightGradient = (bool)vars[3] ? zeros_like(weight) : null;
         var loss = zeros(1, weight.dtype, hidden.device);
         for (var begin = 0L; begin < rows; begin += RowBlock)
         {
@@ -38,16 +39,16 @@ internal sealed class HeadLoss : autograd.SingleTensorFunction<HeadLoss>
             gradient.scatter_add_(1, target, full([count, 1], -1.0, weight.dtype, hidden.device));
             var g = gradient.mul_(1.0 / rows).to(hidden.dtype);
             hiddenGradient.narrow(0, begin, count).copy_(matmul(g, w));
-            weightGradient.add_(matmul(g.t(), h));
+            weightGradient?.add_(matmul(g.t(), h));
         }
 
-        ctx.save_for_backward([hiddenGradient, weightGradient]);
+        ctx.save_for_backward(weightGradient is null ? [hiddenGradient] : [hiddenGradient, weightGradient]);
         return loss.squeeze(0) / rows;
     }
 
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {
         var saved = ctx.get_saved_variables();
-        return [saved[0] * grad_output, saved[1] * grad_output, null!];
+        return [saved[0] * grad_output, saved.Count > 1 ? saved[1] * grad_output : null!, null!, null!];
     }
 }

@@ -23,7 +23,11 @@ public sealed class Projection : NamedMap
     /// <summary>[out], or null.</summary>
     public Parameter? Bias { get; }
 
+    /// <summary>What an adapter adds, or null. It is no part of the module's own state.</summary>
+    public LowRankUpdate? Update { get; set; }
+
     /// <param name="input">[…, in].</param>
     /// <returns>[…, out] in the dtype of <paramref name="input"/>.</returns>
-    public override Tensor forward(Tensor input) => nn.functional.linear(input, Weight.to(input.dtype), Bias?.to(input.dtype));
+    public override Tensor forward(Tensor input) => Update?.Apply(this, input)
+        ?? nn.functional.linear(input, Weight.to(input.dtype), Bias?.to(input.dtype));
 }

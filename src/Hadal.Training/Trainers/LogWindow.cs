@@ -11,7 +11,7 @@ internal readonly record struct StepResult(
 }
 
 /// <summary>Means over the steps since the last log line.</summary>
-internal sealed class LogWindow(PretrainOptions options)
+internal sealed class LogWindow
 {
     private readonly Stopwatch _watch = Stopwatch.StartNew();
     private readonly List<StepResult> _results = [];
@@ -27,12 +27,12 @@ internal sealed class LogWindow(PretrainOptions options)
         else _skipped++;
     }
 
-    /// <summary>The line for step <paramref name="step"/>; the window is not empty.</summary>
-    public StepMetrics Metrics(long step) => new()
+    /// <summary>The line for step <paramref name="step"/>, by which the run has read <paramref name="tokens"/>; the window is not empty.</summary>
+    public StepMetrics Metrics(long step, long tokens) => new()
     {
         Step = step,
         Stage = _results[^1].Stage,
-        Tokens = TokensAt(step),
+        Tokens = tokens,
         Loss = Math.Round(_results.Average(result => result.Loss), 5),
         MtpLoss = Round(_results.Average(result => result.MtpLoss)),
         IndexerLoss = Round(_results.Where(result => result.Stage == _results[^1].Stage).Average(result => result.IndexerLoss)),
@@ -42,13 +42,6 @@ internal sealed class LogWindow(PretrainOptions options)
         LearningRate = _results[^1].LearningRate,
         TokensPerSecond = Math.Round(_results.Sum(result => result.Tokens) / _watch.Elapsed.TotalSeconds, 1),
     };
-
-    private long TokensAt(long step)
-    {
-        var dense = Math.Min(step, options.Steps);
-        var length = options.SparseSequenceLength > 0 ? options.SparseSequenceLength : options.SequenceLength;
-        return ((dense * options.SequenceLength) + ((step - dense) * length)) * options.BatchSequences * options.AccumulationSteps;
-    }
 
     private static double? Round(double? value) => value is { } number ? Math.Round(number, 5) : null;
 }

@@ -43,6 +43,7 @@ internal static class LossPicture
         yield return ("loss (nats per token)", [.. lines.Select(line => ((double)line.Step, line.Loss))]);
         yield return ("MTP loss", [.. lines.Where(line => line.MtpLoss is not null).Select(line => ((double)line.Step, line.MtpLoss!.Value))]);
         yield return ("indexer divergence", [.. lines.Where(line => line.IndexerLoss is not null).Select(line => ((double)line.Step, line.IndexerLoss!.Value))]);
+        yield return ("validation loss", [.. lines.Where(line => line.Validation?.ContainsKey("loss") == true).Select(line => ((double)line.Step, line.Validation!["loss"]))]);
         foreach (var language in lines.SelectMany(line => line.BitsPerByte?.Keys ?? []).Distinct())
         {
             yield return ($"bits per byte, {SecurityElement.Escape(language)}",

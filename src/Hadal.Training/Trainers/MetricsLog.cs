@@ -11,13 +11,17 @@ public sealed record StepMetrics
     /// <summary>Steps done.</summary>
     public required long Step { get; init; }
 
-    /// <summary>Training stage: <c>dense</c>, <c>indexer_warmup</c> or <c>sparse</c>.</summary>
+    /// <summary>Steps of the whole run, for whoever shows how far it is.</summary>
+    [JsonIgnore]
+    public long TotalSteps { get; init; }
+
+    /// <summary>Training stage: <c>dense</c>, <c>indexer_warmup</c> or <c>sparse</c>; of an adaptation <c>sft</c>, <c>lora</c> or <c>dpo</c>.</summary>
     public required string Stage { get; init; }
 
     /// <summary>Tokens trained on so far.</summary>
     public required long Tokens { get; init; }
 
-    /// <summary>Next-token cross-entropy, nats per token.</summary>
+    /// <summary>Next-token cross-entropy, nats per token; what else an adaptation minimises.</summary>
     public required double Loss { get; init; }
 
     /// <summary>Cross-entropy of the multi-token-prediction layers, nats; null without them.</summary>
@@ -43,6 +47,9 @@ public sealed record StepMetrics
 
     /// <summary>Held-out bits per byte by language; null where the step did not measure.</summary>
     public IReadOnlyDictionary<string, double>? BitsPerByte { get; init; }
+
+    /// <summary>What an adaptation was measured to on its validation data, by name (<c>loss</c>, <c>accuracy</c>, …); null where the step did not measure.</summary>
+    public IReadOnlyDictionary<string, double>? Validation { get; init; }
 }
 
 /// <summary>Writes <c>metrics.jsonl</c> and keeps its lines for the picture.</summary>

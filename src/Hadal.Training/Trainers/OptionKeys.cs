@@ -43,7 +43,9 @@ internal static class OptionKeys
         return [.. json.Select(pair => pair.Key).Except(known).Select(key => $"{prefix}{key}: unknown key{Advice(key, known, prefix)}")];
     }
 
+    /// <summary>The keys, those of all runs before those of one kind.</summary>
     private static Dictionary<string, PropertyInfo> Properties(Type type) => type.GetProperties()
+        .OrderBy(property => property.DeclaringType == type)
         .Where(property => property.CanWrite && property.GetCustomAttribute<JsonIgnoreAttribute>() is null && property.GetCustomAttribute<JsonExtensionDataAttribute>() is null)
         .ToDictionary(property => JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name), StringComparer.Ordinal);
 
@@ -64,12 +66,15 @@ internal static class OptionKeys
     private static bool Fits(JsonNode? value, Type type)
     {
         if (type == typeof(JsonElement)) return value is not null;
+        if (type == typeof(IReadOnlyDictionary<string, string>)) return value is JsonObject names && names.All(pair => pair.Value is JsonValue name && name.GetValueKind() == JsonValueKind.String);
         if (value is not JsonValue single) return false;
         if (type == typeof(int)) return single.GetValueKind() == JsonValueKind.Number && single.TryGetValue<int>(out _);
         if (type == typeof(long)) return single.GetValueKind() == JsonValueKind.Number && single.TryGetValue<long>(out _);
 
         // What libtorch computes with; a larger number would end as a fault of its own there.
         if (type == typeof(double)) return single.GetValueKind() == JsonValueKind.Number && single.TryGetValue<double>(out var number) && Math.Abs(number) <= float.MaxValue;
+
+        if (type == typeof(bool)) return single.GetValueKind() is JsonValueKind.True or JsonValueKind.False;
 
         // No name of a file has a NUL in it.
         return type == typeof(string) && single.GetValueKind() == JsonValueKind.String && !single.GetValue<string>().Contains('\0', StringComparison.Ordinal);
@@ -80,6 +85,8 @@ internal static class OptionKeys
         type == typeof(long) ? "a whole number of 64 bits" :
         type == typeof(double) ? "a number in the range of float32" :
         type == typeof(string) ? "text" :
+        type == typeof(bool) ? "true or false" :
+        type == typeof(IReadOnlyDictionary<string, string>) ? "an object of texts" :
         type == typeof(JsonElement) ? "an object or the path of a file" :
         ItemType(type) is null ? "an object" : "a list";
 

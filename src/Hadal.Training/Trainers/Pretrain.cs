@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Hadal.Checkpoints;
@@ -9,7 +8,6 @@ using Hadal.Training.Data;
 using Hadal.Training.Models;
 using Hadal.Training.Models.DeepSeek;
 using Hadal.Training.Optimizers;
-using Hadal.Training.Torch;
 using static TorchSharp.torch;
 
 namespace Hadal.Training.Trainers;
@@ -17,12 +15,6 @@ namespace Hadal.Training.Trainers;
 /// <summary>Trains a decoder from text files: tokenizer, data, dense stage, indexer warm-up, sparse stage, checkpoint directory.</summary>
 public static class Pretrain
 {
-    /// <summary>A step whose loss or gradient is no finite number is left out; after this many in a row there is nothing left to hope for.</summary>
-    private const int MaxSkippedInARow = 5;
-
-    /// <summary>Codes of a file that another process has opened: EWOULDBLOCK, and a sharing violation.</summary>
-    private const int LockedLinux = 11, LockedMac = 35, LockedWindows = unchecked((int)0x80070020);
-
     /// <summary>Runs or resumes a training.</summary>
     /// <param name="options">The run.</param>
     /// <param name="resume">Goes on from the newest complete checkpoint of the output folder, where there is one.</param>
@@ -35,66 +27,30 @@ public static class Pretrain
     public static string Run(PretrainOptions options, bool resume, IProgress<StepMetrics>? progress, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(options);
-        TorchRuntime.Initialize();
-        set_num_threads(options.ThreadCount > 0 ? options.ThreadCount : Environment.ProcessorCount);
-        var output = options.OutputDirectory;
-        var checkpoints = Path.Combine(output, "checkpoints");
-        using var claim = Claim(checkpoints);
-        TrainingCheckpoint.RemoveLeftovers(checkpoints);
-        var latest = TrainingCheckpoint.Latest(checkpoints);
-        if (latest is not null && !resume) throw new TrainingException($"{checkpoints}: has checkpoints of an earlier run; use --resume to go on, or another output");
+        using var run = TrainingRun.Open(options, resume, progress, cancellation);
         var (tokenizerDirectory, tokenizer, config, data) = Prepare(options, cancellation);
 
         random.manual_seed(options.Seed);
-        using var model = new DeepSeekModel(config, ComputeTypeOf(options));
+        using var model = new DeepSeekModel(config, options.ComputeScalar);
         var parameters = TrainedParameter.Of(model);
-        var step = 0L;
-        if (latest is not null)
-        {
-            var state = TrainingCheckpoint.Load(latest, model, parameters);
-            if (state.DataFingerprint != data.Fingerprint) throw new TrainingException($"{latest}: was trained on other data or another tokenizer; use another output");
-            step = state.Step;
-            if (step > options.TotalSteps) throw new TrainingException($"{latest}: has done {step} steps, more than the {options.TotalSteps} of this run; ask for more steps, or use another output");
-        }
-
-        var log = MetricsLog.Open(Path.Combine(output, "metrics.jsonl"), step);
+        var weights = TrainedWeights.Of(model, parameters, folder => CheckpointTexts.Copy(tokenizerDirectory, folder));
+        run.Restore(weights, data.Fingerprint, options.TotalSteps);
         var readers = PretrainStage.Of(options).ToDictionary(stage => stage.Name, stage => new BatchReader(data, stage.SequenceLength + 1, options.Seed + stage.FirstStep), StringComparer.Ordinal);
-        var window = new LogWindow(options);
-        var skippedInARow = 0;
-        while (step < options.TotalSteps)
+        var optimizer = new OptimizerStep(options);
+        while (!run.IsDone)
         {
-            var result = Step(options, model, parameters, readers, step);
-            step++;
-            window.Add(result);
-            skippedInARow = result.IsFinite ? 0 : skippedInARow + 1;
-            if (skippedInARow == MaxSkippedInARow)
-            {
-                throw new TrainingException($"step {step}: {skippedInARow} steps in a row without a finite loss (now {result.Loss}, gradient length {result.GradientNorm}); the last checkpoint is "
-                    + $"{TrainingCheckpoint.Latest(checkpoints) ?? "none"}: lower learning_rate (now {result.LearningRate}) and use --resume");
-            }
-
-            var isLast = step == options.TotalSteps;
-            var evaluates = isLast || (options.EvaluateEverySteps > 0 && step % options.EvaluateEverySteps == 0);
-            if (!window.IsEmpty)
-            {
-                var metrics = window.Metrics(step);
-                if (evaluates) metrics = metrics with { BitsPerByte = Evaluate(options, model, tokenizer, data, step - 1, isLast ? 0 : options.EvaluateBytes) };
-                if (evaluates || step % options.LogEverySteps == 0)
-                {
-                    log.Add(metrics);
-                    window = new LogWindow(options);
-                }
-
-                if (evaluates) AtomicFile.Write(Path.Combine(output, "loss.svg"), stream => stream.Write(Encoding.UTF8.GetBytes(LossPicture.Draw(log.Lines))));
-                progress?.Report(metrics);
-            }
-
-            if (isLast || cancellation.IsCancellationRequested || (options.CheckpointEverySteps > 0 && step % options.CheckpointEverySteps == 0))
-                TrainingCheckpoint.Save(checkpoints, model, parameters, new TrainingState(step, data.Fingerprint), tokenizerDirectory, options.KeepCheckpoints);
-            if (cancellation.IsCancellationRequested) throw new OperationCanceledException("interrupted; a checkpoint was written, --resume goes on from it", cancellation);
+            run.Add(Step(options, model, parameters, optimizer, readers, run.Step));
+            run.Log(run.Evaluates
+                ? metrics => metrics with { BitsPerByte = Evaluate(options, model, tokenizer, data, run.Step - 1, run.IsDone ? 0 : options.EvaluateBytes) }
+                : null);
+            run.Save(weights);
         }
 
-        return Finish(options, model, tokenizerDirectory);
+        return run.Publish("model", folder =>
+        {
+            ModelFiles.Save(model, folder, options.SaveType == "bfloat16" ? DType.BF16 : DType.F32);
+            CheckpointTexts.Copy(tokenizerDirectory, folder);
+        });
     }
 
     /// <summary>What a run needs before it has a model: made once, and found again by a run that is resumed.</summary>
@@ -113,27 +69,9 @@ public static class Pretrain
         }
     }
 
-    private static ScalarType ComputeTypeOf(PretrainOptions options) => options.ComputeType == "bfloat16" ? ScalarType.BFloat16 : ScalarType.Float32;
-
-    /// <summary>Creates the run's folders and keeps other processes out of them until it is disposed of or the process ends, however it ends.</summary>
-    private static FileStream Claim(string checkpoints)
-    {
-        var path = Path.Combine(checkpoints, ".lock");
-        try
-        {
-            Directory.CreateDirectory(checkpoints);
-            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-        }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
-        {
-            throw new TrainingException(fault.HResult is LockedLinux or LockedMac or LockedWindows
-                ? $"{path}: another hadal-train is at work there ({fault.Message}); wait for it, or use another output"
-                : $"output: {checkpoints}: cannot be written: {fault.Message}; use another output", fault);
-        }
-    }
-
     /// <summary>One optimiser step: batches, forward, losses, backward, clip, update, balance.</summary>
-    private static StepResult Step(PretrainOptions options, DeepSeekModel model, IReadOnlyList<TrainedParameter> parameters, Dictionary<string, BatchReader> readers, long step)
+    private static StepResult Step(
+        PretrainOptions options, DeepSeekModel model, IReadOnlyList<TrainedParameter> parameters, OptimizerStep optimizer, Dictionary<string, BatchReader> readers, long step)
     {
         using var scope = NewDisposeScope();
         var stage = PretrainStage.At(options, step);
@@ -159,7 +97,7 @@ public static class Pretrain
 
         var norm = ClipEach(parameters, options.GradientClip);
         var isFinite = double.IsFinite(loss) && double.IsFinite(norm);
-        if (isFinite) Update(options, parameters, stage, step + 1);
+        if (isFinite) optimizer.Apply(parameters, stage.LearningRate, parameter => parameter.IsIndexer ? step + 1 - options.Steps : step + 1);
         var imbalance = model.Routers.Any() ? model.Routers.Average(router => router.Load.Max() * (double)router.Load.Count / Math.Max(1, router.Load.Sum())) : (double?)null;
         var biasSpeed = isFinite && step < options.Steps * 29 / 30 ? options.BiasSpeed : 0;
         foreach (var router in model.Routers) router.UpdateBias(biasSpeed);
@@ -209,33 +147,9 @@ public static class Pretrain
     /// <returns>Length of the model's gradient; that of the indexers where only they learn, or where it is no finite number.</returns>
     internal static double ClipEach(IReadOnlyList<TrainedParameter> parameters, double limit)
     {
-        var model = Clip([.. parameters.Where(parameter => !parameter.IsIndexer)], limit);
-        var indexers = Clip([.. parameters.Where(parameter => parameter.IsIndexer)], limit);
+        var model = OptimizerStep.Clip([.. parameters.Where(parameter => !parameter.IsIndexer)], limit);
+        var indexers = OptimizerStep.Clip([.. parameters.Where(parameter => parameter.IsIndexer)], limit);
         return model == 0 || !double.IsFinite(indexers) ? indexers : model;
-    }
-
-    /// <summary>Scales all gradients down together where they are longer than <paramref name="limit"/>.</summary>
-    /// <returns>Their length before.</returns>
-    internal static double Clip(IReadOnlyList<TrainedParameter> parameters, double limit)
-    {
-        using var scope = NewDisposeScope();
-        var gradients = parameters.Select(parameter => parameter.Parameter.grad).OfType<Tensor>().ToList();
-        var norm = gradients.Count == 0 ? 0 : stack(gradients.Select(gradient => gradient.pow(2).sum())).sum().sqrt().item<float>();
-        if (norm > limit) foreach (var gradient in gradients) gradient.mul_(limit / norm);
-        return norm;
-    }
-
-    private static void Update(PretrainOptions options, IReadOnlyList<TrainedParameter> parameters, PretrainStage stage, long updateCount)
-    {
-        using var noGradient = no_grad();
-        var adam = new AdamW(options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay);
-        var muon = new Muon(options.Momentum, options.WeightDecay, ComputeTypeOf(options));
-        foreach (var parameter in parameters)
-        {
-            using var scope = NewDisposeScope();
-            if (options.Optimizer == "muon" && parameter.IsHiddenMatrix && !parameter.IsIndexer) muon.Step(parameter, stage.LearningRate);
-            else adam.Step(parameter, stage.LearningRate, parameter.IsIndexer ? updateCount - options.Steps : updateCount);
-        }
     }
 
     private static SortedDictionary<string, double> Evaluate(PretrainOptions options, DeepSeekModel model, Tokenizer tokenizer, TokenData data, long step, int maxBytes)
@@ -283,26 +197,5 @@ public static class Pretrain
         {
             throw new TrainingException($"model: {path}: {JsonFault.Describe(fault)}", fault);
         }
-    }
-
-    /// <summary>Writes the finished model beside its place and swaps it in.</summary>
-    private static string Finish(PretrainOptions options, DeepSeekModel model, string tokenizerDirectory)
-    {
-        var final = Path.Combine(options.OutputDirectory, "model");
-        var temporary = final + ".tmp";
-        try
-        {
-            if (Directory.Exists(temporary)) Directory.Delete(temporary, recursive: true);
-            ModelFiles.Save(model, temporary, options.SaveType == "bfloat16" ? DType.BF16 : DType.F32);
-            TrainingCheckpoint.CopyTokenizer(tokenizerDirectory, temporary);
-            if (Directory.Exists(final)) Directory.Delete(final, recursive: true);
-            Directory.Move(temporary, final);
-        }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
-        {
-            throw new TrainingException($"{final}: cannot be written: {fault.Message}; the checkpoints are complete, make room and use --resume", fault);
-        }
-
-        return final;
     }
 }

@@ -4,7 +4,6 @@ using System.Text.Json;
 using Hadal.Checkpoints;
 using Hadal.Checkpoints.Weights;
 using Hadal.Training.Models;
-using Hadal.Training.Models.DeepSeek;
 using Hadal.Training.Optimizers;
 using Hadal.Training.Torch;
 using static TorchSharp.torch;
@@ -14,9 +13,48 @@ namespace Hadal.Training.Trainers;
 /// <summary>What a run needs to go on as if it had never stopped, besides weights and optimiser state.</summary>
 /// <param name="Step">Steps done.</param>
 /// <param name="DataFingerprint">Hash of the data; a resumed run must have the same.</param>
-internal sealed record TrainingState(long Step, string DataFingerprint);
+internal sealed record TrainingState(long Step, string DataFingerprint)
+{
+    /// <summary>Tokens trained on.</summary>
+    public long Tokens { get; init; }
 
-/// <summary>Folders <c>step-0000123</c>: a checkpoint directory that the engine opens (float32), plus <c>optimizer.safetensors</c>, <c>trainer.json</c> and, last of
+    /// <summary>Step with the best validation score; null before the first one.</summary>
+    public long? BestStep { get; init; }
+
+    /// <summary>That score; higher is better.</summary>
+    public double? BestScore { get; init; }
+
+    /// <summary>Scores since then that were no better.</summary>
+    public int ScoresSinceBest { get; init; }
+}
+
+/// <summary>What a run trains, and how its files are written and read.</summary>
+/// <param name="Parameters">What the optimiser changes.</param>
+/// <param name="Save">Writes everything that is trained, in float32, into the folder it is given; the result is what the engine opens.</param>
+/// <param name="Load">Reads it from there; throws where the folder is of another model.</param>
+internal sealed record TrainedWeights(IReadOnlyList<TrainedParameter> Parameters, Action<string> Save, Action<string> Load)
+{
+    /// <summary>All weights of a model.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="parameters">Those of its parameters that are trained.</param>
+    /// <param name="copyTexts">Copies tokenizer and the like into a folder.</param>
+    public static TrainedWeights Of(CausalModel model, IReadOnlyList<TrainedParameter> parameters, Action<string> copyTexts) => new(
+        parameters,
+        folder =>
+        {
+            ModelFiles.Save(model, folder, DType.F32);
+            copyTexts(folder);
+        },
+        folder =>
+        {
+            using var checkpoint = Checkpoint.Open(folder);
+            if (checkpoint.Config.ToJson() != (model.Config with { TorchDtype = checkpoint.Config.TorchDtype }).ToJson())
+                throw new TrainingException($"{folder}: its config.json is not the model of this run; resume with the config it was made with, or use another output");
+            foreach (var (spec, tensor) in model.PublishedWeights()) tensor.copy_(TensorBytes.Read(checkpoint.Tensors[spec.Name]));
+        });
+}
+
+/// <summary>Folders <c>step-0000123</c>: a checkpoint directory or an adapter that the engine opens (float32), plus <c>optimizer.safetensors</c>, <c>trainer.json</c> and, last of
 /// all, <c>.complete</c> with the hashes of the other files. A folder without that marker does not count.</summary>
 internal static class TrainingCheckpoint
 {
@@ -27,16 +65,15 @@ internal static class TrainingCheckpoint
 
     /// <summary>Writes a checkpoint under a temporary name, marks it complete and renames it; then removes all but the newest <paramref name="keep"/>.</summary>
     /// <exception cref="TrainingException">It cannot be written; earlier checkpoints are as they were.</exception>
-    public static string Save(string root, DeepSeekModel model, IReadOnlyList<TrainedParameter> parameters, TrainingState state, string tokenizerDirectory, int keep)
+    public static string Save(string root, TrainedWeights weights, TrainingState state, int keep)
     {
         var final = Path.Combine(root, FolderName(state.Step));
         var temporary = Path.Combine(root, $".{FolderName(state.Step)}.{Guid.NewGuid():N}.tmp");
         try
         {
             Directory.CreateDirectory(temporary);
-            ModelFiles.Save(model, temporary, DType.F32);
-            CopyTokenizer(tokenizerDirectory, temporary);
-            using (NewDisposeScope()) SafetensorsWriter.Write(Path.Combine(temporary, OptimizerFile), StateTensors(parameters));
+            weights.Save(temporary);
+            using (NewDisposeScope()) SafetensorsWriter.Write(Path.Combine(temporary, OptimizerFile), StateTensors(weights.Parameters));
             AtomicFile.Write(Path.Combine(temporary, StateFile), stream => JsonSerializer.Serialize(stream, state));
             var hashes = Directory.EnumerateFiles(temporary).Order(StringComparer.Ordinal).ToDictionary(file => Path.GetFileName(file), HashOf);
             AtomicFile.Write(Path.Combine(temporary, Marker), stream => JsonSerializer.Serialize(stream, hashes));
@@ -71,20 +108,14 @@ internal static class TrainingCheckpoint
     /// <summary>Reads weights, optimiser state and generator of the checkpoint <paramref name="folder"/>.</summary>
     /// <exception cref="TrainingException">A file is not the one that was written, or the checkpoint is of another model.</exception>
     /// <exception cref="CheckpointException">The weights cannot be read.</exception>
-    public static TrainingState Load(string folder, DeepSeekModel model, IReadOnlyList<TrainedParameter> parameters)
+    public static TrainingState Load(string folder, TrainedWeights weights)
     {
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
         CheckHashes(folder);
-        using (var checkpoint = Checkpoint.Open(folder))
-        {
-            if (checkpoint.Config.ToJson() != (model.Config with { TorchDtype = checkpoint.Config.TorchDtype }).ToJson())
-                throw new TrainingException($"{folder}: its config.json is not the model of this run; resume with the config it was made with, or use another output");
-            foreach (var (spec, tensor) in model.PublishedWeights()) tensor.copy_(TensorBytes.Read(checkpoint.Tensors[spec.Name]));
-        }
-
+        weights.Load(folder);
         var stored = TensorBytes.ReadAll(Path.Combine(folder, OptimizerFile));
-        var byName = parameters.ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
+        var byName = weights.Parameters.ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
         foreach (var (name, tensor) in stored)
         {
             var bar = name.IndexOf('|', StringComparison.Ordinal);
@@ -93,15 +124,6 @@ internal static class TrainingCheckpoint
 
         random.set_rng_state(stored[GeneratorName]);
         return JsonSerializer.Deserialize<TrainingState>(File.ReadAllBytes(Path.Combine(folder, StateFile)))!;
-    }
-
-    /// <summary>Copies the files of a tokenizer.</summary>
-    public static void CopyTokenizer(string from, string to)
-    {
-        foreach (var file in (string[])["tokenizer.json", "tokenizer_config.json", "generation_config.json"])
-        {
-            if (File.Exists(Path.Combine(from, file))) File.Copy(Path.Combine(from, file), Path.Combine(to, file), overwrite: true);
-        }
     }
 
     private static IEnumerable<TensorToWrite> StateTensors(IReadOnlyList<TrainedParameter> parameters)

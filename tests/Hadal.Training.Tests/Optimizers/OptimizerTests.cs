@@ -100,12 +100,12 @@ public sealed class OptimizerTests
         using var noGradient = no_grad();
         var (a, b, none) = (Parameter("a.weight", 2), Parameter("b.weight", 2, 1), Parameter("c.weight", 2));
         (a.Parameter.grad, b.Parameter.grad) = (tensor([3f, 0f]), tensor([0f, 4f]).view(2, 1));
-        Assert.Equal(5, Pretrain.Clip([a, b, none], 10), 1e-6);
+        Assert.Equal(5, OptimizerStep.Clip([a, b, none], 10), 1e-6);
         ModelFixture.Near(tensor([3f, 0f]), a.Parameter.grad!, 0);
-        Assert.Equal(5, Pretrain.Clip([a, b, none], 1), 1e-6);
+        Assert.Equal(5, OptimizerStep.Clip([a, b, none], 1), 1e-6);
         ModelFixture.Near(tensor([0.6f, 0f]), a.Parameter.grad!, 1e-6);
         ModelFixture.Near(tensor([0f, 0.8f]).view(2, 1), b.Parameter.grad!, 1e-6);
-        Assert.Equal(0, Pretrain.Clip([none], 1));
+        Assert.Equal(0, OptimizerStep.Clip([none], 1));
     }
 
     [Fact]

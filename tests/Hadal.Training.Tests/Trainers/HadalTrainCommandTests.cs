@@ -16,6 +16,9 @@ public sealed class HadalTrainCommandTests
         (code, output, error) = await Start(["pretrain", "--help"]).Ended();
         Assert.Equal((0, ""), (code, error));
         Assert.All(["CONFIG.json", "--resume", "--set"], word => Assert.Contains(word, output, StringComparison.Ordinal));
+        (code, output, error) = await Start(["lora", "--help"]).Ended();
+        Assert.Equal((0, ""), (code, error));
+        Assert.All(["CONFIG.json", "--resume", "--set", "preset=classic"], word => Assert.Contains(word, output, StringComparison.Ordinal));
     }
 
     [Fact]
@@ -28,7 +31,7 @@ public sealed class HadalTrainCommandTests
         Assert.Equal((2, ""), (code, output));
         Assert.Matches("^hadal-train: [^\n]*\n$", error);
         (code, output, error) = await Start([]).Ended();
-        Assert.Equal((2, "", "hadal-train: no command given; there is pretrain; see hadal-train --help\n"), (code, output, error));
+        Assert.Equal((2, "", "hadal-train: no command given; there is pretrain, sft, lora, dpo; see hadal-train --help\n"), (code, output, error));
 
         using var run = new TinyRun();
         var folder = Path.GetDirectoryName(run.ConfigPath)!;
@@ -93,6 +96,36 @@ public sealed class HadalTrainCommandTests
         Assert.Empty(Directory.EnumerateDirectories(disturbed.Checkpoints, ".*"));
     }
 
+    [Fact]
+    public async Task Killed_at_any_moment_an_adaptation_resumes_to_the_bits_of_an_undisturbed_one()
+    {
+        string[] changes = ["steps=60", "checkpoint_every_steps=3", "evaluate_every_steps=7", "lora.lora_dropout=0.1", "lora.r=4"];
+        using TinyAdaptation undisturbed = new(TinyAdaptation.Hadal, changes), disturbed = new(TinyAdaptation.Hadal, changes);
+        var expected = undisturbed.Run("lora");
+        string[] arguments = ["lora", disturbed.ConfigPath, "--resume", .. changes.SelectMany(change => (string[])["--set", change])];
+        var random = new Random(2);
+        var kills = 0;
+        for (var begin = 0; kills < 3 && begin < 50;)
+        {
+            using var process = Start(arguments).Process;
+            var target = begin + random.Next(4, 18);
+            while (!process.HasExited && LineCount(disturbed.MetricsPath) < target) await Task.Delay(1, TestContext.Current.CancellationToken);
+            if (process.HasExited) break;
+            process.Kill();
+            await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+            Assert.Equal(128 + 9, process.ExitCode);
+            kills++;
+            begin = LineCount(disturbed.MetricsPath);
+        }
+
+        Assert.True(kills >= 2, $"only {kills} kills hit the run");
+        var (code, output, _) = await Start(arguments).Ended();
+        Assert.Equal((0, Path.Combine(disturbed.Output, "adapter") + "\n"), (code, output));
+        Assert.Equal(undisturbed.LatestHashes, disturbed.LatestHashes);
+        Assert.Equal(undisturbed.Metrics, disturbed.Metrics);
+        Assert.All(Directory.GetFiles(expected), file => Assert.Equal(File.ReadAllBytes(file), File.ReadAllBytes(Path.Combine(disturbed.Output, "adapter", Path.GetFileName(file)))));
+    }
+
     [Theory]
     [InlineData("-INT")]
     [InlineData("-TERM")]
@@ -136,7 +169,9 @@ public sealed class HadalTrainCommandTests
 
     private static string[] Arguments(TinyRun run) => ["pretrain", run.ConfigPath, .. run.Changes.SelectMany(change => (string[])["--set", change])];
 
-    private static int LineCount(TinyRun run) => File.Exists(run.MetricsPath) ? File.ReadAllText(run.MetricsPath).Count(character => character == '\n') : 0;
+    private static int LineCount(TinyRun run) => LineCount(run.MetricsPath);
+
+    private static int LineCount(string path) => File.Exists(path) ? File.ReadAllText(path).Count(character => character == '\n') : 0;
 
     private static bool IgnoresInterrupts(int processId)
     {

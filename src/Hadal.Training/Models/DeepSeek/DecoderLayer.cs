@@ -33,10 +33,13 @@ public class DecoderLayer : NamedModule
     /// <param name="mode">What attention reads.</param>
     /// <param name="losses">Auxiliary losses are added to it.</param>
     /// <returns>The stream after the block.</returns>
-    public Tensor Forward(Tensor stream, AttentionMode mode, AuxiliaryLosses losses)
+    public Tensor Forward(Tensor stream, AttentionMode mode, AuxiliaryLosses losses) => Forward(stream, mode, losses, null);
+
+    /// <inheritdoc cref="Forward(Tensor, AttentionMode, AuxiliaryLosses)"/>
+    internal Tensor Forward(Tensor stream, AttentionMode mode, AuxiliaryLosses losses, DocumentMask? documents)
     {
         ArgumentNullException.ThrowIfNull(losses);
-        var attended = Attention.Forward(_inputNorm.forward(stream), mode, out var indexerLoss);
+        var attended = Attention.Forward(_inputNorm.forward(stream), mode, documents, out var indexerLoss);
         if (indexerLoss is not null) losses.Indexer.Add(indexerLoss);
         stream = stream + attended;
 

@@ -42,21 +42,25 @@ public sealed class DeepSeekModel : CausalModel
     protected override Tensor HeadWeight => _head?.Weight ?? _body.Embedding.weight!;
 
     /// <inheritdoc/>
-    public override Tensor Hidden(Tensor tokenIds, Action<int, Tensor>? observe = null) => Hidden(tokenIds, AttentionMode.Sparse, new AuxiliaryLosses(), observe);
+    public override Tensor Hidden(Tensor tokenIds, Action<int, Tensor>? observe = null, Tensor? documents = null) =>
+        Hidden(tokenIds, AttentionMode.Sparse, new AuxiliaryLosses(), observe, documents);
 
     /// <summary>Runs the decoder layers.</summary>
     /// <param name="tokenIds">[batch, tokens], int64.</param>
     /// <param name="mode">What attention reads.</param>
     /// <param name="losses">Auxiliary losses are added to it.</param>
     /// <param name="observe">Called with the layer index and the stream after each layer, before that −1 with the embeddings; for tests that look inside.</param>
+    /// <param name="documents">[batch, tokens], int64: attention does not cross from one number to another. Null where each row is one document.</param>
     /// <returns>[batch, tokens, hidden_size] after the final norm, in the compute type.</returns>
-    public Tensor Hidden(Tensor tokenIds, AttentionMode mode, AuxiliaryLosses losses, Action<int, Tensor>? observe = null)
+    public Tensor Hidden(Tensor tokenIds, AttentionMode mode, AuxiliaryLosses losses, Action<int, Tensor>? observe = null, Tensor? documents = null)
     {
+        var mask = DocumentMask.Of(documents, ComputeType);
         var stream = Embed(tokenIds);
         observe?.Invoke(-1, stream);
         for (var layerIndex = 0; layerIndex < Config.NumHiddenLayers; layerIndex++)
         {
-            stream = Layers[layerIndex].Forward(stream, mode, losses);
+            var layer = Layers[layerIndex];
+            stream = Layer(stream, input => layer.Forward(input, mode, RecomputesActivations ? new AuxiliaryLosses() : losses, mask));
             observe?.Invoke(layerIndex, stream);
         }
 

@@ -35,6 +35,9 @@ public sealed class LightningIndexer : NamedModule
         register_module("weights_proj", _weights = new Projection(_headCount, config.HiddenSize, deviation, device));
     }
 
+    /// <summary>Whether it is trained; a frozen one selects and has no loss.</summary>
+    public bool Learns => _wk.Weight.requires_grad;
+
     /// <summary>Called with the products before the rectifier, [batch, query · index_n_heads, key], and the scores, [batch, query, key]; for tests that avoid near ties.</summary>
     internal Action<Tensor, Tensor>? Scored { get; set; }
 
@@ -62,19 +65,20 @@ public sealed class LightningIndexer : NamedModule
     /// <remarks>Ties are common: where no head fires, scores are exactly zero.</remarks>
     /// <param name="scores">[batch, query, key].</param>
     /// <param name="count">index_topk.</param>
+    /// <param name="unread">[batch, query, key], true where a query may not look; null for all later positions.</param>
     /// <returns>[batch, query, key], true where selected.</returns>
-    public static Tensor Selected(Tensor scores, int count)
+    public static Tensor Selected(Tensor scores, int count, Tensor? unread = null)
     {
         ArgumentNullException.ThrowIfNull(scores);
         using var noGradient = no_grad();
-        var future = CausalAttention.Future(scores.shape[^1], scores.device);
-        if (count >= scores.shape[^1]) return future.logical_not().expand(scores.shape);
-        var visible = scores.masked_fill(future, float.NegativeInfinity);
+        unread ??= CausalAttention.Future(scores.shape[^1], scores.device);
+        if (count >= scores.shape[^1]) return unread.logical_not().expand(scores.shape);
+        var visible = scores.masked_fill(unread, float.NegativeInfinity);
         var last = visible.topk(count, -1).values.narrow(-1, count - 1, 1);
         var better = visible.gt(last);
         var tied = visible.eq(last);
         var room = count - better.sum(-1, keepdim: true);
-        return better.logical_or(tied.logical_and(tied.cumsum(-1).le(room))).logical_and(future.logical_not());
+        return better.logical_or(tied.logical_and(tied.cumsum(-1).le(room))).logical_and(unread.logical_not());
     }
 
     /// <summary>Mean over queries of <c>KL(target ‖ softmax(scores))</c>, on the visible positions or on the <paramref name="selected"/> ones, over which the target is normalised anew.</summary>

@@ -71,7 +71,10 @@ public sealed class MultiHeadLatentAttention : NamedModule
     /// <param name="indexerLoss">Mean over batch and queries of the indexer's divergence from attention; null in <see cref="AttentionMode.Dense"/>
     /// and where there is no indexer.</param>
     /// <returns>[batch, tokens, hidden_size].</returns>
-    public Tensor Forward(Tensor input, AttentionMode mode, out Tensor? indexerLoss)
+    public Tensor Forward(Tensor input, AttentionMode mode, out Tensor? indexerLoss) => Forward(input, mode, null, out indexerLoss);
+
+    /// <inheritdoc cref="Forward(Tensor, AttentionMode, out Tensor?)"/>
+    internal Tensor Forward(Tensor input, AttentionMode mode, DocumentMask? documents, out Tensor? indexerLoss)
     {
         ArgumentNullException.ThrowIfNull(input);
         long batch = input.shape[0], tokens = input.shape[1];
@@ -87,22 +90,24 @@ public sealed class MultiHeadLatentAttention : NamedModule
         var key = cat([kv[0], sharedKey], -1).transpose(1, 2);
         var value = kv[1].transpose(1, 2);
 
-        var mask = Select(input, queryLatent, query, key, mode, out indexerLoss);
+        var mask = Select(input, queryLatent, query, key, mode, documents, out indexerLoss);
         var read = CausalAttention.Read(query, key, value, _softmaxScale, mask).transpose(1, 2).reshape(batch, tokens, heads * _config.VHeadDim);
         return _o.forward(read);
     }
 
     /// <summary>Runs the indexer: its loss, and where selection matters, the mask of selected positions.</summary>
     /// <returns>[batch, 1, tokens, tokens], 0 where read and −∞ elsewhere; null for all earlier positions.</returns>
-    private Tensor? Select(Tensor input, Tensor queryLatent, Tensor query, Tensor key, AttentionMode mode, out Tensor? loss)
+    private Tensor? Select(Tensor input, Tensor queryLatent, Tensor query, Tensor key, AttentionMode mode, DocumentMask? documents, out Tensor? loss)
     {
         loss = null;
-        if (mode == AttentionMode.Dense || _indexer is null) return null;
+        var selects = mode == AttentionMode.Sparse && _config.IndexTopk < input.shape[1];
+        var learns = is_grad_enabled() && _indexer?.Learns == true;
+        if (mode == AttentionMode.Dense || _indexer is null || !(selects || learns)) return documents?.Additive;
 
         var scores = _indexer.Scores(input.detach(), queryLatent.detach());
-        var selected = mode == AttentionMode.Sparse && _config.IndexTopk < scores.shape[1] ? LightningIndexer.Selected(scores, _config.IndexTopk!.Value) : null;
-        if (is_grad_enabled()) loss = LightningIndexer.Divergence(scores, AttentionTarget(query, key), selected);
-        if (selected is null) return null;
+        var selected = selects ? LightningIndexer.Selected(scores, _config.IndexTopk!.Value, documents?.Unread) : null;
+        if (learns) loss = LightningIndexer.Divergence(scores, AttentionTarget(query, key), selected);
+        if (selected is null) return documents?.Additive;
 
         return zeros(selected.shape, query.dtype, query.device).masked_fill(selected.logical_not(), float.NegativeInfinity).unsqueeze(1);
     }

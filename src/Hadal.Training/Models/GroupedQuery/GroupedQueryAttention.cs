@@ -34,15 +34,16 @@ public sealed class GroupedQueryAttention : NamedModule
     }
 
     /// <param name="input">[batch, tokens, hidden_size], normalised.</param>
+    /// <param name="mask">[batch, 1, tokens, tokens], 0 where read and −∞ elsewhere; null for all positions up to the query's own.</param>
     /// <returns>[batch, tokens, hidden_size].</returns>
-    public Tensor Forward(Tensor input)
+    public Tensor Forward(Tensor input, Tensor? mask)
     {
         ArgumentNullException.ThrowIfNull(input);
         var group = _config.NumAttentionHeads / _config.KeyValueHeadCount;
         var query = Rotated(_q, _qNorm, input, _config.NumAttentionHeads);
         var key = Rotated(_k, _kNorm, input, _config.KeyValueHeadCount).repeat_interleave(group, 1);
         var value = Heads(_v, input, _config.KeyValueHeadCount).transpose(1, 2).repeat_interleave(group, 1);
-        var read = CausalAttention.Read(query, key, value, 1 / Math.Sqrt(_config.HeadSize), mask: null);
+        var read = CausalAttention.Read(query, key, value, 1 / Math.Sqrt(_config.HeadSize), mask);
         return _o.forward(read.transpose(1, 2).reshape(input.shape[0], input.shape[1], _config.NumAttentionHeads * _config.HeadSize));
     }
 

@@ -37,13 +37,15 @@ public sealed class GroupedQueryModel : CausalModel
     protected override Tensor HeadWeight => _head?.Weight ?? _body.Embedding.weight!;
 
     /// <inheritdoc/>
-    public override Tensor Hidden(Tensor tokenIds, Action<int, Tensor>? observe = null)
+    public override Tensor Hidden(Tensor tokenIds, Action<int, Tensor>? observe = null, Tensor? documents = null)
     {
+        var mask = DocumentMask.Of(documents, ComputeType)?.Additive;
         var stream = _body.Embedding.forward(tokenIds);
         observe?.Invoke(-1, stream);
         for (var layerIndex = 0; layerIndex < Config.NumHiddenLayers; layerIndex++)
         {
-            stream = _body.Layers[layerIndex].Forward(stream);
+            var layer = _body.Layers[layerIndex];
+            stream = Layer(stream, input => layer.Forward(input, mask));
             observe?.Invoke(layerIndex, stream);
         }
 
@@ -64,26 +66,26 @@ public sealed class GroupedQueryModel : CausalModel
         {
             register_module("embed_tokens", Embedding = nn.Embedding(config.VocabSize, config.HiddenSize, device: device));
             using (no_grad()) Embedding.weight!.normal_(0, Deviation);
-            register_module("layers", Layers = nn.ModuleList([.. Enumerable.Range(0, config.NumHiddenLayers).Select(_ => new Layer(config, rotary, computeType, device))]));
+            register_module("layers", Layers = nn.ModuleList([.. Enumerable.Range(0, config.NumHiddenLayers).Select(_ => new DecoderLayer(config, rotary, computeType, device))]));
             register_module("norm", Norm = new RmsNorm(config.HiddenSize, config.RmsNormEps, computeType, device));
         }
 
         public Embedding Embedding { get; }
 
-        public ModuleList<Layer> Layers { get; }
+        public ModuleList<DecoderLayer> Layers { get; }
 
         public RmsNorm Norm { get; }
     }
 
     /// <summary>One pre-norm block: <c>x += attention(norm(x)); x += feed-forward(norm(x))</c>, the stream in float32.</summary>
-    private sealed class Layer : NamedModule
+    private sealed class DecoderLayer : NamedModule
     {
         private readonly RmsNorm _inputNorm;
         private readonly GroupedQueryAttention _attention;
         private readonly RmsNorm _postAttentionNorm;
         private readonly FeedForward _feedForward;
 
-        public Layer(GroupedQueryConfig config, RotaryEmbedding rotary, ScalarType computeType, Device device) : base(nameof(Layer))
+        public DecoderLayer(GroupedQueryConfig config, RotaryEmbedding rotary, ScalarType computeType, Device device) : base(nameof(DecoderLayer))
         {
             // Matrices that write to the stream start smaller, so that its size does not grow with depth (Radford et al. 2019, section 2.3).
             var outputDeviation = Deviation / Math.Sqrt(2.0 * config.NumHiddenLayers);
@@ -93,9 +95,9 @@ public sealed class GroupedQueryModel : CausalModel
             register_module("mlp", _feedForward = new FeedForward(config.HiddenSize, config.IntermediateSize, Deviation, outputDeviation, device, config.MlpBias));
         }
 
-        public Tensor Forward(Tensor stream)
+        public Tensor Forward(Tensor stream, Tensor? mask)
         {
-            stream = stream + _attention.Forward(_inputNorm.forward(stream));
+            stream = stream + _attention.Forward(_inputNorm.forward(stream), mask);
             return stream + _feedForward.forward(_postAttentionNorm.forward(stream));
         }
     }

@@ -1,0 +1,76 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Hadal.Checkpoints.Config;
+using Hadal.Checkpoints.Weights;
+using Hadal.Training.Models;
+
+namespace Hadal.Training.Adapters;
+
+/// <summary>Finds the projections that <c>target_modules</c> means, by the rules of huggingface/peft.</summary>
+internal static class LoraTargets
+{
+    /// <summary>The word for every projection but the head.</summary>
+    public const string All = "all-linear";
+
+    /// <summary>What names of grouped-query attention mean where attention has latents: the matrices that make queries, and the one that makes the latent of keys and values.</summary>
+    private static readonly Dictionary<string, string> LatentNames = new(StringComparer.Ordinal)
+    {
+        ["q_proj"] = "q_b_proj", ["k_proj"] = "kv_a_proj_with_mqa", ["v_proj"] = "kv_a_proj_with_mqa",
+    };
+
+    /// <summary>The projections, in the order of the model.</summary>
+    /// <exception cref="TrainingException">A name or the pattern means none.</exception>
+    public static IReadOnlyList<(string Name, Projection Projection)> Find(CausalModel model, JsonElement? targets)
+    {
+        var all = model.Projections.Where(named => CanBeAdapted(named.Name, model.Config)).ToList();
+        if (targets is null || targets.Value.ValueEqualsAll()) return [.. all.Where(named => !named.Name.EndsWith(".kv_b_proj", StringComparison.Ordinal))];
+        if (targets.Value.ValueKind == JsonValueKind.String) return Matches(all, targets.Value.GetString()!);
+
+        var chosen = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var name in targets.Value.EnumerateArray().Select(name => name.GetString()!))
+        {
+            var found = Ending(all, name);
+            if (found.Count == 0 && model.Config is DeepSeekConfig && LatentNames.TryGetValue(name, out var other)) found = Ending(all, other);
+            if (found.Count == 0) throw new TrainingException($"lora.target_modules: '{name}' is no projection of this {model.Config.ModelType} model; it has {string.Join(", ", Names(all))}");
+            chosen.UnionWith(found);
+        }
+
+        return [.. all.Where(named => chosen.Contains(named.Name))];
+    }
+
+    /// <summary>What stands in <c>adapter_config.json</c>: short names where they mean exactly these projections, otherwise their paths.</summary>
+    public static IReadOnlyList<string> Describe(IReadOnlyList<(string Name, Projection Projection)> targets, ModelConfig config)
+    {
+        var names = Names(targets);
+        var meant = WeightManifest.For(config).Count(spec => spec.Name.EndsWith(".weight", StringComparison.Ordinal) && names.Contains(Last(spec.Name[..^".weight".Length])));
+        return meant == targets.Count ? names : [.. targets.Select(target => target.Name)];
+    }
+
+    /// <summary>Indexers learn from a loss of their own, and prediction layers are not read when a model answers.</summary>
+    private static bool CanBeAdapted(string name, ModelConfig config) =>
+        !name.Contains(".indexer.", StringComparison.Ordinal)
+        && !Enumerable.Range(config.NumHiddenLayers, (config as DeepSeekConfig)?.NumNextnPredictLayers ?? 0).Any(layer => name.StartsWith($"model.layers.{layer}.", StringComparison.Ordinal));
+
+    private static List<(string Name, Projection Projection)> Matches(List<(string Name, Projection Projection)> all, string pattern)
+    {
+        try
+        {
+            var regex = new Regex($"^(?:{pattern})$", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
+            var found = all.Where(named => regex.IsMatch(named.Name)).ToList();
+            return found.Count > 0 ? found : throw new TrainingException($"lora.target_modules: '{pattern}' matches no path; paths are like {all[0].Name}, names are {string.Join(", ", Names(all))}");
+        }
+        catch (Exception fault) when (fault is ArgumentException or NotSupportedException)
+        {
+            throw new TrainingException($"lora.target_modules: '{pattern}' is no pattern: {fault.Message}", fault);
+        }
+    }
+
+    private static List<string> Ending(List<(string Name, Projection Projection)> all, string name) =>
+        [.. all.Select(named => named.Name).Where(path => path == name || path.EndsWith("." + name, StringComparison.Ordinal))];
+
+    private static List<string> Names(IEnumerable<(string Name, Projection Projection)> projections) => [.. projections.Select(named => Last(named.Name)).Distinct()];
+
+    private static string Last(string path) => path[(path.LastIndexOf('.') + 1)..];
+
+    private static bool ValueEqualsAll(this JsonElement value) => value.ValueKind == JsonValueKind.String && value.ValueEquals(All);
+}

@@ -1,0 +1,116 @@
+using System.Text;
+using System.Text.Json;
+using Hadal.Checkpoints;
+using Hadal.Checkpoints.Adapters;
+using Hadal.Checkpoints.Weights;
+using Hadal.Training.Models;
+using Hadal.Training.Optimizers;
+using Hadal.Training.Torch;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Hadal.Training.Adapters;
+
+/// <summary>A low-rank adapter on a model that is being trained, and its files as huggingface/peft has them.</summary>
+/// <remarks>Not thread-safe. The model's own weights are frozen while it is attached.</remarks>
+public sealed class LowRankAdapter : IDisposable
+{
+    private const string ConfigFile = "adapter_config.json", WeightsFile = "adapter_model.safetensors", Prefix = "base_model.model.";
+
+    private readonly IReadOnlyList<(string Name, Projection Projection)> _targets;
+    private readonly List<LowRankUpdate> _updates = [];
+    private readonly List<(string Name, Parameter Parameter)> _tensors = [];
+
+    private LowRankAdapter(CausalModel model, LoraOptions options, string baseModel)
+    {
+        _targets = LoraTargets.Find(model, options.TargetModules);
+        foreach (var parameter in model.parameters()) parameter.requires_grad = false;
+        foreach (var (name, projection) in _targets)
+        {
+            var update = projection.Update = new LowRankUpdate(projection, options.R, options.Scale, options.LoraDropout, options.UseDora);
+            _updates.Add(update);
+            _tensors.Add((name + ".lora_A.weight", update.A));
+            _tensors.Add((name + ".lora_B.weight", update.B));
+            if (update.Magnitude is { } magnitude) _tensors.Add((name + ".lora_magnitude_vector", magnitude));
+        }
+
+        AddBiases(model, options.Bias);
+        foreach (var (_, parameter) in _tensors) parameter.requires_grad = true;
+        Config = new AdapterConfig
+        {
+            TaskType = "CAUSAL_LM", BaseModelNameOrPath = baseModel, R = options.R, LoraAlpha = options.LoraAlpha, LoraDropout = options.LoraDropout, Bias = options.Bias,
+            UseRslora = options.UseRslora, UseDora = options.UseDora, TargetModules = JsonSerializer.SerializeToElement(LoraTargets.Describe(_targets, model.Config)),
+            OtherKeys = new Dictionary<string, JsonElement> { ["inference_mode"] = JsonElement.Parse("true"), ["init_lora_weights"] = JsonElement.Parse("true") },
+        };
+        Parameters = [.. _tensors.Select(tensor => new TrainedParameter(tensor.Name, tensor.Parameter, tensor.Parameter.dim() > 1))];
+    }
+
+    /// <summary>What its config file says.</summary>
+    public AdapterConfig Config { get; }
+
+    /// <summary>What is trained.</summary>
+    public IReadOnlyList<TrainedParameter> Parameters { get; }
+
+    /// <summary>Numbers in it.</summary>
+    public long ParameterCount => _tensors.Sum(tensor => tensor.Parameter.NumberOfElements);
+
+    /// <summary>Freezes a model and puts a fresh adapter on it, which changes nothing yet.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="options">The adapter.</param>
+    /// <param name="baseModel">What the config calls the model.</param>
+    /// <exception cref="TrainingException">It adapts what the model does not have.</exception>
+    public static LowRankAdapter Attach(CausalModel model, LoraOptions options, string baseModel)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(options);
+        return new LowRankAdapter(model, options, baseModel);
+    }
+
+    /// <summary>Turns dropout on or off.</summary>
+    public void Train(bool isTraining)
+    {
+        foreach (var update in _updates) update.IsTraining = isTraining;
+    }
+
+
+    /// <summary>Writes <c>adapter_config.json</c> and <c>adapter_model.safetensors</c> (float32) into a folder.</summary>
+    /// <exception cref="IOException">They cannot be written.</exception>
+    public void Save(string directory)
+    {
+        Directory.CreateDirectory(directory);
+        SafetensorsWriter.Write(Path.Combine(directory, WeightsFile), _tensors.Select(tensor => TensorBytes.Describe(Prefix + tensor.Name, tensor.Parameter, DType.F32)));
+        AtomicFile.Write(Path.Combine(directory, ConfigFile), stream => stream.Write(Encoding.UTF8.GetBytes(Config.ToJson())));
+    }
+
+    /// <summary>Reads what <see cref="Save"/> wrote for an adapter of the same form.</summary>
+    /// <exception cref="TrainingException">It is of another form.</exception>
+    /// <exception cref="CheckpointException">The file cannot be read.</exception>
+    public void Load(string directory)
+    {
+        if (File.ReadAllText(Path.Combine(directory, ConfigFile)) != Config.ToJson())
+            throw new TrainingException($"{directory}: its {ConfigFile} is not the adapter of this run; resume with the config it was made with, or use another output");
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        var stored = TensorBytes.ReadAll(Path.Combine(directory, WeightsFile));
+        foreach (var (name, parameter) in _tensors) parameter.copy_(stored[Prefix + name]);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var (_, projection) in _targets) projection.Update = null;
+        foreach (var update in _updates) update.Dispose();
+    }
+
+    private void AddBiases(CausalModel model, string which)
+    {
+        if (which == "none") return;
+        var adapted = _targets.Select(target => target.Name).ToHashSet(StringComparer.Ordinal);
+        foreach (var (name, projection) in model.Projections)
+        {
+            if (projection.Bias is null) continue;
+            if (adapted.Contains(name)) _tensors.Add((name + ".bias", projection.Bias));
+            else if (which == "all") throw new TrainingException($"lora.bias: all: {name} has a bias and is not adapted, and no adapter file says that; name it in target_modules, or use lora_only");
+        }
+    }
+}

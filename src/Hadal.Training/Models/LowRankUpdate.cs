@@ -1,0 +1,89 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Hadal.Training.Models;
+
+/// <summary>What a low-rank adapter does to one projection: <c>y = f ⊙ (W x + s · B (A x̃)) + b</c>, x̃ being x after dropout.</summary>
+/// <remarks>f is 1, or with DoRA the trained magnitudes over the lengths of the rows of <c>W + s B A</c>, which count as constants in the gradient. Where dropout is
+/// on, DoRA's factor acts on W x̃ and leaves W x itself as it was: huggingface/peft <c>tuners/lora/layer.py</c>, <c>dora.py</c>. Hu et al. 2021, arXiv:2106.09685;
+/// Liu et al. 2024, arXiv:2402.09353.</remarks>
+public sealed class LowRankUpdate : IDisposable
+{
+    /// <summary>Creates an update that changes nothing yet: A uniform within ±1/√in, B zero, magnitudes the lengths of the rows of W.</summary>
+    /// <param name="projection">The projection it is for.</param>
+    /// <param name="rank">r.</param>
+    /// <param name="scale">s.</param>
+    /// <param name="dropout">Share of inputs that are left out while training.</param>
+    /// <param name="hasMagnitude">Whether row lengths are trained (DoRA).</param>
+    public LowRankUpdate(Projection projection, int rank, double scale, double dropout, bool hasMagnitude)
+    {
+        ArgumentNullException.ThrowIfNull(projection);
+        using var noGradient = no_grad();
+        long outputs = projection.Weight.shape[0], inputs = projection.Weight.shape[1];
+        var device = projection.Weight.device;
+        A = nn.Parameter(rand([rank, inputs], device: device).sub_(0.5).mul_(2 / Math.Sqrt(inputs)));
+        B = nn.Parameter(zeros([outputs, rank], device: device));
+        if (hasMagnitude) Magnitude = nn.Parameter(projection.Weight.norm(1));
+        (Scale, Dropout) = (scale, dropout);
+    }
+
+    /// <summary>[r, in], float32.</summary>
+    public Parameter A { get; }
+
+    /// <summary>[out, r], float32.</summary>
+    public Parameter B { get; }
+
+    /// <summary>[out], float32; null without DoRA.</summary>
+    public Parameter? Magnitude { get; }
+
+    /// <summary>s.</summary>
+    public double Scale { get; }
+
+    /// <summary>Share of inputs that are left out while training.</summary>
+    public double Dropout { get; }
+
+    /// <summary>Whether dropout is on.</summary>
+    public bool IsTraining { get; set; }
+
+    /// <summary>The adapted projection.</summary>
+    /// <param name="projection">The projection.</param>
+    /// <param name="input">[…, in].</param>
+    /// <returns>[…, out] in the dtype of <paramref name="input"/>.</returns>
+    public Tensor Apply(Projection projection, Tensor input)
+    {
+        ArgumentNullException.ThrowIfNull(projection);
+        ArgumentNullException.ThrowIfNull(input);
+        var type = input.dtype;
+        var weight = projection.Weight.to(type);
+        var isDropping = IsTraining && Dropout > 0;
+        var dropped = isDropping ? nn.functional.dropout(input, Dropout, training: true) : input;
+        var plain = nn.functional.linear(input, weight);
+        var update = nn.functional.linear(nn.functional.linear(dropped, A.to(type)), B.to(type)) * Scale;
+        Tensor output;
+        if (Magnitude is null)
+        {
+            output = plain + update;
+        }
+        else
+        {
+            var factor = (Magnitude / RowLengths(projection)).to(type);
+            output = isDropping ? plain + (nn.functional.linear(dropped, weight) * (factor - 1)) + (update * factor) : (plain + update) * factor;
+        }
+
+        return projection.Bias is { } bias ? output + bias.to(type) : output;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        A.Dispose();
+        B.Dispose();
+        Magnitude?.Dispose();
+    }
+
+    private Tensor RowLengths(Projection projection)
+    {
+        using var noGradient = no_grad();
+        return (projection.Weight + (matmul(B, A) * Scale)).norm(1);
+    }
+}

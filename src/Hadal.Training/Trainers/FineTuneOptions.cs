@@ -1,0 +1,139 @@
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+using Hadal.Training.Adapters;
+using Hadal.Training.Data.Records;
+using Hadal.Training.Trainers.Tasks;
+
+namespace Hadal.Training.Trainers;
+
+/// <summary>Everything an adaptation is made from: <c>sft</c>, <c>lora</c> and <c>dpo</c> read the same keys. In JSON the keys are these names in snake_case;
+/// unknown keys are refused.</summary>
+public sealed record FineTuneOptions : RunOptions
+{
+    /// <summary>Creates the defaults: those of TRL's <c>SFTConfig</c>, where it has them.</summary>
+    public FineTuneOptions()
+    {
+        (SequenceLength, LearningRate, WarmupSteps, WeightDecay, Beta2) = (1024, 2e-5, 10, 0, 0.999);
+        (EvaluateEverySteps, CheckpointEverySteps) = (100, 100);
+    }
+
+    /// <summary>The checkpoint directory to start from. Relative to the config file.</summary>
+    public required string Model { get; init; }
+
+    /// <summary>Which of <see cref="FineTunePresets"/> gives the keys that are left out; null for none.</summary>
+    public string? Preset { get; init; }
+
+    /// <summary>What is learnt: <c>language</c>, or <c>preference</c> (pairs, by <c>dpo</c>).</summary>
+    public string Task { get; init; } = "language";
+
+    /// <summary>File with the chat template to write conversations with, which is stored with the result; null for the model's own.</summary>
+    public string? ChatTemplate { get; init; }
+
+    /// <summary>Records to learn from.</summary>
+    public required IReadOnlyList<RecordSource> Train { get; init; }
+
+    /// <summary>Records to measure on.</summary>
+    public IReadOnlyList<RecordSource> Validation { get; init; } = [];
+
+    /// <summary>Share of the training records that is measured on and never learnt.</summary>
+    public double HeldOut { get; init; }
+
+    /// <summary>What to do about records that cannot be learnt from: <c>refuse</c> to begin, or <c>skip</c> them. Either way all are listed in <c>data/bad-records.txt</c>.</summary>
+    public string BadRecords { get; init; } = "refuse";
+
+    /// <summary>How often each record is learnt.</summary>
+    public int Epochs { get; init; } = 3;
+
+    /// <summary>Optimiser steps; 0: as many as the epochs take.</summary>
+    public long Steps { get; init; }
+
+    /// <summary>Whether short examples share a row of <c>sequence_length</c> tokens. None sees its neighbours.</summary>
+    public bool Packing { get; init; } = true;
+
+    /// <summary>Whether activations are computed again in the backward pass instead of being kept: a third slower, and several times smaller.</summary>
+    public bool RecomputeActivations { get; init; }
+
+    /// <summary>Measurements in a row without a better one after which the run ends; 0 for never. The best weights are kept in any case.</summary>
+    public int Patience { get; init; }
+
+    /// <summary>The adapter to train; null: all weights are trained.</summary>
+    public LoraOptions? Lora { get; init; }
+
+    /// <summary>How preferences are learnt, by <c>dpo</c>.</summary>
+    public PreferenceOptions Preference { get; init; } = new();
+
+    /// <summary>Full path of <see cref="Model"/>.</summary>
+    [JsonIgnore]
+    public string ModelDirectory => Path.GetFullPath(Model, Folder);
+
+    /// <summary>Reads a config file and changes single keys.</summary>
+    /// <param name="path">JSON file; comments are allowed.</param>
+    /// <param name="changes"><c>key=value</c>, the key with dots for inner objects (<c>lora.r=8</c>), the value JSON or plain text.</param>
+    /// <param name="stage"><c>sft</c>, <c>lora</c> or <c>dpo</c>.</param>
+    /// <exception cref="TrainingException">The file cannot be read, a key is unknown, or a value is out of its range.</exception>
+    public static FineTuneOptions Read(string path, IEnumerable<string> changes, string stage) =>
+        OptionsFile.Read<FineTuneOptions>(path, changes, root => FineTunePresets.Complete(root, stage));
+
+    private protected override void Check(Action<bool, string> expect)
+    {
+        base.Check(expect);
+        expect(Task is "language" or "preference", $"task: expected language or preference, got '{Task}'");
+        expect(Train.Count > 0, "train: expected at least one source");
+        expect(HeldOut is >= 0 and < 1, $"held_out: expected 0 to below 1, got {HeldOut}");
+        expect(BadRecords is "refuse" or "skip", $"bad_records: expected refuse or skip, got '{BadRecords}'");
+        expect(Epochs is > 0 and <= 100_000, $"epochs: expected 1 to 100000, got {Epochs}");
+        expect(Steps is >= 0 and <= MaxSteps, $"steps: expected 0 to {MaxSteps}, got {Steps}");
+        expect(Patience >= 0, $"patience: expected 0 or more, got {Patience}");
+        expect(WeightDecay >= 0, $"weight_decay: expected 0 or more, got {WeightDecay}");
+        expect((long)BatchSequences * SequenceLength <= MaxTokensAtOnce,
+            $"batch_sequences: expected at most {MaxTokensAtOnce} tokens at once, got {BatchSequences} sequences of {SequenceLength}; accumulation_steps makes larger steps");
+        Lora?.Check(expect);
+        Preference.Check(expect);
+    }
+}
+
+/// <summary>Sets of keys that belong together.</summary>
+/// <remarks><c>classic</c> is the recipe most articles give: rank 16, alpha 32, dropout 0.05 on queries and values, learning rate 1e-5. <c>hadal</c> adapts all
+/// linear layers, at about ten times the learning rate of full fine-tuning: Schulman et al. 2025, "LoRA Without Regret".</remarks>
+public static class FineTunePresets
+{
+    private static readonly Dictionary<string, string> Presets = new(StringComparer.Ordinal)
+    {
+        ["classic"] =
+            """
+            {
+              "learning_rate": 1e-5, "batch_sequences": 16, "epochs": 3, "packing": false, "weight_decay": 0,
+              "lora": { "r": 16, "lora_alpha": 32, "lora_dropout": 0.05, "bias": "none", "target_modules": ["q_proj", "v_proj"] }
+            }
+            """,
+        ["hadal"] = """{ "learning_rate": 2e-4, "batch_sequences": 16, "lora": { "r": 16, "lora_alpha": 32, "lora_dropout": 0, "bias": "none", "target_modules": "all-linear" } }""",
+    };
+
+    /// <summary>Names of all presets.</summary>
+    public static IEnumerable<string> Names => Presets.Keys;
+
+    /// <summary>Adds to a config what its preset and the command it is for stand for; keys it has stay.</summary>
+    /// <returns>Faults.</returns>
+    internal static IEnumerable<string> Complete(JsonObject root, string stage)
+    {
+        if (root["preset"] is JsonValue value && value.TryGetValue<string>(out var name))
+        {
+            if (!Presets.TryGetValue(name, out var preset)) return [$"preset: expected {string.Join(" or ", Presets.Keys)}, got '{name}'"];
+            AddMissing(root, (JsonObject)JsonNode.Parse(preset)!);
+        }
+
+        if (stage == "sft" && root["lora"] is not null) return ["lora: trains an adapter; use hadal-train lora"];
+        if (stage == "lora") AddMissing(root, new JsonObject { ["learning_rate"] = 2e-4, ["lora"] = new JsonObject() });
+        if (stage == "dpo") AddMissing(root, new JsonObject { ["learning_rate"] = root["lora"] is null ? 1e-6 : 1e-5, ["packing"] = false, ["task"] = "preference" });
+        return (root["task"]?.ToString() == "preference") == (stage == "dpo") ? [] : ["task: preference is learnt by hadal-train dpo, and dpo learns nothing else"];
+    }
+
+    private static void AddMissing(JsonObject root, JsonObject defaults)
+    {
+        foreach (var (key, value) in defaults)
+        {
+            if (root[key] is JsonObject inner && value is JsonObject innerDefaults) AddMissing(inner, innerDefaults);
+            else if (!root.ContainsKey(key)) root[key] = value?.DeepClone();
+        }
+    }
+}

@@ -1,0 +1,179 @@
+using System.Text;
+using Hadal.Checkpoints;
+using Hadal.Training.Torch;
+using static TorchSharp.torch;
+
+namespace Hadal.Training.Trainers;
+
+/// <summary>The folder of a run and how far it is: who may write there, where it goes on, what is logged, and when it is saved. The loop itself is the trainer's.</summary>
+internal sealed class TrainingRun : IDisposable
+{
+    /// <summary>A step whose loss or gradient is no finite number is left out; after this many in a row there is nothing left to hope for.</summary>
+    private const int MaxSkippedInARow = 5;
+
+    /// <summary>Codes of a file that another process has opened: EWOULDBLOCK, and a sharing violation.</summary>
+    private const int LockedLinux = 11, LockedMac = 35, LockedWindows = unchecked((int)0x80070020);
+
+    private readonly RunOptions _options;
+    private readonly IProgress<StepMetrics>? _progress;
+    private readonly CancellationToken _cancellation;
+    private readonly string _checkpoints;
+    private readonly FileStream _claim;
+    private readonly string? _latest;
+    private TrainingState _state = new(0, "");
+    private MetricsLog? _log;
+    private LogWindow _window = new();
+    private long _totalSteps;
+    private int _patience;
+    private int _skippedInARow;
+
+    private TrainingRun(RunOptions options, bool resume, IProgress<StepMetrics>? progress, CancellationToken cancellation)
+    {
+        _options = options;
+        _progress = progress;
+        _cancellation = cancellation;
+        _checkpoints = Path.Combine(options.OutputDirectory, "checkpoints");
+        _claim = Claim(_checkpoints);
+        TrainingCheckpoint.RemoveLeftovers(_checkpoints);
+        _latest = TrainingCheckpoint.Latest(_checkpoints);
+        if (_latest is null || resume) return;
+        _claim.Dispose();
+        throw new TrainingException($"{_checkpoints}: has checkpoints of an earlier run; use --resume to go on, or another output");
+    }
+
+    /// <summary>Steps done.</summary>
+    public long Step => _state.Step;
+
+    /// <summary>Whether there is no step left, or the validation has not improved for as long as the run waits.</summary>
+    public bool IsDone => Step >= _totalSteps || (_patience > 0 && _state.ScoresSinceBest >= _patience);
+
+    /// <summary>Whether the step just done is to be measured on held-out data, and taught something that could have changed it.</summary>
+    public bool Evaluates => !_window.IsEmpty && (Step == _totalSteps || (_options.EvaluateEverySteps > 0 && Step % _options.EvaluateEverySteps == 0));
+
+    /// <summary>Starts libtorch, takes the output folder and finds what is there.</summary>
+    /// <exception cref="TrainingException">The folder cannot be written, is another run's, or has checkpoints that shall not be resumed from.</exception>
+    public static TrainingRun Open(RunOptions options, bool resume, IProgress<StepMetrics>? progress, CancellationToken cancellation)
+    {
+        TorchRuntime.Initialize();
+        set_num_threads(options.ThreadCount > 0 ? options.ThreadCount : Environment.ProcessorCount);
+        return new TrainingRun(options, resume, progress, cancellation);
+    }
+
+    /// <summary>Reads the newest checkpoint, where there is one.</summary>
+    /// <param name="weights">What is trained; it is set to what the checkpoint holds.</param>
+    /// <param name="dataFingerprint">Hash of the data, which must be that of the checkpoint.</param>
+    /// <param name="totalSteps">Steps of the whole run.</param>
+    /// <param name="patience">Validation scores in a row that may fall short of the best before the run stops; 0 for any number.</param>
+    /// <exception cref="TrainingException">The checkpoint is of another run, or damaged.</exception>
+    public void Restore(TrainedWeights weights, string dataFingerprint, long totalSteps, int patience = 0)
+    {
+        (_totalSteps, _patience) = (totalSteps, patience);
+        _state = new TrainingState(0, dataFingerprint);
+        if (_latest is not null)
+        {
+            _state = TrainingCheckpoint.Load(_latest, weights);
+            if (_state.DataFingerprint != dataFingerprint) throw new TrainingException($"{_latest}: was trained on other data or another tokenizer, or from another model; use another output");
+            if (Step > totalSteps) throw new TrainingException($"{_latest}: has done {Step} steps, more than the {totalSteps} of this run; ask for more steps, or use another output");
+        }
+
+        _log = MetricsLog.Open(Path.Combine(_options.OutputDirectory, "metrics.jsonl"), Step);
+        _window = new LogWindow();
+    }
+
+    /// <summary>Counts a step.</summary>
+    /// <exception cref="TrainingException">It is one too many without a finite loss.</exception>
+    public void Add(StepResult result)
+    {
+        _state = _state with { Step = Step + 1, Tokens = _state.Tokens + result.Tokens };
+        _window.Add(result);
+        _skippedInARow = result.IsFinite ? 0 : _skippedInARow + 1;
+        if (_skippedInARow < MaxSkippedInARow) return;
+        throw new TrainingException($"step {Step}: {_skippedInARow} steps in a row without a finite loss (now {result.Loss}, gradient length {result.GradientNorm}); the last checkpoint is "
+            + $"{TrainingCheckpoint.Latest(_checkpoints) ?? "none"}: lower learning_rate (now {result.LearningRate}) and use --resume");
+    }
+
+    /// <summary>Writes the line of the log that is due, and shows where the run is.</summary>
+    /// <param name="measure">Adds what the step was measured to; null where it was not.</param>
+    public void Log(Func<StepMetrics, StepMetrics>? measure)
+    {
+        if (_window.IsEmpty) return;
+        var metrics = _window.Metrics(Step, _state.Tokens) with { TotalSteps = _totalSteps };
+        if (measure is not null) metrics = measure(metrics);
+        if (measure is not null || Step % _options.LogEverySteps == 0)
+        {
+            _log!.Add(metrics);
+            _window = new LogWindow();
+        }
+
+        if (measure is not null) AtomicFile.Write(Path.Combine(_options.OutputDirectory, "loss.svg"), stream => stream.Write(Encoding.UTF8.GetBytes(LossPicture.Draw(_log!.Lines))));
+        _progress?.Report(metrics);
+    }
+
+    /// <summary>Whether a validation has chosen weights.</summary>
+    public bool HasBest => _state.BestStep is not null;
+
+    /// <summary>Holds a score of the validation against the best so far.</summary>
+    /// <param name="score">Higher is better.</param>
+    /// <returns>Whether it is the best.</returns>
+    public bool IsBest(double score)
+    {
+        var isBest = double.IsFinite(score) && (_state.BestScore is not { } best || score > best);
+        _state = isBest
+            ? _state with { BestStep = Step, BestScore = score, ScoresSinceBest = 0 }
+            : _state with { ScoresSinceBest = _state.ScoresSinceBest + 1 };
+        return isBest;
+    }
+
+    /// <summary>Saves where a checkpoint is due or somebody asked to stop.</summary>
+    /// <exception cref="OperationCanceledException">Somebody did; a checkpoint of this step was written.</exception>
+    public void Save(TrainedWeights weights)
+    {
+        if (IsDone || _cancellation.IsCancellationRequested || (_options.CheckpointEverySteps > 0 && Step % _options.CheckpointEverySteps == 0))
+            TrainingCheckpoint.Save(_checkpoints, weights, _state, _options.KeepCheckpoints);
+        if (_cancellation.IsCancellationRequested) throw new OperationCanceledException("interrupted; a checkpoint was written, --resume goes on from it", _cancellation);
+    }
+
+    /// <summary>Writes what the run is for beside its place and swaps it in.</summary>
+    /// <param name="name">Its folder in the output: <c>model</c> or <c>adapter</c>.</param>
+    /// <param name="write">Writes its files into the folder it is given.</param>
+    /// <returns>Full path of it.</returns>
+    public string Publish(string name, Action<string> write)
+    {
+        var final = Path.Combine(_options.OutputDirectory, name);
+        var temporary = final + ".tmp";
+        try
+        {
+            if (Directory.Exists(temporary)) Directory.Delete(temporary, recursive: true);
+            Directory.CreateDirectory(temporary);
+            write(temporary);
+            if (Directory.Exists(final)) Directory.Delete(final, recursive: true);
+            Directory.Move(temporary, final);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw new TrainingException($"{final}: cannot be written: {fault.Message}; the checkpoints are complete, make room and use --resume", fault);
+        }
+
+        return final;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _claim.Dispose();
+
+    /// <summary>Creates the run's folders and keeps other processes out of them until it is disposed of or the process ends, however it ends.</summary>
+    private static FileStream Claim(string checkpoints)
+    {
+        var path = Path.Combine(checkpoints, ".lock");
+        try
+        {
+            Directory.CreateDirectory(checkpoints);
+            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw new TrainingException(fault.HResult is LockedLinux or LockedMac or LockedWindows
+                ? $"{path}: another hadal-train is at work there ({fault.Message}); wait for it, or use another output"
+                : $"output: {checkpoints}: cannot be written: {fault.Message}; use another output", fault);
+        }
+    }
+}

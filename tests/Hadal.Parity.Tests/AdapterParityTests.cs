@@ -1,0 +1,91 @@
+using Hadal.Checkpoints;
+using Hadal.Checkpoints.Adapters;
+using Hadal.Checkpoints.Config;
+using Hadal.Checkpoints.Weights;
+using Hadal.Inference.Models;
+using Hadal.Training.Adapters;
+using Hadal.Training.Models;
+using Hadal.Training.Models.DeepSeek;
+using Hadal.Training.Models.GroupedQuery;
+using static TorchSharp.torch;
+
+namespace Hadal.Parity.Tests;
+
+/// <summary>An adapter that training writes is served as it was trained.</summary>
+public sealed class AdapterParityTests
+{
+    /// <summary>As for whole models, with the adapter's sums on top.</summary>
+    private const double Bound = 5e-5;
+
+    public static TheoryData<string, bool, bool, string> Cases => new()
+    {
+        { "llama", false, false, "none" }, { "qwen2", true, false, "lora_only" }, { "qwen2", false, true, "lora_only" }, { "qwen3", true, true, "none" },
+        { "deepseek_v2", false, false, "none" }, { "deepseek_v3", false, true, "none" }, { "hadal", true, false, "none" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void The_engine_computes_the_adapter_that_training_writes(string family, bool useRslora, bool useDora, string bias)
+    {
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        random.manual_seed(21);
+        using CausalModel model = Config(family) is DeepSeekConfig deepSeek ? new DeepSeekModel(deepSeek) : new GroupedQueryModel((GroupedQueryConfig)Config(family));
+        foreach (var parameter in model.parameters()) parameter.add_(randn_like(parameter).mul_(0.15));
+        var directory = Directory.CreateTempSubdirectory("hadal-adapter-");
+        try
+        {
+            var (basePath, adapterPath) = (Path.Combine(directory.FullName, "base"), Path.Combine(directory.FullName, "adapter"));
+            ModelFiles.Save(model, basePath, DType.F32);
+            var tokenIds = Enumerable.Range(0, 30).Select(index => index * 7 % 37).ToArray();
+            var plain = Logits(model, tokenIds);
+            using var adapter = LowRankAdapter.Attach(model, new LoraOptions { R = 3, LoraAlpha = 4, UseRslora = useRslora, UseDora = useDora, Bias = bias }, basePath);
+            foreach (var parameter in adapter.Parameters) parameter.Parameter.add_(randn_like(parameter.Parameter).mul_(0.1));
+            adapter.Save(adapterPath);
+            var expected = Logits(model, tokenIds);
+
+            using var checkpoint = Checkpoint.Open(basePath);
+            using var opened = LoraAdapter.Open(adapterPath, checkpoint.Config);
+            Assert.Equal(adapter.ParameterCount, opened.ParameterCount);
+            var actual = Served(checkpoint, opened, tokenIds);
+            var largest = expected.Max(Math.Abs);
+            Assert.True(Difference(plain, expected) > 0.05 * largest, "the adapter should change something");
+            Assert.True(Difference(expected, actual) < Bound * largest, $"{Difference(expected, actual) / largest:g3} of {largest}");
+        }
+        finally
+        {
+            directory.Delete(recursive: true);
+        }
+    }
+
+    private static float[] Logits(CausalModel model, int[] tokenIds) =>
+        model.Logits(model.Hidden(tensor(tokenIds.Select(id => (long)id).ToArray()).unsqueeze(0))).contiguous().data<float>().ToArray();
+
+    private static float[] Served(Checkpoint checkpoint, LoraAdapter adapter, int[] tokenIds)
+    {
+        using var model = DecoderModel.Open(checkpoint, new EngineOptions { ThreadCount = 2, MaxContext = tokenIds.Length + 1, MaxBatchTokens = tokenIds.Length });
+        using var ready = model.AddAdapter(adapter);
+        using var cache = model.CreateCache();
+        var batch = new ScheduledBatch(model.Config.VocabSize);
+        batch.Add(cache, tokenIds, tokenIds.Length, ready);
+        model.Forward(batch);
+        return batch.Logits.ToArray();
+    }
+
+    private static float Difference(float[] expected, float[] actual) => expected.Zip(actual).Max(pair => Math.Abs(pair.First - pair.Second));
+
+    private static ModelConfig Config(string family) => family switch
+    {
+        "hadal" => DrawnCase.Long.Config,
+        "deepseek_v2" or "deepseek_v3" => DrawnCase.Long.Config with
+        {
+            ModelType = family, IndexNHeads = null, IndexHeadDim = null, IndexTopk = null, NumNextnPredictLayers = 0, QLoraRank = family == "deepseek_v2" ? null : 12,
+            TopkMethod = family == "deepseek_v2" ? "greedy" : "noaux_tc", ScoringFunc = family == "deepseek_v2" ? "softmax" : "sigmoid",
+        },
+        _ => new GroupedQueryConfig
+        {
+            ModelType = family, VocabSize = 37, HiddenSize = 27, IntermediateSize = 32, NumHiddenLayers = 2, NumAttentionHeads = 4, NumKeyValueHeads = 2, HeadDim = 6, RmsNormEps = 1e-6,
+            MaxPositionEmbeddings = 64,
+        },
+    };
+}

@@ -1,0 +1,103 @@
+using System.Text.Json;
+using Hadal.Training.Adapters;
+using Hadal.Training.Models;
+using Hadal.Training.Models.DeepSeek;
+using Hadal.Training.Models.GroupedQuery;
+using Hadal.Training.Tests.Models;
+using Hadal.Training.Tests.Trainers;
+using static TorchSharp.torch;
+
+namespace Hadal.Training.Tests.Adapters;
+
+/// <summary>The arithmetic of adapters, which projections they are put on, and what their files say.</summary>
+public sealed class LowRankAdapterTests
+{
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    public void The_example_gives_its_outputs_plain_with_root_scale_and_with_trained_lengths(bool hasRootScale, bool hasMagnitude)
+    {
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        var example = ModelFixture.Open("lora.json");
+        using var projection = new Projection(3, 4, 1, CPU);
+        projection.Weight.copy_(example.Numbers("weight"));
+        var dora = example.GetProperty("dora");
+        using var update = projection.Update = new LowRankUpdate(projection, 2, example.GetProperty(hasRootScale ? "rslora_scale" : "scale").GetDouble(), 0, hasMagnitude);
+        Assert.True(update.A.abs().max().item<float>() <= example.GetProperty("kaiming_uniform_bound").GetProperty("bound").GetDouble());
+        Assert.Equal(0, update.B.abs().max().item<float>());
+        if (hasMagnitude) ModelFixture.Near(dora.Numbers("initial_magnitude"), update.Magnitude!, 1e-6);
+
+        var x = example.Numbers("x");
+        ModelFixture.Near(matmul(projection.Weight, x), projection.forward(x), 1e-6);
+        update.A.copy_(example.Numbers("lora_A"));
+        update.B.copy_(example.Numbers("lora_B"));
+        update.Magnitude?.copy_(dora.Numbers("trained_magnitude"));
+        var expected = hasMagnitude ? dora.Numbers("y") : hasRootScale ? matmul(example.Numbers("merged_rslora"), x) : example.Numbers("y");
+        ModelFixture.Near(expected, projection.forward(x), 1e-5);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Dropout_acts_while_training_only_and_averages_to_nothing(bool hasMagnitude)
+    {
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        random.manual_seed(1);
+        using var projection = new Projection(5, 8, 1, CPU);
+        using var update = projection.Update = new LowRankUpdate(projection, 2, 0.5, 0.3, hasMagnitude);
+        update.B.normal_();
+        update.Magnitude?.mul_(1.1);
+        var x = randn(1, 8);
+        var plain = projection.forward(x);
+        ModelFixture.Near(plain, projection.forward(x), 0);
+        update.IsTraining = true;
+        var mean = projection.forward(x.expand(40_000, 8)).mean([0], keepdim: true);
+        Assert.True((projection.forward(x) - plain).abs().max().item<float>() > 1e-3);
+
+        // A sum of eight terms of size one, half a term's variance each, over 40,000 rows: about 0.01.
+        ModelFixture.Near(plain, mean, 0.06);
+    }
+
+    [Fact]
+    public void Names_endings_patterns_and_all_linear_find_their_projections()
+    {
+        using var qwen = new GroupedQueryModel(TinyAdaptation.Qwen);
+        Assert.Equal(["model.layers.0.self_attn.q_proj", "model.layers.0.self_attn.v_proj", "model.layers.1.self_attn.q_proj", "model.layers.1.self_attn.v_proj"], Find(qwen, """["q_proj", "v_proj"]"""));
+        Assert.Equal(["model.layers.1.self_attn.q_proj"], Find(qwen, """["layers.1.self_attn.q_proj"]"""));
+        Assert.Equal(["model.layers.0.mlp.up_proj"], Find(qwen, "\"model\\\\.layers\\\\.0\\\\..*up_proj\""));
+        Assert.Equal(14, Find(qwen, "\"all-linear\"").Count);
+        Assert.Throws<TrainingException>(() => Find(qwen, "\"up_proj\""));
+        Assert.Throws<TrainingException>(() => Find(qwen, "\"(\""));
+
+        // Neither indexers nor prediction layers, and not the matrix that the engine absorbs into queries; experts are no matrices of their own here.
+        using var hadal = new DeepSeekModel(TinyAdaptation.Hadal);
+        Assert.Equal(
+            ["self_attn.q_a_proj", "self_attn.q_b_proj", "self_attn.kv_a_proj_with_mqa", "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"],
+            Find(hadal, null).Where(name => name.StartsWith("model.layers.0.", StringComparison.Ordinal)).Select(name => name["model.layers.0.".Length..]));
+        Assert.All(Find(hadal, null), name => Assert.Matches("^model\\.layers\\.[01]\\.", name));
+        Assert.Contains("model.layers.1.mlp.shared_experts.gate_proj", Find(hadal, null));
+        Assert.Equal(["model.layers.0.self_attn.kv_b_proj", "model.layers.1.self_attn.kv_b_proj"], Find(hadal, """["kv_b_proj"]"""));
+
+        // The recipe for queries and values loads on latent attention too.
+        Assert.Equal(["q_b_proj", "kv_a_proj_with_mqa"], Find(hadal, """["q_proj", "v_proj"]""").Select(name => name[(name.LastIndexOf('.') + 1)..]).Distinct());
+    }
+
+    [Fact]
+    public void The_config_says_short_names_where_they_mean_the_same_and_paths_where_they_do_not()
+    {
+        using var qwen = new GroupedQueryModel(TinyAdaptation.Qwen);
+        Assert.Equal(["q_proj", "v_proj"], Described(qwen, """["q_proj", "v_proj"]"""));
+        Assert.Equal(["model.layers.1.self_attn.q_proj"], Described(qwen, """["layers.1.self_attn.q_proj"]"""));
+        using var hadal = new DeepSeekModel(TinyAdaptation.Hadal);
+
+        // gate_proj alone would mean the routed experts as well, and q_b_proj the prediction layer's.
+        Assert.Contains("model.layers.1.mlp.shared_experts.gate_proj", Described(hadal, null));
+    }
+
+    private static List<string> Find(CausalModel model, string? targets) => [.. LoraTargets.Find(model, targets is null ? null : JsonElement.Parse(targets)).Select(target => target.Name)];
+
+    private static IReadOnlyList<string> Described(CausalModel model, string? targets) => LoraTargets.Describe(LoraTargets.Find(model, targets is null ? null : JsonElement.Parse(targets)), model.Config);
+}

@@ -1,0 +1,142 @@
+using System.IO.Compression;
+using System.Text;
+using Hadal.Training.Data.Records;
+using Parquet.Serialization;
+
+namespace Hadal.Training.Tests.Data;
+
+/// <summary>The doors through which records come.</summary>
+public sealed class RecordReaderTests : IDisposable
+{
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("hadal-records-");
+
+    public void Dispose() => _folder.Delete(recursive: true);
+
+    [Theory]
+    [InlineData("a.jsonl")]
+    [InlineData("a.jsonl.gz")]
+    public void Json_lines_are_read_with_their_line_and_bad_ones_are_said(string name)
+    {
+        Write(name, "\uFEFF{\"text\": \"海\"}\r\n\n  {\"text\": \"\\u6d77\"}\n{\"text\": \n{\"a\": 1, \"a\": 2}\n\"x\"\n[{\"text\": 1}]\n{\"text\": \"end\"}");
+        var records = Read(new RecordSource { Path = name });
+        Assert.Equal([1, 3, 4, 5, 6, 7, 8], records.Select(record => record.Line));
+        Assert.Equal(["海", "海", null, null, null, null, "end"], records.Select(record => record.Fault is null ? record.Text("text") : null));
+        Assert.StartsWith("is no JSON: ", records[2].Fault, StringComparison.Ordinal);
+        Assert.Equal("expected a JSON object, found \"x\"", records[4].Fault);
+        Assert.Contains("write one record a line", records[5].Fault, StringComparison.Ordinal);
+        Assert.Equal($"{Path.Combine(_folder.FullName, name)}:4: why", records[2].Describe("why"));
+    }
+
+    [Fact]
+    public void Bytes_that_are_no_text_are_a_fault_of_their_line_only()
+    {
+        File.WriteAllBytes(Path.Combine(_folder.FullName, "a.jsonl"), [.. "{\"text\": \""u8, 0xC3, 0x28, .. "\"}\n{\"text\": \"b\"}\n"u8]);
+        var records = Read(new RecordSource { Path = "a.jsonl" });
+        Assert.Equal(["is no UTF-8", null], records.Select(record => record.Fault));
+    }
+
+    [Fact]
+    public void Separated_values_keep_quotes_commas_and_line_ends_and_know_the_line_they_begin_in()
+    {
+        Write("a.csv", "text,label\r\nplain,1\n\"a, \"\"b\"\"\nc\",2\n\none\nx,\n\"open,3");
+        var records = Read(new RecordSource { Path = "a.csv" });
+        Assert.Equal([2, 3, 6, 7, 8], records.Select(record => record.Line));
+        Assert.Equal("a, \"b\"\nc", records[1].Text("text"));
+        Assert.Equal("2", records[1].Text("label"));
+        Assert.Equal("expected 2 values, as the first line has names, found 1", records[2].Fault);
+        Assert.Equal("", records[3].Text("label"));
+        Assert.Equal("a quotation mark is never closed", records[4].Fault);
+        Write("a.tsv", "text\tlabel\na,b\tc\n");
+        Assert.Equal("a,b", Read(new RecordSource { Path = "a.tsv" }).Single().Text("text"));
+    }
+
+    [Fact]
+    public async Task Parquet_gives_texts_numbers_lists_and_structs_group_by_group()
+    {
+        var path = Path.Combine(_folder.FullName, "a.parquet");
+        for (var group = 0; group < 3; group++)
+        {
+            var rows = Enumerable.Range(group * 4, 4).Select(index => new Row
+            {
+                Text = index == 5 ? null : $"text {index}", Label = index, Score = index / 2.0, IsGood = index % 2 == 0, Tags = ["a", "b"],
+                Messages = [new Message { Role = "user", Content = $"q {index}" }, new Message { Role = "assistant", Content = "a" }],
+            }).ToList();
+            await using var stream = new FileStream(path, group == 0 ? FileMode.Create : FileMode.Open, FileAccess.ReadWrite);
+            await ParquetSerializer.SerializeAsync(rows, stream, new Parquet.ParquetOptions { Append = group > 0 }, cancellationToken: TestContext.Current.CancellationToken);
+        }
+
+        var records = Read(new RecordSource { Path = "a.parquet", Columns = new Dictionary<string, string> { ["answer"] = "Text" } });
+        Assert.Equal(Enumerable.Range(1, 12).Select(line => (long)line), records.Select(record => record.Line));
+        Assert.All(records, record => Assert.Null(record.Fault));
+        Assert.Equal("text 11", records[11].Text("answer"));
+        Assert.False(records[5].TryGet("Text", out _));
+        Assert.Equal("""{"Text":"text 7","Label":7,"Score":3.5,"IsGood":false,"Tags":["a","b"],"Messages":[{"Role":"user","Content":"q 7"},{"Role":"assistant","Content":"a"}]}""", records[7].Fields.GetRawText());
+
+        File.WriteAllBytes(path, [.. File.ReadAllBytes(path).Take(300)]);
+        Assert.Contains("cannot be read as Parquet", Assert.Throws<TrainingException>(() => Read(new RecordSource { Path = "a.parquet" })).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Plain_text_is_one_record_or_many_between_lines()
+    {
+        Write("a.txt", "one\r\ntwo\n\nthree\n\n\n");
+        Assert.Equal(["one\ntwo\n\nthree\n\n\n"], Read(new RecordSource { Path = "a.txt" }).Select(record => record.Text("text")));
+        Assert.Equal([(1, "one\ntwo\n"), (4, "three\n")], Read(new RecordSource { Path = "a.txt", Separator = "" }).Select(record => ((int)record.Line, record.Text("text"))));
+        Write("b.txt", "one\n<|end|>\ntwo\n");
+        Assert.Equal([(1, "one\n"), (3, "two\n")], Read(new RecordSource { Path = "b.txt", Separator = "<|end|>" }).Select(record => ((int)record.Line, record.Text("text"))));
+    }
+
+    [Fact]
+    public void Columns_go_by_the_names_that_are_looked_for_and_a_missing_one_is_said_in_the_files_words()
+    {
+        Write("a.jsonl", """{"question": "why?", "n": null}""");
+        var record = Read(new RecordSource { Path = "a.jsonl", Columns = new Dictionary<string, string> { ["instruction"] = "question", ["output"] = "answer" } }).Single();
+        Assert.Equal("why?", record.Text("instruction"));
+        Assert.Equal("answer: missing; the record has question, n", Assert.Throws<BadRecordException>(() => record.Text("output")).Message);
+        Assert.Null(record.TextOrNull("n"));
+    }
+
+    [Fact]
+    public void A_damaged_or_foreign_file_is_refused_in_one_line()
+    {
+        File.WriteAllBytes(Path.Combine(_folder.FullName, "a.csv.gz"), [1, 2, 3]);
+        Assert.Contains("is no gzip file", Refusal("a.csv.gz"), StringComparison.Ordinal);
+        File.WriteAllBytes(Path.Combine(_folder.FullName, "a.csv"), [.. "text\n"u8, 0xFF, 0xFE]);
+        Assert.Contains("expected UTF-8 text", Refusal("a.csv"), StringComparison.Ordinal);
+        Write("a.docx", "x");
+        Assert.Contains("expected a name that ends in .jsonl", Refusal("a.docx"), StringComparison.Ordinal);
+
+        string Refusal(string name) => Assert.Throws<TrainingException>(() => Read(new RecordSource { Path = name })).Message;
+    }
+
+    private List<DataRecord> Read(RecordSource source) => [.. RecordReader.Read(source, _folder.FullName, CancellationToken.None)];
+
+    private void Write(string name, string content)
+    {
+        using Stream file = File.Create(Path.Combine(_folder.FullName, name));
+        using var stream = name.EndsWith(".gz", StringComparison.Ordinal) ? new GZipStream(file, CompressionLevel.Fastest) : file;
+        stream.Write(Encoding.UTF8.GetBytes(content));
+    }
+
+    public sealed class Message
+    {
+        public string? Role { get; set; }
+
+        public string? Content { get; set; }
+    }
+
+    public sealed class Row
+    {
+        public string? Text { get; set; }
+
+        public int Label { get; set; }
+
+        public double Score { get; set; }
+
+        public bool IsGood { get; set; }
+
+        public List<string>? Tags { get; set; }
+
+        public List<Message>? Messages { get; set; }
+    }
+}

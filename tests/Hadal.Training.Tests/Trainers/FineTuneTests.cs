@@ -1,0 +1,233 @@
+using Hadal.Checkpoints;
+using Hadal.Checkpoints.Adapters;
+using Hadal.Training.Trainers;
+
+namespace Hadal.Training.Tests.Trainers;
+
+/// <summary>Whole adaptations, as small as they can be.</summary>
+public sealed class FineTuneTests
+{
+    [Theory]
+    [InlineData("sft", "qwen2")]
+    [InlineData("sft", "hadal")]
+    [InlineData("lora", "qwen2")]
+    [InlineData("lora", "hadal")]
+    public void An_adaptation_learns_and_leaves_what_the_validation_found_best(string stage, string family)
+    {
+        using var run = new TinyAdaptation(family == "hadal" ? TinyAdaptation.Hadal : TinyAdaptation.Qwen, "steps=40", stage == "lora" ? "learning_rate=0.03" : "learning_rate=0.01");
+        var path = run.Run(stage);
+        var scores = run.Lines.Where(line => line.TryGetProperty("validation", out _)).Select(line => (Step: line.GetProperty("step").GetInt32(), Loss: line.GetProperty("validation").GetProperty("loss").GetDouble())).ToList();
+        Assert.Equal(10, scores.Count);
+        var best = scores.MinBy(score => score.Loss);
+        Assert.True(best.Loss < scores[0].Loss - 0.5, string.Join(", ", scores));
+        Assert.All(run.Lines, line => Assert.Equal(stage, line.GetProperty("stage").GetString()));
+
+        if (stage == "lora")
+        {
+            Assert.Equal(Path.Combine(run.Output, "adapter"), path);
+            using var checkpoint = Checkpoint.Open(Path.Combine(run.Folder, "base"));
+            using var adapter = LoraAdapter.Open(path, checkpoint.Config);
+            Assert.All(adapter.Modules, module => Assert.Equal(2, module.Scale));
+            Assert.Equal("CAUSAL_LM", adapter.Config.TaskType);
+            return;
+        }
+
+        Assert.Equal(Path.Combine(run.Output, "model"), path);
+        using var model = Checkpoint.Open(path);
+        Assert.Equal(TinyAdaptation.Template, model.ChatTemplate);
+        Assert.Equal(3, model.LoadTokenizer().Encode("<｜User｜>", addSpecial: false, parseSpecial: true)[0]);
+        if (best.Step % 5 != 0) return;
+        using var trained = Checkpoint.Open(Path.Combine(run.Checkpoints, $"step-{best.Step:D7}"));
+        Assert.All(trained.Tensors, pair => Assert.True(pair.Value.Bytes.SequenceEqual(model.Tensors[pair.Key].Bytes), pair.Key));
+    }
+
+    [Theory]
+    [InlineData("sft", "hadal", "compute_type=float32", "optimizer=muon")]
+    [InlineData("lora", "qwen2", "compute_type=bfloat16", "lora={\"lora_dropout\": 0.2, \"use_dora\": true, \"bias\": \"lora_only\"}")]
+    [InlineData("lora", "hadal", "compute_type=float32", "recompute_activations=true", "lora.lora_dropout=0.1")]
+    public void A_run_that_was_killed_and_stopped_again_and_again_ends_with_the_bits_of_an_undisturbed_one(string stage, string family, params string[] changes)
+    {
+        var config = family == "hadal" ? (Checkpoints.Config.ModelConfig)TinyAdaptation.Hadal : TinyAdaptation.Qwen;
+        using TinyAdaptation undisturbed = new(config, changes), disturbed = new(config, changes);
+        var result = undisturbed.Run(stage);
+        foreach (var step in (long[])[2, 6, 7]) Assert.Throws<KilledException>(() => disturbed.Run(stage, resume: true, metrics => KillAt(metrics, step)));
+        using var cancellation = new CancellationTokenSource();
+        Assert.Throws<OperationCanceledException>(() => disturbed.Run(stage, resume: true, metrics => CancelAt(metrics, 8), cancellation.Token));
+        Assert.Throws<KilledException>(() => disturbed.Run(stage, resume: true, metrics => KillAt(metrics, 11)));
+        var again = disturbed.Run(stage, resume: true);
+
+        Assert.Equal(undisturbed.LatestHashes, disturbed.LatestHashes);
+        Assert.Equal(undisturbed.Metrics, disturbed.Metrics);
+        Assert.Equal(12, undisturbed.Metrics.Count);
+        foreach (var file in Directory.GetFiles(result)) Assert.Equal(File.ReadAllBytes(file), File.ReadAllBytes(Path.Combine(again, Path.GetFileName(file))));
+
+        // One that is finished is left as it is.
+        Assert.Equal(again, disturbed.Run(stage, resume: true));
+        Assert.Equal(undisturbed.Metrics, disturbed.Metrics);
+
+        void CancelAt(StepMetrics metrics, long step)
+        {
+            if (metrics.Step == step) cancellation.Cancel();
+        }
+    }
+
+    [Fact]
+    public void Only_what_is_adapted_changes()
+    {
+        using var run = new TinyAdaptation(TinyAdaptation.Hadal, "steps=3");
+        using var trained = Checkpoint.Open(run.Run());
+        using var start = Checkpoint.Open(Path.Combine(run.Folder, "base"));
+        foreach (var (name, tensor) in start.Tensors)
+        {
+            var isFrozen = name.Contains(".indexer.", StringComparison.Ordinal) || name.StartsWith("model.layers.2.", StringComparison.Ordinal) || name.EndsWith("e_score_correction_bias", StringComparison.Ordinal);
+            Assert.True(isFrozen == tensor.Bytes.SequenceEqual(trained.Tensors[name].Bytes), name);
+        }
+    }
+
+    [Fact]
+    public void A_validation_that_gets_no_better_ends_the_run_and_the_best_weights_stay()
+    {
+        // Far too fast: the first measurement is the best.
+        using var run = new TinyAdaptation(TinyAdaptation.Qwen, "steps=60", "learning_rate=3", "patience=2", "evaluate_every_steps=2", "warmup_steps=8", "decay_share=0.1");
+        var path = run.Run();
+        var losses = run.Lines.Where(line => line.TryGetProperty("validation", out _)).Select(line => line.GetProperty("validation").GetProperty("loss").GetDouble()).ToList();
+        Assert.True(losses.Count < 30, "the run should have ended early");
+        Assert.Equal(losses.Min(), losses[^3]);
+        Assert.True(losses[^1] > losses[^3] && losses[^2] > losses[^3]);
+        Assert.Equal(path, run.Run(resume: true));
+        Assert.Equal(losses.Count, run.Lines.Count(line => line.TryGetProperty("validation", out _)));
+    }
+
+    [Fact]
+    public void Accumulated_batches_and_packed_rows_teach_what_one_large_batch_teaches()
+    {
+        string[][] ways =
+        [
+            ["batch_sequences=4", "accumulation_steps=1", "packing=false"], ["batch_sequences=1", "accumulation_steps=4", "packing=false"],
+            ["batch_sequences=4", "accumulation_steps=1", "packing=false", "recompute_activations=true"],
+        ];
+        var losses = ways.Select(way =>
+        {
+            using var run = new TinyAdaptation(TinyAdaptation.Hadal, [.. way, "steps=5"]);
+            run.Run();
+            return run.Lines.Select(line => line.GetProperty("loss").GetDouble()).ToList();
+        }).ToList();
+        Assert.All(losses, way => Assert.All(losses[0].Zip(way), pair => Assert.Equal(pair.First, pair.Second, 1e-4)));
+    }
+
+    [Fact]
+    public void A_step_without_a_finite_loss_is_left_out_and_said()
+    {
+        using var run = new TinyAdaptation(TinyAdaptation.Qwen, "steps=6");
+        var path = Path.Combine(run.Folder, "base", "model.safetensors");
+        using (var checkpoint = Checkpoint.Open(Path.Combine(run.Folder, "base")))
+        {
+            // The embedding of one word is broken: steps without it go on.
+            var tokenizer = checkpoint.LoadTokenizer();
+            var token = tokenizer.Encode("wave", addSpecial: false)[0];
+            var bytes = File.ReadAllBytes(path);
+            var offset = bytes.Length - checkpoint.Tensors.Values.Sum(tensor => tensor.ByteLength);
+            foreach (var (name, tensor) in checkpoint.Tensors.OrderBy(pair => pair.Key, StringComparer.Ordinal))
+            {
+                if (name == "model.embed_tokens.weight") BitConverter.TryWriteBytes(bytes.AsSpan((int)offset + (token * 64)), float.NaN);
+                offset += tensor.ByteLength;
+            }
+
+            File.WriteAllBytes(path, bytes);
+        }
+
+        var fault = Assert.Throws<TrainingException>(() => run.Run());
+        Assert.Contains("steps in a row without a finite loss", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("lower learning_rate", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Bad_records_are_all_named_with_file_and_line_and_can_be_left_out()
+    {
+        using var run = new TinyAdaptation(TinyAdaptation.Qwen, "steps=2");
+        var path = Path.Combine(run.Folder, "train.jsonl");
+        var lines = File.ReadAllLines(path).ToList();
+        lines.Insert(1, "{\"messages\": [");
+        lines.Insert(3, "");
+        lines.Insert(4, """{"messages": [{"role": "user", "content": "nobody answers"}]}""");
+        lines.Insert(5, """{"question": "what?"}""");
+        lines.Insert(6, "[1]");
+        File.WriteAllLines(path, lines);
+        var fault = Assert.Throws<TrainingException>(() => run.Run()).Message;
+        var listed = File.ReadAllLines(Path.Combine(run.Output, "data", "bad-records.txt"));
+        Assert.Equal([$"{path}:2: ", $"{path}:5: ", $"{path}:6: ", $"{path}:7: "], listed.Select(line => line[..(path.Length + 4)]));
+        Assert.StartsWith($"4 of 50 records cannot be learnt from, all in {Path.Combine(run.Output, "data", "bad-records.txt")}: ", fault, StringComparison.Ordinal);
+        Assert.All(listed, line => Assert.Contains(line, fault, StringComparison.Ordinal));
+        Assert.Contains("question", listed[2], StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', fault);
+
+        run.Run(changes: "bad_records=skip");
+        Assert.Contains(run.Notes, note => note.StartsWith("4 of 50 records are left out", StringComparison.Ordinal));
+        Assert.Contains(run.Notes, note => note.StartsWith("50 records: 40 examples", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Pairs_teach_which_answer_is_better()
+    {
+        using var run = new TinyAdaptation(TinyAdaptation.Qwen, "steps=30", "learning_rate=0.005", "batch_sequences=4", "evaluate_every_steps=10", "lora.r=4");
+        foreach (var (file, first) in ((string, int)[])[("train.jsonl", 0), ("valid.jsonl", 40)])
+        {
+            File.WriteAllLines(Path.Combine(run.Folder, file), Enumerable.Range(first, 40).Select(number => number % 2 == 0
+                ? $$"""{"prompt": "deep {{number}}", "chosen": "cold", "rejected": "light {{number}}"}"""
+                : $$"""{"chosen": [{"role": "user", "content": "sea {{number}}"}, {"role": "assistant", "content": "cold"}], "rejected": [{"role": "user", "content": "sea {{number}}"}, {"role": "assistant", "content": "light"}]}"""));
+        }
+
+        run.Run("dpo");
+        var measured = run.Lines.Where(line => line.TryGetProperty("validation", out _)).Select(line => line.GetProperty("validation")).ToList();
+        Assert.Equal(3, measured.Count);
+
+        // Before the first step the model is its own reference, and the loss is that of a coin.
+        Assert.Equal(Math.Log(2), run.Lines[0].GetProperty("loss").GetDouble(), 1e-5);
+        Assert.True(measured[^1].GetProperty("loss").GetDouble() < 0.5, measured[^1].GetRawText());
+        Assert.True(measured[^1].GetProperty("accuracy").GetDouble() > 0.9, measured[^1].GetRawText());
+        Assert.True(measured[^1].GetProperty("margin").GetDouble() > 0, measured[^1].GetRawText());
+    }
+
+    [Fact]
+    public void Wrong_configs_are_said_in_the_words_of_the_file()
+    {
+        using var run = new TinyAdaptation(TinyAdaptation.Qwen);
+        Assert.Contains("lora: trains an adapter; use hadal-train lora", Refusal("sft", "lora.r=4"), StringComparison.Ordinal);
+        Assert.Contains("lora.r: expected 1 to 1024, got 0", Refusal("lora", "lora.r=0"), StringComparison.Ordinal);
+        Assert.Contains("preset: expected classic or hadal, got 'best'", Refusal("lora", "preset=best"), StringComparison.Ordinal);
+        Assert.Contains("epochs: expected 1 to 100000, got 0", Refusal("sft", "epochs=0"), StringComparison.Ordinal);
+        Assert.Contains("packing: expected true or false, found 1", Refusal("sft", "packing=1"), StringComparison.Ordinal);
+        Assert.Contains("train[0].columns: expected an object of texts, found \"a\"", Refusal("sft", """train=[{"path": "a.csv", "columns": "a"}]"""), StringComparison.Ordinal);
+        Assert.Contains("sequence_length: expected at most 64, for which the model was made, got 65", Refusal("sft", "sequence_length=65"), StringComparison.Ordinal);
+        Assert.Contains("'w_proj' is no projection of this qwen2 model; it has q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj", Refusal("lora", """lora.target_modules=["w_proj"]"""), StringComparison.Ordinal);
+        Assert.Contains("dpo learns nothing else", Refusal("dpo", "task=language"), StringComparison.Ordinal);
+        Assert.Contains("nobody.jsonl: no such file", Refusal("sft", """train=[{"path": "nobody.jsonl"}]"""), StringComparison.Ordinal);
+        Assert.Contains("expected a name that ends in", Refusal("sft", """train=[{"path": "adapt.json.zip"}]""", "adapt.json.zip"), StringComparison.Ordinal);
+
+        string Refusal(string stage, string change, string? file = null)
+        {
+            if (file is not null) File.WriteAllText(Path.Combine(run.Folder, file), "x");
+            return Assert.Throws<TrainingException>(() => run.Run(stage, changes: change)).Message;
+        }
+    }
+
+    [Fact]
+    public void A_preset_gives_what_the_file_leaves_out()
+    {
+        using var run = new TinyAdaptation(TinyAdaptation.Qwen);
+        File.WriteAllText(run.ConfigPath, """{ "output": "out", "model": "base", "train": [{ "path": "train.jsonl" }], "preset": "classic" }""");
+        var options = FineTuneOptions.Read(run.ConfigPath, [], "lora");
+        Assert.Equal((16, 32.0, 0.05, "none"), (options.Lora!.R, options.Lora.LoraAlpha, options.Lora.LoraDropout, options.Lora.Bias));
+        Assert.Equal(["q_proj", "v_proj"], options.Lora.TargetModules!.Value.EnumerateArray().Select(name => name.GetString()));
+        Assert.Equal((1e-5, 16, 3), (options.LearningRate, options.BatchSequences, options.Epochs));
+        options = FineTuneOptions.Read(run.ConfigPath, ["lora.r=4", "epochs=5"], "lora");
+        Assert.Equal((4, 32.0, 5), (options.Lora!.R, options.Lora.LoraAlpha, options.Epochs));
+    }
+
+    private static void KillAt(StepMetrics metrics, long step)
+    {
+        if (metrics.Step == step) throw new KilledException();
+    }
+
+    private sealed class KilledException : Exception;
+}
