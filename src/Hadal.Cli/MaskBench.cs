@@ -31,7 +31,10 @@ internal enum MaskBenchResult
 internal sealed record MaskBenchOutcome(string Name, MaskBenchResult Result, string? Fault, double FirstMaskUs, IReadOnlyList<double> MaskUs)
 {
     /// <summary>Where the schema is from: what stands before <c>---</c> in the name, or its letters up to the first other character.</summary>
-    public string Source => Name.Split("---")[0] is var source && source.Length < Name.Length ? source : new string([.. Name.TakeWhile(char.IsLetter)]);
+    public string Source => SourceOf(Name);
+
+    /// <summary>The source that a file name tells.</summary>
+    public static string SourceOf(string name) => name.Split("---")[0] is var source && source.Length < name.Length ? source : new string([.. name.TakeWhile(char.IsLetter)]);
 }
 
 /// <summary>Runs files of MaskBench (guidance-ai/jsonschemabench, maskbench/runner.py) by its rules: the instance is written as Python writes it and
