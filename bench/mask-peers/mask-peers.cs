@@ -70,7 +70,7 @@ List<Outcome> Hadal()
 {
     var runner = new MaskBench(Tokenizer());
     var paths = names.Select(name => Path.Combine(options.Folder, name)).ToList();
-    for (var index = 0; index < Math.Min(60, paths.Count); index++) runner.Run(paths[index * (paths.Count / Math.Min(60, paths.Count))]);
+    runner.WarmUp(paths);
     return [.. paths.Select(runner.Run).Select(outcome => new Outcome(outcome.Name, outcome.Source, outcome.Result switch
     {
         MaskBenchResult.Passing => "passing",

@@ -7,9 +7,6 @@ namespace Hadal.Cli;
 /// <summary><c>hadal grammar-bench DIR [--tokenizer MODEL] [--failures] [--json]</c>.</summary>
 internal static class GrammarBenchCommand
 {
-    /// <summary>Files that are run once before anything is timed, so that the runtime has compiled its code.</summary>
-    private const int WarmUpFiles = 60;
-
     public static Command Create(Shell shell)
     {
         var folder = new Argument<string>("DIR") { Description = "Folder of .json files with 'schema' and 'tests' of 'valid' and 'data', as MaskBench has them." };
@@ -27,7 +24,7 @@ internal static class GrammarBenchCommand
             var location = new ModelLocator(shell).Find(parsed.GetValue(model));
             var tokenizer = ModelOpening.LoadTokenizer(location);
             var runner = new MaskBench(tokenizer);
-            for (var index = 0; index < Math.Min(files.Count, WarmUpFiles); index++) runner.Run(files[index * (files.Count / Math.Min(files.Count, WarmUpFiles))]);
+            runner.WarmUp(files);
             var outcomes = shell.IsErrorTerminal
                 ? Tables.WithBar(shell, "schemas", files.Count, done => Run(runner, files, done))
                 : Run(runner, files, _ => { });

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 using Hadal.Checkpoints.Text;
@@ -43,8 +44,22 @@ internal sealed record MaskBenchOutcome(string Name, MaskBenchResult Result, str
 /// <remarks>That runner's time to the first mask is the time to compile; here the first mask itself is in it as well.</remarks>
 internal sealed class MaskBench(Tokenizer tokenizer)
 {
+    /// <summary>Files that are run before anything is timed, so that the runtime has compiled its code and compiled again what runs often.</summary>
+    private const int WarmUpFiles = 200;
+
+    private const int WarmUpRounds = 5;
+
     private readonly TokenTrie _vocabulary = TokenTrie.Of(tokenizer);
     private readonly ulong[] _mask = new ulong[TokenTrie.Of(tokenizer).MaskLength];
+
+    /// <summary>Runs files from all over a list until a just-in-time compiler has done its work.</summary>
+    /// <exception cref="CommandException">A file is not of the form.</exception>
+    public void WarmUp(IReadOnlyList<string> paths)
+    {
+        var count = Math.Min(paths.Count, WarmUpFiles);
+        for (var round = 0; round < (RuntimeFeature.IsDynamicCodeCompiled ? WarmUpRounds : 1); round++)
+            for (var index = 0; index < count; index++) Run(paths[index * (paths.Count / count)]);
+    }
 
     /// <summary>Runs one file.</summary>
     /// <exception cref="CommandException">The file is not of the form.</exception>

@@ -30,8 +30,12 @@ public sealed record GrammarLimits
     /// <summary>Bytes that the lazily built tables of a grammar may take together, masks included.</summary>
     public long MaxMemoryBytes { get; init; } = 256L << 20;
 
-    /// <summary>Elementary steps (a node of the token trie, an item, a derivative) that computing one mask or accepting one token may take.</summary>
-    public long MaxStepsPerMask { get; init; } = 20_000_000;
+    /// <summary>Steps that building the grammar may take, a step being what a node of the token trie costs: some nanoseconds. Derivatives count as several.</summary>
+    public long MaxStepsToBuild { get; init; } = 500_000_000;
+
+    /// <summary>Steps that computing one mask or accepting one token may take: nodes of the token trie, items of the parser, and derivatives, which count as
+    /// several.</summary>
+    public long MaxStepsPerMask { get; init; } = 50_000_000;
 
     /// <summary>The defaults.</summary>
     public static GrammarLimits Default { get; } = new();

@@ -87,7 +87,11 @@ public sealed class GrammarMatcher
         {
             try
             {
-                lock (_tables.Lock) _masks.Fill(Current, mask);
+                lock (_tables.Lock)
+                {
+                    _tables.BeginSteps();
+                    _masks.Fill(Current, mask);
+                }
                 return;
             }
             catch (GrammarException exception) when (exception.TablesAreFull && !isFresh)
@@ -174,6 +178,7 @@ public sealed class GrammarMatcher
         lock (_tables.Lock)
         {
             var configuration = Current;
+            _tables.BeginSteps();
             while (bytes.Count < MaxForcedBytes && !_tables.IsComplete(configuration) && _tables.Live(configuration) is { Count: 1 } live)
             {
                 bytes.Add((byte)live.Smallest);
@@ -187,6 +192,7 @@ public sealed class GrammarMatcher
     private bool TryNext(int configuration, int tokenId, out int next)
     {
         next = configuration;
+        _tables.BeginSteps();
         if (Vocabulary.IsEnd(tokenId))
         {
             next = GrammarTables.Dead;

@@ -52,6 +52,9 @@ internal sealed class GrammarTables
 
     public long Bytes => Lexer.Bytes + Parser.Bytes + _configurations.Bytes + _steps.Bytes + _borders.Bytes + _live.Count * 32L + MaskBytes;
 
+    /// <summary>Begins to count the steps of one mask or one token.</summary>
+    public void BeginSteps() => Lexer.Pool.Steps.Begin();
+
     /// <summary>The masks for a vocabulary.</summary>
     public MaskTable MasksOf(TokenTrie trie)
     {
@@ -75,6 +78,7 @@ internal sealed class GrammarTables
     {
         if (!_live[configuration].IsEmpty || ScanCount(configuration) == 0) return _live[configuration];
         var live = ByteSet.None;
+        Lexer.Pool.Steps.Spend(ScanCount(configuration) * 256);
         for (var index = 0; index < ScanCount(configuration); index++)
         {
             var row = Lexer.Row(ScanAt(configuration, index).Lexer);
@@ -117,12 +121,15 @@ internal sealed class GrammarTables
     public int Of(Scan scan)
     {
         _list.Clear();
-        _list.AddRange([0, scan.Lexer, scan.Parser]);
+        _list.Add(0);
+        _list.Add(scan.Lexer);
+        _list.Add(scan.Parser);
         return Intern();
     }
 
     private int StepAll(int configuration, byte value, long key)
     {
+        Lexer.Pool.Steps.Spend(ScanCount(configuration) * StepBudget.Part);
         _scans.Clear();
         _kernel.Clear();
         for (var index = 0; index < ScanCount(configuration); index++)

@@ -95,6 +95,7 @@ internal sealed class LexerStates
 
     private int[] BuildRow(int state)
     {
+        _pool.Steps.Spend(256);
         _classes.Clear();
         var count = _lists[state].Length;
         for (var index = 1; index < count; index += 2) _pool.Refine(_lists[state][index], _classes);
@@ -113,6 +114,7 @@ internal sealed class LexerStates
 
     private int Step(int state, int count, byte value)
     {
+        _pool.Steps.Spend(count);
         _list.Clear();
         for (var index = 0; index < count; index += 2)
         {

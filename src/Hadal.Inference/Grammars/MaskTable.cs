@@ -14,6 +14,7 @@ internal sealed class MaskTable
     private readonly LexerStates _lexer;
     private readonly TokenTrie _trie;
     private readonly PlainSteps _plain;
+    private readonly StepBudget _steps;
     private readonly List<Array?> _known = [];
     private readonly List<int> _chain = [];
     private readonly ulong[] _mask;
@@ -24,12 +25,10 @@ internal sealed class MaskTable
     private ByteSet _left;
     private bool _isPassing;
     private bool _hasLeft;
-    private long _steps;
-    private long _parserSteps;
 
     public MaskTable(GrammarLimits limits, GrammarTables tables, TokenTrie trie)
     {
-        (_limits, _tables, _lexer, _trie) = (limits, tables, tables.Lexer, trie);
+        (_limits, _tables, _lexer, _trie, _steps) = (limits, tables, tables.Lexer, trie, tables.Lexer.Pool.Steps);
         _plain = new PlainSteps(_lexer);
         _mask = new ulong[trie.MaskLength];
         _rows = new int[trie.MaxTokenBytes + 2][];
@@ -102,7 +101,6 @@ internal sealed class MaskTable
     private void Compute(int configuration)
     {
         Array.Clear(_mask);
-        (_steps, _parserSteps) = (0, _tables.Parser.Steps);
         (_hasLeft, _isPassing) = (false, false);
         if (_tables.IsComplete(configuration))
             foreach (var id in _trie.EndTokenIds) _mask[id >> 6] |= 1UL << id;
@@ -199,7 +197,7 @@ internal sealed class MaskTable
         {
             ref readonly var node = ref nodes[index];
             var from = _configurations[node.Depth];
-            Count(1);
+            _steps.Spend(1);
             var next = _tables.Live(from).Contains(node.Value) ? _tables.Step(from, node.Value) : GrammarTables.Dead;
             var below = index + 1;
             index = node.End;
@@ -225,7 +223,7 @@ internal sealed class MaskTable
         Enter(nodes[index].Depth, scan.Lexer);
         for (var visited = 0; index < end; visited++)
         {
-            if ((visited & 63) == 63) Count(64);
+            if ((visited & 63) == 63) _steps.Spend(64);
             ref readonly var node = ref nodes[index];
             int depth = node.Depth;
             if (node.IsPlain && alive[depth])
@@ -250,7 +248,7 @@ internal sealed class MaskTable
             }
             Walk(trie, index, node.End, _tables.Border(target >> 1, scan.Parser));
             index = node.End;
-            Count(1);
+            _steps.Spend(1);
         }
     }
 
@@ -272,12 +270,5 @@ internal sealed class MaskTable
             return;
         }
         foreach (var id in tokens) mask[id >> 6] |= 1UL << id;
-    }
-
-    private void Count(int steps)
-    {
-        _steps += steps;
-        if (_steps + _tables.Parser.Steps - _parserSteps > _limits.MaxStepsPerMask)
-            throw GrammarException.Limit("steps for one mask", _limits.MaxStepsPerMask, nameof(GrammarLimits.MaxStepsPerMask));
     }
 }

@@ -21,19 +21,17 @@ internal sealed class ParserStates
     private readonly List<Item> _calls = [];
     private readonly List<int> _list = [];
     private readonly int[] _predicted;
+    private readonly StepBudget _steps;
     private int _round;
     private bool _accepts;
 
     public ParserStates(GrammarLimits limits, GrammarProgram program, LexerStates lexer)
     {
-        (_limits, _program, _lexer) = (limits, program, lexer);
+        (_limits, _program, _lexer, _steps) = (limits, program, lexer, lexer.Pool.Steps);
         _predicted = new int[program.RuleStarts.Length];
     }
 
     public long Bytes => _kernels.Bytes + _contents.Bytes + _stateOfKernel.Capacity * 8L;
-
-    /// <summary>Items looked at so far.</summary>
-    public long Steps { get; private set; }
 
     /// <summary>The state before any text.</summary>
     public int Initial() => StateOf([new Item(GrammarProgram.StartPosition, 0, Item.Here)]);
@@ -54,7 +52,7 @@ internal sealed class ParserStates
             ref readonly var position = ref _program.Positions[terminals[index]];
             if (position.A == lexeme) kernel.Add(new Item(position.B, 0, Origin(terminals[index + 1], state)));
         }
-        Steps += terminals.Length / 2;
+        _steps.Spend(terminals.Length / 2);
     }
 
     /// <summary>The state of some items; sorts them.</summary>
@@ -82,9 +80,9 @@ internal sealed class ParserStates
         for (var index = 0; index < _items.Count; index++)
         {
             if (index >= _limits.MaxItemsPerState) throw GrammarException.Full("items in one state", _limits.MaxItemsPerState, nameof(GrammarLimits.MaxItemsPerState));
+            _steps.Spend(StepBudget.Part);
             Process(_items[index]);
         }
-        Steps += _items.Count;
     }
 
     private void Process(Item item)
@@ -101,6 +99,7 @@ internal sealed class ParserStates
                 if (_program.RuleNullable[position.A]) _items.Add(new Item(position.B, 0, item.Origin));
                 break;
             case PositionKind.Split:
+                _steps.Spend(position.B);
                 for (var index = 0; index < position.B; index++) _items.Add(item with { Position = _program.Targets[position.A + index] });
                 break;
             case PositionKind.End:
@@ -137,7 +136,7 @@ internal sealed class ParserStates
         {
             ref readonly var caller = ref _program.Positions[calls[index]];
             var callerOrigin = Origin(calls[index + 2], origin);
-            Steps++;
+            _steps.Spend(1);
             if (caller.Kind == PositionKind.Call) _items.Add(new Item(caller.B, 0, callerOrigin));
             else _items.Add(new Item(calls[index], NextCount(caller, calls[index + 1]), callerOrigin));
         }

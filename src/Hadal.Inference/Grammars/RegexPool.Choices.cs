@@ -26,6 +26,7 @@ public sealed partial class RegexPool
             else
                 Sort(part, ref set, ref hasEmpty, others);
         }
+        Steps.Spend((parts.Count + others.Count) * StepBudget.Part);
         SortDistinct(others);
         ShareBeginnings(others, ref set);
         JoinBounds(others);
@@ -39,6 +40,7 @@ public sealed partial class RegexPool
         foreach (var part in parts)
             if (_terms[part].Kind == TermKind.And) others.AddRange(ChildrenOf(_terms[part]));
             else others.Add(part);
+        Steps.Spend(others.Count * StepBudget.Part);
         SortDistinct(others);
         others.Remove(AnythingId);
         if (others.Count == 0) return AnythingId;
@@ -111,14 +113,25 @@ public sealed partial class RegexPool
         {
             var tails = new List<int>(end - start);
             for (var index = start; index < end; index++) tails.Add(headed[index].Tail);
-            _prefixDepth++;
-            headed[start] = (headed[start].Head, OrTerm(tails));
-            _prefixDepth--;
+            headed[start] = (headed[start].Head, SharedTail(tails));
             end = start + 1;
         }
         for (var index = start; index < end; index++)
             if (headed[index].Tail == EmptyId) set |= SetOf(_terms[headed[index].Head]);
             else others.Add(ConcatTerm(headed[index].Head, headed[index].Tail));
+    }
+
+    private int SharedTail(List<int> tails)
+    {
+        _prefixDepth++;
+        try
+        {
+            return OrTerm(tails);
+        }
+        finally
+        {
+            _prefixDepth--;
+        }
     }
 
     /// <summary>Joins the sets of neighbours with the same tail.</summary>
@@ -186,6 +199,7 @@ public sealed partial class RegexPool
             var term = _terms[others[index]];
             for (var other = 0; other < others.Count && term.Kind == TermKind.Repeat; other++)
             {
+                Steps.Spend(1);
                 var second = _terms[others[other]];
                 if (other == index || second.Kind != TermKind.Repeat || second.A != term.A) continue;
                 if (!(second.B == 0 && second.C == Unbounded) && !IsPrefixFree(term.A)) continue;

@@ -18,6 +18,7 @@ public sealed partial class RegexPool
         var key = (long)id << 8 | value;
         var known = _derivatives.Find(key);
         if (known >= 0) return known;
+        Steps.Spend(StepBudget.Term);
         var derivative = kind switch
         {
             TermKind.Concat => ConcatDerivative(id, value),
@@ -47,6 +48,7 @@ public sealed partial class RegexPool
     {
         for (; ; )
         {
+            Steps.Spend(1);
             var term = _terms[id];
             switch (term.Kind)
             {
@@ -90,6 +92,7 @@ public sealed partial class RegexPool
     private int ChildrenDerivative(int id, byte value)
     {
         var term = _terms[id];
+        Steps.Spend(term.B);
         var parts = new List<int>();
         for (var index = 0; index < term.B; index++)
         {
@@ -148,6 +151,7 @@ public sealed partial class RegexPool
         var seen = new HashSet<int> { start };
         for (var index = 0; index < reached.Count; index++)
         {
+            Steps.Spend(StepBudget.Term);
             var term = reached[index].Term;
             var first = _terms[term].First;
             _searchClasses.Clear();

@@ -73,6 +73,7 @@ public sealed partial class RegexPool
     private RegexPool(RegexPool source, int count)
     {
         _limits = source._limits;
+        Steps = new StepBudget(_limits);
         _sets = [.. source._sets];
         _setIndexes = new Dictionary<ByteSet, int>(source._setIndexes);
         _children = [.. source._children];
@@ -81,6 +82,9 @@ public sealed partial class RegexPool
         _count = count;
         Rehash(_slots.Length);
     }
+
+    /// <summary>What may still be spent on the grammar or on the mask under way.</summary>
+    internal StepBudget Steps { get; }
 
     /// <summary>Number of terms.</summary>
     internal int Count => _count;
@@ -125,6 +129,7 @@ public sealed partial class RegexPool
 
         var heads = new List<int>();
         for (; _terms[first].Kind == TermKind.Concat; first = _terms[first].B) heads.Add(_terms[first].A);
+        Steps.Spend(heads.Count * StepBudget.Part);
         second = ConcatHead(first, second);
         for (var index = heads.Count - 1; index >= 0; index--) second = ConcatHead(heads[index], second);
         return second;
@@ -198,6 +203,7 @@ public sealed partial class RegexPool
     private int Add(int slot, Term term)
     {
         if (_count >= _limits.MaxRegexTerms) throw GrammarException.Full("regular expressions", _limits.MaxRegexTerms, nameof(GrammarLimits.MaxRegexTerms));
+        Steps.Spend(StepBudget.Term);
         Describe(ref term);
         if (term.Depth > _limits.MaxDepth) throw GrammarException.Limit("levels of nested expressions", _limits.MaxDepth, nameof(GrammarLimits.MaxDepth));
         if (_count == _terms.Length) Array.Resize(ref _terms, _count * 2);

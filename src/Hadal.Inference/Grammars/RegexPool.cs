@@ -23,6 +23,7 @@ public sealed partial class RegexPool
     public RegexPool(GrammarLimits? limits = null)
     {
         _limits = limits ?? GrammarLimits.Default;
+        Steps = new StepBudget(_limits);
         Intern(TermKind.Nothing, 0, 0, 0);
         Intern(TermKind.Empty, 0, 0, 0);
         SetTerm(ByteSet.All);
