@@ -16,6 +16,7 @@ internal static class HadalCommand
     private static readonly (string Name, Func<Shell, Command> Create)[] Verbs =
     [
         ("run", RunCommand.Create),
+        ("serve", ServeCommand.Create),
         ("bench", BenchCommand.Create),
         ("inspect", InspectCommand.Create),
         ("tokenize", TokenizeCommand.Create),

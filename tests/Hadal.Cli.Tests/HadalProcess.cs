@@ -7,21 +7,22 @@ namespace Hadal.Cli.Tests;
 /// <summary>The program as a process of its own.</summary>
 internal sealed partial class HadalProcess : IDisposable
 {
-    private const int Sigint = 2;
+    private const int Sigint = 2, Sigterm = 15;
 
     /// <summary>Ends a test whose process hangs; nothing is measured with it.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 
     private readonly Process _process;
-    private readonly Task<string> _error;
+    private readonly Lazy<Task<string>> _error;
     private readonly Timer _guard;
 
-    private HadalProcess(ProcessStartInfo start)
+    private HadalProcess(ProcessStartInfo start, bool readsErrorLines = false)
     {
         start.RedirectStandardInput = start.RedirectStandardOutput = start.RedirectStandardError = true;
         start.StandardOutputEncoding = start.StandardErrorEncoding = Encoding.UTF8;
         _process = Process.Start(start)!;
-        _error = _process.StandardError.ReadToEndAsync();
+        _error = new Lazy<Task<string>>(_process.StandardError.ReadToEndAsync);
+        if (!readsErrorLines) _ = _error.Value;
         _guard = new Timer(_ => _process.Kill(entireProcessTree: true), null, Patience, Timeout.InfiniteTimeSpan);
     }
 
@@ -35,6 +36,10 @@ internal sealed partial class HadalProcess : IDisposable
     /// <summary>Starts the program.</summary>
     public static HadalProcess Start(params string[] arguments) =>
         new(new ProcessStartInfo(Environment.ProcessPath!, ["exec", Path.Combine(AppContext.BaseDirectory, "hadal.dll"), .. arguments]));
+
+    /// <summary>Starts the program; its messages are read with <see cref="ReadErrorUntilAsync"/>.</summary>
+    public static HadalProcess StartService(params string[] arguments) =>
+        new(new ProcessStartInfo(Environment.ProcessPath!, ["exec", Path.Combine(AppContext.BaseDirectory, "hadal.dll"), .. arguments]), readsErrorLines: true);
 
     /// <summary>Starts another program.</summary>
     public static HadalProcess StartProgram(string path, params string[] arguments) => new(new ProcessStartInfo(path, arguments));
@@ -57,6 +62,23 @@ internal sealed partial class HadalProcess : IDisposable
     /// <summary>Sends SIGINT.</summary>
     public void Interrupt() => Assert.Equal(0, Kill(_process.Id, Sigint));
 
+    /// <summary>Sends SIGTERM.</summary>
+    public void Terminate() => Assert.Equal(0, Kill(_process.Id, Sigterm));
+
+    /// <summary>Reads messages until one begins with a text, and returns it.</summary>
+    public async Task<string> ReadErrorUntilAsync(string begin)
+    {
+        var read = new StringBuilder();
+        while (await _process.StandardError.ReadLineAsync() is { } line)
+        {
+            if (line.StartsWith(begin, StringComparison.Ordinal)) return line;
+            read.AppendLine(line);
+        }
+
+        Assert.Fail($"expected a message '{begin}', found: {read}");
+        return "";
+    }
+
     /// <summary>Reads output until a text has come, and returns what was read.</summary>
     public string ReadUntil(string text)
     {
@@ -75,7 +97,7 @@ internal sealed partial class HadalProcess : IDisposable
     public (int ExitCode, string Error) End()
     {
         _process.WaitForExit();
-        return (_process.ExitCode, _error.GetAwaiter().GetResult());
+        return (_process.ExitCode, _error.Value.GetAwaiter().GetResult());
     }
 
     public void Dispose()

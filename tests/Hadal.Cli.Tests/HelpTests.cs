@@ -8,6 +8,7 @@ public sealed class HelpTests
     [Theory]
     [InlineData("hadal", "--help")]
     [InlineData("run", "run", "--help")]
+    [InlineData("serve", "serve", "--help")]
     [InlineData("bench", "bench", "-h")]
     [InlineData("inspect", "inspect", "--help")]
     [InlineData("tokenize", "tokenize", "--help")]

@@ -15,6 +15,7 @@ internal sealed class EngineLoop
     private readonly DecoderModel _model;
     private readonly TextGeneratorOptions _options;
     private readonly Action _beforeForward;
+    private readonly TimeProvider _clock;
     private readonly ScheduledBatch _batch;
     private readonly SamplerScratch _scratch;
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -28,18 +29,35 @@ internal sealed class EngineLoop
     private bool _isTight;
     private bool _hasNews;
     private bool _isClosed;
+    private bool _isIdle;
+    private EngineStatus _status;
 
     /// <param name="model">Used by the engine's thread only until <see cref="StopAsync"/> has ended.</param>
     /// <param name="options">Checked limits.</param>
     /// <param name="beforeForward">Called before each forward pass; throws if the weights can no longer be read.</param>
-    public EngineLoop(DecoderModel model, TextGeneratorOptions options, Action beforeForward)
+    /// <param name="clock">Tells when the engine last made progress.</param>
+    public EngineLoop(DecoderModel model, TextGeneratorOptions options, Action beforeForward, TimeProvider clock)
     {
         _model = model;
         _options = options;
         _beforeForward = beforeForward;
+        _clock = clock;
         _batch = new ScheduledBatch(model.Config.VocabSize, Math.Min(options.MaxConcurrent, options.MaxBatchTokens));
         _scratch = new SamplerScratch(model.Config.VocabSize);
         new Thread(Run) { IsBackground = true, Name = "hadal engine" }.Start();
+    }
+
+    /// <summary>Any thread: what the engine is doing.</summary>
+    public EngineStatus Status
+    {
+        get
+        {
+            lock (_gate)
+            {
+                var status = _status with { WaitingCount = _status.WaitingCount + _arrivals.Count, FreeBlockCount = _model.FreeBlockCount };
+                return _isIdle && !_hasNews ? status with { LastStep = _clock.GetTimestamp() } : status;
+            }
+        }
     }
 
     /// <summary>Any thread: queues a sequence.</summary>
@@ -65,6 +83,7 @@ internal sealed class EngineLoop
     {
         lock (_gate)
         {
+            if (_isIdle && !_hasNews) _status = _status with { LastStep = _clock.GetTimestamp() };
             _hasNews = true;
             Monitor.Pulse(_gate);
         }
@@ -94,13 +113,19 @@ internal sealed class EngineLoop
     {
         lock (_gate)
         {
+            NoteStatus();
+            _isIdle = mayWait;
             while (mayWait && !_hasNews) Monitor.Wait(_gate);
+            _isIdle = false;
             _hasNews = false;
             _waiting.AddRange(_arrivals);
             _arrivals.Clear();
+            NoteStatus();
             return !_isClosed;
         }
     }
+
+    private void NoteStatus() => _status = new EngineStatus(_running.Count, _waiting.Count, _model.FreeBlockCount, _model.BlockCount, _clock.GetTimestamp());
 
     /// <summary>One step; false if there was nothing to compute.</summary>
     private bool Step()

@@ -49,6 +49,9 @@ public sealed record GenerationUsage
     /// <summary>Tokens generated, the end token included.</summary>
     public required int CompletionTokens { get; init; }
 
+    /// <summary>Tokens of the prompt that were found in the cache and not computed.</summary>
+    public int CachedTokens { get; init; }
+
     /// <summary>Start of the random sequence that was used.</summary>
     public required ulong Seed { get; init; }
 

@@ -32,7 +32,7 @@ public sealed class TextGenerator : IAsyncDisposable
         _clock = clock ?? TimeProvider.System;
         Tokenizer = tokenizer;
         EndTokenIds = endTokenIds;
-        _loop = new EngineLoop(model, options, beforeForward ?? (static () => { }));
+        _loop = new EngineLoop(model, options, beforeForward ?? (static () => { }), _clock);
     }
 
     /// <summary>The model's tokenizer.</summary>
@@ -43,6 +43,9 @@ public sealed class TextGenerator : IAsyncDisposable
 
     /// <summary>Tokens of prompt and answer together at most.</summary>
     public int MaxContext => _model.MaxContext;
+
+    /// <summary>What the engine is doing.</summary>
+    public EngineStatus Status => _loop.Status;
 
     /// <summary>Starts the engine of a checkpoint: its model, its tokenizer and a thread.</summary>
     /// <param name="checkpoint">Open, and kept open by the caller until the generator is disposed.</param>

@@ -45,7 +45,7 @@ internal sealed unsafe class BlockPool : IDisposable
 
     public int BlockCount { get; }
 
-    public int FreeCount => _freeCount;
+    public int FreeCount => Volatile.Read(ref _freeCount);
 
     public bool IsDisposed => _memory == null;
 

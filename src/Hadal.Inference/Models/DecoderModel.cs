@@ -45,6 +45,12 @@ public abstract class DecoderModel : IDisposable
     /// <summary>Tokens of one sequence at most.</summary>
     public abstract int MaxContext { get; }
 
+    /// <summary>Blocks of tokens that the caches have together.</summary>
+    public abstract int BlockCount { get; }
+
+    /// <summary>Blocks that no cache holds. Any thread may ask.</summary>
+    public abstract int FreeBlockCount { get; }
+
     /// <summary>Makes an empty cache for one sequence.</summary>
     public abstract KvCache CreateCache();
 

@@ -136,8 +136,11 @@ internal abstract unsafe class PagedDecoder : DecoderModel
     /// <summary>Threads of the model.</summary>
     public ThreadCrew Crew { get; }
 
-    /// <summary>Blocks of the pool that no cache holds.</summary>
-    public int FreeBlockCount => _pool.FreeCount;
+    /// <inheritdoc/>
+    public override int BlockCount => _pool.BlockCount;
+
+    /// <inheritdoc/>
+    public override int FreeBlockCount => _pool.FreeCount;
 
     /// <summary>Limits.</summary>
     protected EngineOptions Options { get; }

@@ -1,0 +1,145 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using Hadal.Checkpoints;
+using Hadal.Inference.Engine;
+using Hadal.Inference.Models;
+using Hadal.Server;
+
+namespace Hadal.Cli;
+
+/// <summary><c>hadal serve [MODEL…]</c>: answers OpenAI and DeepSeek clients over HTTP until it is told to stop.</summary>
+internal sealed class ServeCommand
+{
+    private readonly Argument<string[]> _models = new("MODEL")
+    {
+        Description = $"Checkpoint directories, .gguf files, or owner/name in the local hub cache; requests choose by name. Left out: {ModelLocator.BuiltInName}.",
+        Arity = ArgumentArity.ZeroOrMore,
+    };
+
+    private readonly Option<string[]> _urls = new("--urls") { Description = "Addresses to listen on. Default: http://127.0.0.1:8080, this machine only.", HelpName = "URL" };
+    private readonly Option<string?> _keys = new("--api-key-file") { Description = "File of keys, one a line: printf %s \"$KEY\" | sha256sum. Read again when it changes. A second word names the key, max-concurrent=N bounds it.", HelpName = "FILE" };
+    private readonly Option<bool> _anonymous = new("--allow-anonymous") { Description = "Listens beyond this machine without asking for a key." };
+    private readonly Option<string[]> _adapters = new("--adapter") { Description = "A LoRA adapter as a model of its own; may be given several times. It belongs to the first MODEL.", HelpName = "NAME=DIR" };
+    private readonly Option<int?> _parallel = Numbers.Integer("--parallel", 1, 1024, "Requests computed together at most. Default: 8.");
+    private readonly Option<int?> _queue = Numbers.Integer("--queue", 0, 65536, "Requests that wait beyond those; the next is told to come again. Default: 64.");
+    private readonly Option<int?> _timeout = Numbers.Integer("--timeout", 1, 86400, "Seconds until an answer must be whole. Default: 600.");
+    private readonly Option<int?> _drain = Numbers.Integer("--drain", 0, 86400, "Seconds that answers may go on after the server was told to stop. Default: 30.");
+    private readonly Option<int?> _context = ModelOpening.ContextOption();
+    private readonly Option<int?> _threads = ModelOpening.ThreadsOption();
+    private readonly Option<Arithmetic?> _arithmetic = ModelOpening.ArithmeticOption(Arithmetic.Integer);
+    private readonly Option<CacheFormat?> _cache = ModelOpening.CacheOption();
+    private readonly Shell _shell;
+
+    private ServeCommand(Shell shell)
+    {
+        _shell = shell;
+        _urls.AllowMultipleArgumentsPerToken = false;
+    }
+
+    public static Command Create(Shell shell)
+    {
+        var serve = new ServeCommand(shell);
+        var command = new Command("serve", "Answers OpenAI and DeepSeek clients over HTTP until it is told to stop.")
+        {
+            serve._models, serve._urls, serve._keys, serve._anonymous, serve._adapters, serve._parallel, serve._queue, serve._timeout, serve._drain, serve._context, serve._threads, serve._arithmetic, serve._cache,
+        };
+        command.SetAction(parsed => serve.RunAsync(parsed).GetAwaiter().GetResult());
+        return command;
+    }
+
+    private async Task<int> RunAsync(ParseResult parsed)
+    {
+        var sources = Sources(parsed);
+        using var work = _shell.Interruption.Begin();
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context =>
+        {
+            context.Cancel = true;
+            _shell.Interruption.Signal();
+        });
+        var server = await StartAsync(Options(parsed), sources).ConfigureAwait(false);
+        await using (server.ConfigureAwait(false))
+        {
+            foreach (var url in server.Urls) _shell.Error.WriteLine($"hadal: listening on {url}");
+            var stop = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            using var registration = work.Token.Register(stop.SetResult);
+            await (await Task.WhenAny(server.Loaded, stop.Task).ConfigureAwait(false)).ConfigureAwait(false);
+            if (server.Loaded.IsCompletedSuccessfully) _shell.Error.WriteLine($"hadal: ready: {string.Join(", ", sources.SelectMany(source => (source.AdapterNames ?? []).Prepend(source.Name)))}");
+            await stop.Task.ConfigureAwait(false);
+            _shell.Error.WriteLine("hadal: stopping; answers that have begun may end, a second signal ends them now");
+            await server.StopAsync().ConfigureAwait(false);
+        }
+
+        return ExitCode.Done;
+    }
+
+    private static async Task<HadalServer> StartAsync(ServerOptions options, IReadOnlyList<ModelSource> sources)
+    {
+        try
+        {
+            return await HadalServer.StartAsync(options, sources).ConfigureAwait(false);
+        }
+        catch (ArgumentException fault)
+        {
+            throw CommandException.Usage(fault.Message, fault);
+        }
+        catch (FormatException fault)
+        {
+            throw CommandException.Failed(fault.Message, fault);
+        }
+    }
+
+    private ServerOptions Options(ParseResult parsed)
+    {
+        var options = new ServerOptions
+        {
+            ApiKeyFile = parsed.GetValue(_keys) is { } file ? Path.GetFullPath(file, _shell.CurrentDirectory) : null,
+            AllowAnonymous = parsed.GetValue(_anonymous),
+            Log = line => _shell.Error.WriteLine($"hadal: {HadalCommand.OneLine(line)}"),
+        };
+        if (parsed.GetValue(_urls) is { Length: > 0 } urls) options = options with { Urls = [.. urls.SelectMany(url => url.Split(';', ',')).Select(url => url.TrimEnd('/'))] };
+        if (parsed.GetValue(_timeout) is { } timeout) options = options with { RequestTimeout = TimeSpan.FromSeconds(timeout) };
+        return parsed.GetValue(_drain) is { } drain ? options with { DrainTimeout = TimeSpan.FromSeconds(drain) } : options;
+    }
+
+    private List<ModelSource> Sources(ParseResult parsed)
+    {
+        var locator = new ModelLocator(_shell);
+        var names = parsed.GetValue(_models) ?? [];
+        if (names.FirstOrDefault(name => name.StartsWith('-')) is { } option) throw CommandException.Usage($"unknown option '{option}'");
+        ModelLocation[] locations = names.Length == 0 ? [locator.Find(null)] : [.. names.Select(locator.Find)];
+        var adapters = Adapters(parsed);
+        var engine = ModelOpening.OptionsOf(parsed.GetValue(_context), parsed.GetValue(_threads), parsed.GetValue(_arithmetic) ?? Arithmetic.Integer, parsed.GetValue(_cache));
+        var limits = new TextGeneratorOptions { MaxConcurrent = parsed.GetValue(_parallel) ?? 8, MaxQueued = parsed.GetValue(_queue) ?? 64 };
+        var memory = MachineMemory.Read();
+        memory = memory with { AvailableBytes = memory.AvailableBytes / locations.Length };
+        return [.. locations.Select((location, index) => new ModelSource(
+            location.Name,
+            () => ServedModel.Open(location.Name, location.Path, limits, Fit(location, engine, limits, memory), index == 0 ? adapters : null),
+            index == 0 ? [.. adapters.Keys] : null))];
+    }
+
+    private Dictionary<string, string> Adapters(ParseResult parsed)
+    {
+        var adapters = new Dictionary<string, string>();
+        foreach (var text in parsed.GetValue(_adapters) ?? [])
+        {
+            var equals = text.IndexOf('=', StringComparison.Ordinal);
+            if (equals <= 0) throw CommandException.Usage($"--adapter: expected NAME=DIR, found '{text}'");
+            if (!adapters.TryAdd(text[..equals], Path.GetFullPath(text[(equals + 1)..], _shell.CurrentDirectory))) throw CommandException.Usage($"--adapter: '{text[..equals]}' is the name of two");
+        }
+
+        return adapters;
+    }
+
+    /// <summary>As many whole contexts in the cache as requests may run together, or as the memory holds; requests take turns where it holds fewer.</summary>
+    private static EngineOptions Fit(ModelLocation location, EngineOptions engine, TextGeneratorOptions limits, MachineMemory memory)
+    {
+        using var checkpoint = Checkpoint.Open(location.Path);
+        if (engine.MaxContext is { } context) ModelOpening.CheckContext(checkpoint.Config, context, "--context");
+        engine = engine with { MaxBatchTokens = limits.MaxBatchTokens };
+        ModelOpening.CheckMemory(checkpoint, engine, memory);
+        var sequences = limits.MaxConcurrent;
+        while (sequences > 1 && MemoryEstimate.For(checkpoint, engine with { MaxSequences = sequences }).TotalBytes > memory.AvailableBytes) sequences--;
+        return engine with { MaxSequences = sequences };
+    }
+}

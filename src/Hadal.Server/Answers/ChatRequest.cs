@@ -1,0 +1,227 @@
+using System.Text.Json;
+using Hadal.Checkpoints.Text;
+using Hadal.Inference.Engine;
+using Hadal.Inference.Grammars;
+using Hadal.Inference.Grammars.Json;
+using Hadal.Server.Http;
+
+namespace Hadal.Server.Answers;
+
+/// <summary>A request for chat answers, checked and rendered.</summary>
+internal sealed record ChatRequest
+{
+    /// <summary>A model that only continues text may never end by itself.</summary>
+    private const int MaxContinuationTokens = 256;
+
+    public required ModelChoice Choice { get; init; }
+
+    public required GenerationFields Fields { get; init; }
+
+    /// <summary>The prompt as text, each stretch with who wrote it.</summary>
+    public required IReadOnlyList<TextSegment> Prompt { get; init; }
+
+    public required GenerationOptions Options { get; init; }
+
+    public required ChatTools Tools { get; init; }
+
+    /// <summary>Whether the prompt has opened the model's reasoning.</summary>
+    public required bool OpensReasoning { get; init; }
+
+    /// <summary>What the client attached, given back with the answer.</summary>
+    public JsonElement? Metadata { get; init; }
+
+    /// <summary>Reads a body in the form of <c>/v1/chat/completions</c>.</summary>
+    /// <exception cref="ApiException">A field is missing, out of range, not supported or not known.</exception>
+    public static ChatRequest Read(JsonElement body, ModelCatalog catalog)
+    {
+        var request = new RequestReader(body);
+        var choice = catalog.Find(request.RequiredText("model"));
+        var fields = GenerationFields.Read(request, choice);
+        var maxTokens = request.Integer("max_completion_tokens", 1, int.MaxValue) ?? request.Integer("max_tokens", 1, int.MaxValue);
+        request.Take("max_tokens");
+        var topLogProbs = LogProbCount(request);
+        var tools = ChatTools.Read(request, choice.Model);
+        var thinks = Thinking(request, choice.Model);
+        var variables = Variables(request, thinks, choice.Model);
+        var messages = Messages(request);
+        var metadata = request.Take("metadata");
+        var grammar = Format(request);
+        RefuseHosted(request);
+        request.End();
+        if (grammar is not null && fields.Options.Grammar is not null) throw ApiException.Invalid("structured_outputs", "structured_outputs: expected only without response_format");
+        grammar ??= fields.Options.Grammar;
+        if (grammar is not null && tools.Rendered is not null && (tools.MayCall || tools.Forced.Count > 0))
+            throw ApiException.Invalid("response_format", "response_format: expected only without tools, or with tool_choice none", "unsupported_parameter");
+
+        var prompt = Render(choice.Model, messages, tools, variables, out var opensReasoning);
+        var options = fields.Options with
+        {
+            MaxTokens = (int?)maxTokens ?? choice.Model.MaxNewTokens ?? (choice.Model.HasTemplate ? null : MaxContinuationTokens),
+            TopLogProbs = topLogProbs,
+            Grammar = grammar,
+            GrammarAfterTokenId = grammar is not null && opensReasoning ? ThinkEndToken(choice.Model) : null,
+
+            // The marks of calls are control tokens.
+            SkipSpecial = !tools.MayCall,
+        };
+        GenerationFields.Check(options, choice);
+        return new ChatRequest
+        {
+            Choice = choice, Fields = fields, Prompt = prompt, Options = options, Tools = tools, OpensReasoning = opensReasoning, Metadata = metadata,
+        };
+    }
+
+    /// <summary>The prompt as token ids. What cannot fit is refused before it is looked at.</summary>
+    public IReadOnlyList<int> Encode(IReadOnlyList<TextSegment> prompt)
+    {
+        var generator = Choice.Model.Generator;
+        PromptLength.Check(generator, string.Concat(prompt.Select(segment => segment.Text)), "messages");
+        return generator.Tokenizer.Encode(prompt, addSpecial: false);
+    }
+
+    private static int? LogProbCount(RequestReader request)
+    {
+        var wanted = request.Flag("logprobs") ?? false;
+        var top = request.Integer("top_logprobs", 0, GenerationOptions.MaxTopLogProbs);
+        if (top is not null && !wanted) throw ApiException.Invalid("top_logprobs", "top_logprobs: expected only with logprobs: true");
+        return wanted ? (int)(top ?? 0) : null;
+    }
+
+    private static bool? Thinking(RequestReader request, ServedModel model)
+    {
+        bool? thinks = null;
+        if (request.Inner("thinking") is { } thinking)
+        {
+            thinks = thinking.Word("type", "enabled", "disabled") != "disabled";
+            thinking.End();
+        }
+
+        var effort = request.Word("reasoning_effort", "none", "minimal", "low", "medium", "high", "xhigh", "max");
+        if (effort is not null) thinks = effort != "none";
+        var field = effort is not null ? "reasoning_effort" : "thinking";
+        if (thinks == true && !model.Format.Reasons) throw ApiException.Invalid(field, $"{field}: this model does not reason", "unsupported_parameter");
+        if (thinks == false && model.Format is { Reasons: true, CanSwitch: false }) throw ApiException.Invalid(field, $"{field}: this model always reasons", "unsupported_parameter");
+        return thinks;
+    }
+
+    /// <summary>Variables of the template: those asked for, and thinking under the names that templates know it by.</summary>
+    private static Dictionary<string, JsonElement> Variables(RequestReader request, bool? thinks, ServedModel model)
+    {
+        var variables = new Dictionary<string, JsonElement>();
+        if (!model.HasTemplate) variables["starts_with_bos"] = Flag(model.Generator.Tokenizer.AddsBos);
+        if (request.Take("chat_template_kwargs") is { } given)
+        {
+            if (given.ValueKind != JsonValueKind.Object) throw request.Fault("chat_template_kwargs", "an object", given);
+            foreach (var entry in given.EnumerateObject())
+                if (entry.Name is "messages" or "tools" or "bos_token" or "eos_token" or "add_generation_prompt" or "starts_with_bos")
+                    throw ApiException.Invalid("chat_template_kwargs", $"chat_template_kwargs: '{entry.Name}' cannot be given");
+                else variables[entry.Name] = entry.Value;
+        }
+
+        if (thinks is { } value) variables["thinking"] = variables["enable_thinking"] = Flag(value);
+        return variables;
+
+        static JsonElement Flag(bool value) => JsonElement.Parse(value ? "true" : "false");
+    }
+
+    private static List<ChatMessage> Messages(RequestReader request)
+    {
+        if (request.Take("messages") is not { } value) throw request.Missing("messages");
+        IReadOnlyList<ChatMessage> messages;
+        try
+        {
+            messages = ChatMessage.ReadMessages(value);
+        }
+        catch (ArgumentException fault)
+        {
+            throw ApiException.OfSentence(fault.Message);
+        }
+
+        if (messages.Count == 0) throw ApiException.Invalid("messages", "messages: expected at least one");
+        return [.. messages.Select(Checked)];
+    }
+
+    private static ChatMessage Checked(ChatMessage message, int index)
+    {
+        var place = FormattableString.Invariant($"messages[{index}]");
+        if (message.Role is not ("system" or "developer" or "user" or "assistant" or "tool"))
+            throw ApiException.Invalid($"{place}.role", $"{place}.role: expected system, developer, user, assistant or tool");
+        if (message is { Content: null, ToolCalls: null } and not { Role: "assistant", ReasoningContent: not null }) throw ApiException.Invalid($"{place}.content", $"{place}.content: missing");
+        if (message is { Role: "tool", ToolCallId: null }) throw ApiException.Invalid($"{place}.tool_call_id", $"{place}.tool_call_id: missing");
+
+        // vLLM's name for what a model thought, and OpenAI's for what is above the user.
+        if (message.ReasoningContent is null && message.OtherFields?.TryGetValue("reasoning", out var reasoning) == true && reasoning.ValueKind == JsonValueKind.String)
+            message = message with { ReasoningContent = reasoning.GetString() };
+        return message.Role == "developer" ? message with { Role = "system" } : message;
+    }
+
+    private static Grammar? Format(RequestReader request)
+    {
+        if (request.Inner("response_format") is not { } format) return null;
+        var type = format.Word("type", "text", "json_object", "json_schema") ?? throw format.Missing("type");
+        var form = format.Inner("json_schema");
+        format.End();
+        if (type == "text") return null;
+        if (type == "json_object") return GrammarCache.Of("object", "", _ => JsonSchemaGrammar.AnyJson(onlyObjects: true), "response_format");
+        if (form is null) throw format.Missing("json_schema");
+        var name = form.RequiredText("name");
+        if (name.Length is 0 or > 64) throw ApiException.Invalid("response_format.json_schema.name", "response_format.json_schema.name: expected 1 to 64 characters");
+        form.Text("description");
+        var bestEffort = form.Flag("strict") == false;
+        var schema = form.Take("schema");
+        form.End();
+        return GrammarCache.OfSchema(schema?.GetRawText() ?? "{}", bestEffort, "response_format.json_schema.schema");
+    }
+
+    private static void RefuseHosted(RequestReader request)
+    {
+        request.Refuse("audio", "answers are text");
+        request.Refuse("modalities", "answers are text", "[\"text\"]", "[]");
+        request.Refuse("prediction", "leave it out; the answer is the same");
+        request.Refuse("store", "nothing is kept", "false");
+        request.Refuse("verbosity", "say it in a message", "\"medium\"");
+        request.Refuse("service_tier", "there is one", "\"auto\"", "\"default\"");
+        request.Refuse("web_search_options", "nothing is fetched");
+        request.Refuse("moderation", "answers are not judged");
+    }
+
+    private static List<TextSegment> Render(
+        ServedModel model, List<ChatMessage> messages, ChatTools tools, Dictionary<string, JsonElement> variables, out bool opensReasoning)
+    {
+        var prefix = messages[^1] is { Role: "assistant" } last && IsPrefix(last) ? last : null;
+        if (prefix is not null) messages.RemoveAt(messages.Count - 1);
+        var prompt = new List<TextSegment>(model.Chat.Render(new ChatConversation { Messages = messages, Tools = tools.Rendered, Variables = variables }));
+        opensReasoning = model.Format.OpensReasoning(prompt);
+        if (prefix is null) return prompt;
+
+        // The model goes on behind what it is said to have written.
+        if (opensReasoning && prefix.ReasoningContent is { } reasoning) prompt.Add(new TextSegment(reasoning, IsTrusted: false));
+        if (!string.IsNullOrEmpty(prefix.Content))
+        {
+            if (opensReasoning) prompt.Add(new TextSegment(AnswerFormat.NoThought, IsTrusted: true));
+            prompt.Add(new TextSegment(prefix.Content, IsTrusted: false));
+            opensReasoning = false;
+        }
+
+        return prompt;
+    }
+
+    private static bool IsPrefix(ChatMessage message) =>
+        message.OtherFields?.TryGetValue("prefix", out var prefix) == true && prefix.ValueKind == JsonValueKind.True;
+
+    private static int ThinkEndToken(ServedModel model) => model.Generator.Tokenizer.TryGetTokenId(AnswerFormat.ThinkEnd, out var id)
+        ? id
+        : throw ApiException.Invalid("response_format", "response_format: this model ends its reasoning with no token of its own, so that the form could not be kept", "unsupported_parameter");
+}
+
+/// <summary>The bound that saves reading what cannot fit.</summary>
+internal static class PromptLength
+{
+    /// <exception cref="ApiException">The text has more tokens than the context, seen from its bytes alone.</exception>
+    public static void Check(TextGenerator generator, string text, string field)
+    {
+        if (generator.Tokenizer.MinTokenCount(text) is var count && count >= generator.MaxContext)
+            throw ApiException.Invalid(
+                field, FormattableString.Invariant($"the prompt has {count} tokens or more, at most {generator.MaxContext - 1} fit the context of {generator.MaxContext}; shorten it"), "context_length_exceeded");
+    }
+}

@@ -1,0 +1,112 @@
+using System.Text.Json;
+using Hadal.Server.Http;
+
+namespace Hadal.Server.Answers;
+
+/// <summary>A tool that a model may call.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Parameters">JSON Schema of its arguments; null where it takes none.</param>
+/// <param name="IsStrict">Whether arguments of a free call must follow the schema.</param>
+internal sealed record ChatTool(string Name, string? Parameters, bool IsStrict);
+
+/// <summary>What a request says about tools.</summary>
+/// <param name="Rendered">The array as the template gets it, or null for none.</param>
+/// <param name="Forced">The tools one of which must be called; empty where the model is free.</param>
+/// <param name="MayCall">Whether calls in a free answer are calls.</param>
+internal sealed record ChatTools(JsonElement? Rendered, IReadOnlyList<ChatTool> Forced, bool MayCall)
+{
+    private const int MaxTools = 128;
+
+    /// <summary>No tools at all.</summary>
+    public static ChatTools None { get; } = new(null, [], false);
+
+    /// <summary>Reads <c>tools</c>, <c>tool_choice</c> and <c>parallel_tool_calls</c>.</summary>
+    public static ChatTools Read(RequestReader request, ServedModel model)
+    {
+        request.Refuse("functions", "use tools", "[]");
+        request.Refuse("function_call", "use tool_choice");
+        var parallel = request.Flag("parallel_tool_calls") ?? true;
+        var list = request.List("tools", MaxTools) ?? [];
+        var choice = request.Take("tool_choice");
+        if (list.Count == 0)
+        {
+            if (choice is { } asked && !(asked.ValueKind == JsonValueKind.String && asked.GetString() is "none" or "auto"))
+                throw ApiException.Invalid("tool_choice", "tool_choice: expected only with tools");
+            return None;
+        }
+
+        if (model.Format.Tools is null) throw ApiException.Invalid("tools", "tools: this model's chat template writes no calls in a form that is known here", "unsupported_parameter");
+        var tools = new List<ChatTool>();
+        for (var i = 0; i < list.Count; i++) tools.Add(ReadTool(list[i], FormattableString.Invariant($"tools[{i}]")));
+        if (tools.GroupBy(tool => tool.Name).FirstOrDefault(group => group.Count() > 1) is { } twice)
+            throw ApiException.Invalid("tools", $"tools: '{twice.Key}' is the name of two");
+        return Choose(choice, tools, request.Take("tools")!.Value, parallel);
+    }
+
+    private static ChatTools Choose(JsonElement? choice, List<ChatTool> tools, JsonElement rendered, bool parallel)
+    {
+        if (choice is { ValueKind: JsonValueKind.Object } named)
+        {
+            var reader = new RequestReader(named, "tool_choice");
+            if (reader.Word("type", "function", "allowed_tools") == "allowed_tools") return Allowed(reader, tools, rendered, parallel);
+            var function = reader.Inner("function") ?? throw reader.Missing("function");
+            var name = function.RequiredText("name");
+            function.End();
+            reader.End();
+            return new ChatTools(rendered, [Find(tools, name)], MayCall: false);
+        }
+
+        if (choice is { ValueKind: not JsonValueKind.String } other) throw ApiException.Invalid("tool_choice", $"tool_choice: expected none, auto, required or an object, found {other.ValueKind}");
+        return choice?.GetString() switch
+        {
+            null or "auto" => Free(rendered, tools, parallel),
+            "required" => new ChatTools(rendered, tools, MayCall: false),
+            "none" => new ChatTools(rendered, [], MayCall: false),
+            _ => throw ApiException.Invalid("tool_choice", "tool_choice: expected none, auto, required, or an object that names a function"),
+        };
+    }
+
+    private static ChatTools Allowed(RequestReader choice, List<ChatTool> tools, JsonElement rendered, bool parallel)
+    {
+        var allowed = choice.Inner("allowed_tools") ?? throw choice.Missing("allowed_tools");
+        var mode = allowed.Word("mode", "auto", "required");
+        var names = (allowed.List("tools", MaxTools) ?? []).Select(item =>
+        {
+            var reader = new RequestReader(item, "tool_choice.allowed_tools.tools");
+            return (reader.Inner("function") ?? throw reader.Missing("function")).RequiredText("name");
+        });
+        var chosen = names.Select(name => Find(tools, name)).ToList();
+        choice.End();
+        if (mode == "required") return new ChatTools(rendered, chosen, MayCall: false);
+        return chosen.Count == tools.Count
+            ? Free(rendered, tools, parallel)
+            : throw ApiException.Invalid("tool_choice", "tool_choice.allowed_tools: with mode auto give only the tools that are allowed as tools", "unsupported_parameter");
+    }
+
+    /// <summary>A model that may call writes its calls freely, so nothing can be promised about them.</summary>
+    private static ChatTools Free(JsonElement rendered, List<ChatTool> tools, bool parallel)
+    {
+        if (!parallel) throw ApiException.Invalid("parallel_tool_calls", "parallel_tool_calls: false is kept with tool_choice required or a named function only", "unsupported_parameter");
+        return new ChatTools(rendered, [], MayCall: true);
+    }
+
+    private static ChatTool Find(List<ChatTool> tools, string name) =>
+        tools.Find(tool => tool.Name == name) ?? throw ApiException.Invalid("tool_choice", $"tool_choice: there is no tool '{name}'");
+
+    private static ChatTool ReadTool(JsonElement element, string place)
+    {
+        var tool = new RequestReader(element, place);
+        if (tool.RequiredText("type") is not "function") throw ApiException.Invalid($"{place}.type", $"{place}.type: expected function, which is all this server calls", "unsupported_parameter");
+        var function = tool.Inner("function") ?? throw tool.Missing("function");
+        var name = function.RequiredText("name");
+        if (name.Length is 0 or > 64 || name.Any(unit => !char.IsAsciiLetterOrDigit(unit) && unit is not ('_' or '-')))
+            throw ApiException.Invalid($"{place}.function.name", $"{place}.function.name: expected 1 to 64 letters, digits, '_' and '-'");
+        function.Text("description", 65536);
+        var parameters = function.Take("parameters");
+        if (parameters is { ValueKind: not JsonValueKind.Object } other) throw function.Fault("parameters", "an object", other);
+        var isStrict = function.Flag("strict") ?? false;
+        function.End();
+        tool.End();
+        return new ChatTool(name, parameters?.GetRawText(), isStrict);
+    }
+}

@@ -1,0 +1,188 @@
+using System.Text;
+using System.Text.Json;
+using Hadal.Inference.Engine;
+using Hadal.Server.Answers;
+using Hadal.Server.Http;
+
+namespace Hadal.Server.Endpoints;
+
+/// <summary><c>POST /v1/completions</c>, and with a suffix DeepSeek's <c>/beta/completions</c>.</summary>
+internal static class Completions
+{
+    /// <summary>Answers a request, whole or as a stream.</summary>
+    public static async Task HandleAsync(RequestScope scope)
+    {
+        using var body = await RequestBody.ReadAsync(scope.Http).ConfigureAwait(false);
+        var request = CompletionRequest.Read(body.RootElement, scope.Server.Catalog);
+        scope.Model = request.Choice.Name;
+        var answers = await Started<GeneratedChunk>.AllAsync(
+            request.Prompts.SelectMany(prompt => Enumerable.Range(0, request.Fields.ChoiceCount).Select(index =>
+                request.Choice.Model.Generator.GenerateAsync(prompt.TokenIds, GenerationFields.ForChoice(request.Options, index), scope.Cancel.Token))),
+            scope.Cancel).ConfigureAwait(false);
+        try
+        {
+            var writer = new CompletionWriter(request, "cmpl-" + ChatCompletions.NewId(), scope.Server.Options.Clock.GetUtcNow());
+            if (request.Fields.Stream) await StreamAsync(scope, writer, answers).ConfigureAwait(false);
+            else await CompleteAsync(scope, writer, answers).ConfigureAwait(false);
+        }
+        finally
+        {
+            await Started<GeneratedChunk>.EndAllAsync(answers).ConfigureAwait(false);
+        }
+    }
+
+    private static async Task CompleteAsync(RequestScope scope, CompletionWriter writer, IReadOnlyList<Started<GeneratedChunk>> answers)
+    {
+        var choices = await Task.WhenAll(answers.Select(async (answer, index) =>
+        {
+            var choice = new CompletionChoice(writer.Echo(index));
+            await foreach (var chunk in ReadAsync(scope, answer).ConfigureAwait(false)) choice.Add(chunk);
+            return choice;
+        })).ConfigureAwait(false);
+        await JsonBody.WriteAsync(scope.Http, json => writer.WriteCompletion(json, choices)).ConfigureAwait(false);
+    }
+
+    private static async Task StreamAsync(RequestScope scope, CompletionWriter writer, IReadOnlyList<Started<GeneratedChunk>> answers)
+    {
+        var events = new EventStream(scope.Http, scope.Server.Options.KeepAliveInterval, scope.Server.Options.Clock);
+        await using (events.ConfigureAwait(false))
+        {
+            await events.StartAsync().ConfigureAwait(false);
+            try
+            {
+                var usages = await Task.WhenAll(answers.Select((answer, index) => StreamChoiceAsync(scope, events, writer, answer, index))).ConfigureAwait(false);
+                if (writer.IncludesUsage) await events.WriteAsync(json => writer.WriteUsageChunk(json, usages)).ConfigureAwait(false);
+                await events.WriteDoneAsync().ConfigureAwait(false);
+            }
+            catch (Exception fault) when (scope.ErrorOf(fault, "prompt") is { } error)
+            {
+                RequestPipeline.NoteError(scope.Http, error);
+                await events.WriteErrorAsync(error).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private static async Task<GenerationUsage> StreamChoiceAsync(RequestScope scope, EventStream events, CompletionWriter writer, Started<GeneratedChunk> answer, int index)
+    {
+        GenerationUsage? usage = null;
+        var offset = writer.Echo(index).Length;
+        if (offset > 0) await events.WriteAsync(json => writer.WriteChunk(json, index, writer.Echo(index), null, null, ref offset)).ConfigureAwait(false);
+        await foreach (var chunk in ReadAsync(scope, answer).ConfigureAwait(false))
+        {
+            if (chunk.Text.Length > 0 || chunk.LogProb is not null || chunk.FinishReason is not null)
+                await events.WriteAsync(json => writer.WriteChunk(json, index, chunk.Text, chunk, chunk.FinishReason, ref offset)).ConfigureAwait(false);
+            usage = chunk.Usage ?? usage;
+        }
+
+        return usage ?? throw new InvalidOperationException("an answer has no end");
+    }
+
+    private static async IAsyncEnumerable<GeneratedChunk> ReadAsync(RequestScope scope, Started<GeneratedChunk> answer)
+    {
+        await foreach (var chunk in answer.ReadAsync().ConfigureAwait(false))
+        {
+            scope.Cancel.Token.ThrowIfCancellationRequested();
+            if (chunk.Usage is { } usage) scope.Server.Metrics.RecordAnswer(scope, usage, usage.CompletionTokens);
+            yield return chunk;
+        }
+    }
+}
+
+/// <summary>A whole answer, put together from its chunks.</summary>
+/// <param name="echo">What stands in front of it.</param>
+internal sealed class CompletionChoice(string echo)
+{
+    public StringBuilder Text { get; } = new(echo);
+
+    public List<GeneratedChunk> Chunks { get; } = [];
+
+    public string? FinishReason { get; private set; }
+
+    public GenerationUsage? Usage { get; private set; }
+
+    /// <summary>Adds a chunk.</summary>
+    public void Add(in GeneratedChunk chunk)
+    {
+        Text.Append(chunk.Text);
+        if (chunk.LogProb is not null) Chunks.Add(chunk);
+        FinishReason = chunk.FinishReason ?? FinishReason;
+        Usage = chunk.Usage ?? Usage;
+    }
+}
+
+/// <summary>Writes answers in the form of <c>/v1/completions</c>.</summary>
+internal sealed class CompletionWriter(CompletionRequest request, string id, DateTimeOffset created)
+{
+    private readonly LogProbWriter _logProbs = new(request.Choice.Model.Generator.Tokenizer);
+
+    /// <summary>Whether a stream ends with the usage.</summary>
+    public bool IncludesUsage => request.Fields.IncludeUsage;
+
+    /// <summary>What stands in front of an answer.</summary>
+    public string Echo(int index) => request.Echo ? request.Prompts[index / request.Fields.ChoiceCount].Text : "";
+
+    /// <summary>A whole answer.</summary>
+    public void WriteCompletion(Utf8JsonWriter json, IReadOnlyList<CompletionChoice> choices)
+    {
+        Begin(json);
+        for (var i = 0; i < choices.Count; i++)
+        {
+            json.WriteStartObject();
+            json.WriteString("text", choices[i].Text.ToString());
+            json.WriteNumber("index", i);
+            if (request.Options.TopLogProbs is null) json.WriteNull("logprobs");
+            else _logProbs.WriteCompletion(json, [.. choices[i].Chunks.Where(IsText)], Echo(i).Length);
+            json.WriteString("finish_reason", choices[i].FinishReason);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        WriteUsage(json, [.. choices.Select(choice => choice.Usage!)]);
+        json.WriteEndObject();
+    }
+
+    /// <summary>A chunk about one answer.</summary>
+    public void WriteChunk(Utf8JsonWriter json, int index, string text, GeneratedChunk? chunk, string? finishReason, ref int offset)
+    {
+        Begin(json);
+        json.WriteStartObject();
+        json.WriteString("text", text);
+        json.WriteNumber("index", index);
+        if (chunk is { LogProb: not null } token && IsText(token)) offset = _logProbs.WriteCompletion(json, [token], offset);
+        else json.WriteNull("logprobs");
+        json.WriteString("finish_reason", finishReason);
+        json.WriteEndObject();
+        json.WriteEndArray();
+        if (IncludesUsage) json.WriteNull("usage");
+        json.WriteEndObject();
+    }
+
+    /// <summary>The chunk behind the last answer.</summary>
+    public void WriteUsageChunk(Utf8JsonWriter json, IReadOnlyList<GenerationUsage> usages)
+    {
+        Begin(json);
+        json.WriteEndArray();
+        WriteUsage(json, usages);
+        json.WriteEndObject();
+    }
+
+    private bool IsText(GeneratedChunk chunk) =>
+        !(chunk is { FinishReason: FinishReason.Stop, TokenId: { } tokenId } && request.Choice.Model.Generator.EndTokenIds.Contains(tokenId));
+
+    private void Begin(Utf8JsonWriter json)
+    {
+        json.WriteStartObject();
+        json.WriteString("id", id);
+        json.WriteString("object", "text_completion");
+        json.WriteNumber("created", created.ToUnixTimeSeconds());
+        json.WriteString("model", request.Choice.Name);
+        json.WriteStartArray("choices");
+    }
+
+    /// <summary>Every prompt counts once, however many answers it has.</summary>
+    private void WriteUsage(Utf8JsonWriter json, IReadOnlyList<GenerationUsage> usages)
+    {
+        var first = usages.Where((_, index) => index % request.Fields.ChoiceCount == 0).ToList();
+        UsageWriter.Write(json, first.Sum(usage => usage.PromptTokens), first.Sum(usage => usage.CachedTokens), usages.Sum(usage => usage.CompletionTokens), 0);
+    }
+}

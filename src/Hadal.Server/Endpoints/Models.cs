@@ -1,0 +1,41 @@
+using System.Text.Json;
+using Hadal.Server.Http;
+
+namespace Hadal.Server.Endpoints;
+
+/// <summary><c>GET /v1/models</c> and <c>GET /v1/models/{id}</c>; adapters are models whose parent is their base.</summary>
+internal static class Models
+{
+    /// <summary>All models.</summary>
+    public static Task ListAsync(RequestScope scope) => JsonBody.WriteAsync(scope.Http, json =>
+    {
+        json.WriteStartObject();
+        json.WriteString("object", "list");
+        json.WriteStartArray("data");
+        foreach (var entry in scope.Server.Catalog.Entries) Write(json, scope, entry);
+        json.WriteEndArray();
+        json.WriteEndObject();
+    });
+
+    /// <summary>One model, whose name may have slashes.</summary>
+    public static Task ShowAsync(RequestScope scope)
+    {
+        var name = (string)scope.Http.Request.RouteValues["id"]!;
+        foreach (var entry in scope.Server.Catalog.Entries)
+            if (entry.Name == name) return JsonBody.WriteAsync(scope.Http, json => Write(json, scope, entry));
+        throw new ApiException(404, $"The model '{name[..Math.Min(name.Length, 128)]}' does not exist", param: "model", code: "model_not_found");
+    }
+
+    private static void Write(Utf8JsonWriter json, RequestScope scope, (string Name, string? Parent, ServedModel? Model) entry)
+    {
+        json.WriteStartObject();
+        json.WriteString("id", entry.Name);
+        json.WriteString("object", "model");
+        json.WriteNumber("created", scope.Server.Catalog.Created.ToUnixTimeSeconds());
+        json.WriteString("owned_by", "hadal");
+        if (entry.Parent is { } parent) json.WriteString("parent", parent);
+        json.WriteString("status", entry.Model is null ? "loading" : "loaded");
+        if (entry.Model is { } model) json.WriteNumber("max_model_len", model.Generator.MaxContext);
+        json.WriteEndObject();
+    }
+}

@@ -1,0 +1,100 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Hadal.Server.Http;
+
+/// <summary>Who a request is from.</summary>
+/// <param name="Name">Name of the key in its file; empty where no key is asked for.</param>
+/// <param name="MaxConcurrent">Requests of this key that may be worked on at once.</param>
+internal sealed record Caller(string Name, int MaxConcurrent)
+{
+    /// <summary>Whoever calls where no key is asked for.</summary>
+    public static Caller Anyone { get; } = new("", int.MaxValue);
+}
+
+/// <summary>API keys, kept as hashes in a file that is read again when it changes, so that keys are added and withdrawn without a restart.</summary>
+/// <remarks>A line is <c>HASH NAME [max-concurrent=N]</c>, HASH the SHA-256 of the key in hexadecimal; lines that begin with <c>#</c> are remarks. Keys are long random
+/// texts, so that a plain hash cannot be guessed back.</remarks>
+internal sealed class ApiKeys
+{
+    private const int MaxFileBytes = 1 << 20;
+
+    private readonly string _path;
+    private readonly Action<string> _log;
+    private readonly Lock _reading = new();
+    private (DateTime Changed, long Length) _stamp;
+    private (byte[] Hash, Caller Caller)[] _keys;
+
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="FormatException">A line is not a key, or there is none.</exception>
+    public ApiKeys(string path, Action<string> log)
+    {
+        _path = path;
+        _log = log;
+        _stamp = StampOf(path);
+        _keys = Read(path);
+    }
+
+    /// <summary>Who a key belongs to, or null. Takes the same time whatever is wrong with the key.</summary>
+    public Caller? Find(string key)
+    {
+        ReadIfChanged();
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(Encoding.UTF8.GetBytes(key), hash);
+        Caller? found = null;
+        foreach (var (known, caller) in Volatile.Read(ref _keys))
+            if (CryptographicOperations.FixedTimeEquals(hash, known)) found = caller;
+        return found;
+    }
+
+    private void ReadIfChanged()
+    {
+        lock (_reading)
+        {
+            try
+            {
+                var stamp = StampOf(_path);
+                if (stamp == _stamp) return;
+                _stamp = stamp;
+                Volatile.Write(ref _keys, Read(_path));
+            }
+            catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or FormatException)
+            {
+                _log($"{_path}: the keys stay as they were: {fault.Message}");
+            }
+        }
+    }
+
+    private static (DateTime, long) StampOf(string path)
+    {
+        var file = new FileInfo(path);
+        return file.Exists ? (file.LastWriteTimeUtc, file.Length) : throw new FileNotFoundException("there is no such file", path);
+    }
+
+    private static (byte[], Caller)[] Read(string path)
+    {
+        if (new FileInfo(path).Length > MaxFileBytes) throw new FormatException($"{path}: expected at most {MaxFileBytes} bytes");
+        var keys = new List<(byte[], Caller)>();
+        var lines = File.ReadAllLines(path);
+        for (var i = 0; i < lines.Length; i++)
+        {
+            var words = lines[i].Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+            if (words.Length > 0 && !words[0].StartsWith('#')) keys.Add(ReadLine(words, string.Create(CultureInfo.InvariantCulture, $"{path}, line {i + 1}")));
+        }
+
+        return keys.Count > 0 ? [.. keys] : throw new FormatException($"{path}: expected at least one key, found none; printf %s \"$KEY\" | sha256sum writes a line");
+    }
+
+    private static (byte[], Caller) ReadLine(string[] words, string place)
+    {
+        if (words[0].Length != 2 * SHA256.HashSizeInBytes || words[0].Any(unit => !char.IsAsciiHexDigit(unit)))
+            throw new FormatException($"{place}: expected the SHA-256 of a key in 64 hexadecimal digits; printf %s \"$KEY\" | sha256sum writes it");
+        var maxConcurrent = int.MaxValue;
+        foreach (var word in words.Skip(2))
+            if (!word.StartsWith("max-concurrent=", StringComparison.Ordinal)
+                || !int.TryParse(word.AsSpan("max-concurrent=".Length), NumberStyles.None, CultureInfo.InvariantCulture, out maxConcurrent) || maxConcurrent < 1)
+                throw new FormatException($"{place}: expected max-concurrent=N with N from 1, found '{word}'");
+        return (Convert.FromHexString(words[0]), new Caller(words.Length > 1 && words[1] != "-" ? words[1] : words[0][..8], maxConcurrent));
+    }
+}

@@ -1,0 +1,190 @@
+using System.Globalization;
+using System.Text.Json;
+using Hadal.Inference.Engine;
+using Hadal.Inference.Grammars;
+using Hadal.Inference.Grammars.Formal;
+using Hadal.Inference.Grammars.Json;
+
+namespace Hadal.Server.Http;
+
+/// <summary>The fields that chat and completions share.</summary>
+internal sealed record GenerationFields
+{
+    private const int MaxChoices = 128;
+
+    /// <summary>What the engine is asked for; without limits of tokens.</summary>
+    public required GenerationOptions Options { get; init; }
+
+    /// <summary>Answers wanted.</summary>
+    public required int ChoiceCount { get; init; }
+
+    /// <summary>Whether the answer is streamed.</summary>
+    public required bool Stream { get; init; }
+
+    /// <summary>Whether a stream ends with the usage.</summary>
+    public required bool IncludeUsage { get; init; }
+
+    /// <summary>Reads them, and refuses what both routes refuse.</summary>
+    public static GenerationFields Read(RequestReader request, ModelChoice choice)
+    {
+        var recommended = choice.Model.Sampling;
+        var sampling = recommended with
+        {
+            Temperature = request.Real("temperature", 0, 2) ?? recommended.Temperature,
+            TopP = request.Real("top_p", 0, 1) is { } topP ? Math.Max(topP, double.Epsilon) : recommended.TopP,
+            TopK = (int?)request.Integer("top_k", -1, int.MaxValue) is { } topK ? Math.Max(topK, 0) : recommended.TopK,
+            MinP = request.Real("min_p", 0, 1) ?? recommended.MinP,
+            RepetitionPenalty = request.Real("repetition_penalty", 0.01, 100) ?? recommended.RepetitionPenalty,
+            FrequencyPenalty = request.Real("frequency_penalty", -2, 2) ?? 0,
+            PresencePenalty = request.Real("presence_penalty", -2, 2) ?? 0,
+            LogitBias = Biases(request),
+            Seed = (ulong?)request.Integer("seed", long.MinValue, long.MaxValue),
+        };
+        var options = new GenerationOptions
+        {
+            Adapter = choice.Adapter,
+            Sampling = sampling,
+            StopStrings = Stops(request),
+            StopTokenIds = [.. (request.List("stop_token_ids", 64) ?? []).Select(id => Id(id, "stop_token_ids"))],
+            IgnoreEos = request.Flag("ignore_eos") ?? false,
+            Grammar = Structured(request),
+        };
+        var stream = request.Flag("stream") ?? false;
+        var includeUsage = StreamOptions(request, stream);
+        request.Text("user", 512);
+        request.Text("user_id", 512);
+        request.Text("safety_identifier", 512);
+        request.Text("prompt_cache_key", 512);
+        return new GenerationFields
+        {
+            Options = options,
+            ChoiceCount = (int)(request.Integer("n", 1, MaxChoices) ?? 1),
+            Stream = stream,
+            IncludeUsage = includeUsage,
+        };
+    }
+
+    /// <summary>Says what is wrong with options before anything is queued.</summary>
+    public static void Check(GenerationOptions options, ModelChoice choice)
+    {
+        if (options.Faults(choice.Model.VocabSize) is [var fault, ..]) throw ApiException.OfSentence(fault);
+    }
+
+    /// <summary>The options of one of several answers: each draws other numbers.</summary>
+    public static GenerationOptions ForChoice(GenerationOptions options, int index) =>
+        index == 0 || options.Sampling.Seed is not { } seed ? options : options with { Sampling = options.Sampling with { Seed = unchecked(seed + (ulong)index) } };
+
+    /// <summary>A token id in an array.</summary>
+    public static int Id(JsonElement value, string name) =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var id) && id >= 0 ? id : throw ApiException.Invalid(name, $"{name}: expected token ids");
+
+    private static Dictionary<int, double>? Biases(RequestReader request)
+    {
+        if (request.Take("logit_bias") is not { } value) return null;
+        if (value.ValueKind != JsonValueKind.Object) throw request.Fault("logit_bias", "an object", value);
+        if (value.GetPropertyCount() > SamplingOptions.MaxLogitBiases)
+            throw ApiException.Invalid("logit_bias", string.Create(CultureInfo.InvariantCulture, $"logit_bias: expected at most {SamplingOptions.MaxLogitBiases} entries"));
+        var biases = new Dictionary<int, double>();
+        foreach (var entry in value.EnumerateObject())
+        {
+            if (!int.TryParse(entry.Name, NumberStyles.None, CultureInfo.InvariantCulture, out var id)) throw ApiException.Invalid("logit_bias", "logit_bias: expected token ids as keys");
+            if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetDouble(out var bias)) throw ApiException.Invalid("logit_bias", "logit_bias: expected numbers from -100 to 100");
+            biases[id] = bias;
+        }
+
+        return biases.Count > 0 ? biases : null;
+    }
+
+    private static List<string> Stops(RequestReader request)
+    {
+        if (request.Take("stop") is not { } value) return [];
+        if (value.ValueKind == JsonValueKind.String) return [value.GetString()!];
+        var stops = request.List("stop", GenerationOptions.MaxStopStrings)!;
+        if (stops.Any(stop => stop.ValueKind != JsonValueKind.String)) throw ApiException.Invalid("stop", "stop: expected texts");
+        return [.. stops.Select(stop => stop.GetString()!)];
+    }
+
+    private static bool StreamOptions(RequestReader request, bool stream)
+    {
+        if (request.Inner("stream_options") is not { } options) return false;
+        if (!stream) throw ApiException.Invalid("stream_options", "stream_options: expected only with stream: true");
+        var includeUsage = options.Flag("include_usage") ?? false;
+        options.Refuse("include_obfuscation", "chunks are sent as they are", "false");
+        options.End();
+        return includeUsage;
+    }
+
+    /// <summary>vLLM's form of constraints.</summary>
+    private static Grammar? Structured(RequestReader request)
+    {
+        if (request.Inner("structured_outputs") is not { } form) return null;
+        var choices = form.List("choice", 10_000);
+        var (json, regex, grammar) = (form.Take("json"), form.Text("regex", GrammarCache.MaxSourceLength), form.Text("grammar", GrammarCache.MaxSourceLength));
+        form.End();
+        if (new object?[] { choices, json, regex, grammar }.Count(part => part is not null) != 1)
+            throw ApiException.Invalid("structured_outputs", "structured_outputs: expected one of json, regex, choice, grammar");
+        if (regex is not null) return GrammarCache.Of("regex", regex, source => PlainGrammars.FromRegex(source, GrammarCache.Limits), "structured_outputs.regex");
+        if (grammar is not null) return GrammarCache.Of("gbnf", grammar, source => GbnfGrammar.Compile(source, GrammarCache.Limits), "structured_outputs.grammar");
+        if (json is { } schema) return GrammarCache.OfSchema(schema.ValueKind == JsonValueKind.String ? schema.GetString()! : schema.GetRawText(), bestEffort: false, "structured_outputs.json");
+        if (choices!.Count == 0 || choices.Any(item => item.ValueKind != JsonValueKind.String)) throw ApiException.Invalid("structured_outputs.choice", "structured_outputs.choice: expected texts");
+        return GrammarCache.Of(
+            "choice", string.Join('\0', choices.Select(item => item.GetString())), source => PlainGrammars.FromChoices(source.Split('\0'), GrammarCache.Limits), "structured_outputs.choice");
+    }
+}
+
+/// <summary>Grammars of the last requests. The number is bounded, and what each may take.</summary>
+internal static class GrammarCache
+{
+    /// <summary>UTF-16 units of a schema, pattern or grammar.</summary>
+    public const int MaxSourceLength = 1 << 20;
+
+    private const int Capacity = 32;
+    private static readonly Lock Gate = new();
+    private static readonly LinkedList<(string Key, Grammar Grammar)> Recent = [];
+
+    /// <summary>What a grammar of a stranger may cost.</summary>
+    public static GrammarLimits Limits { get; } = GrammarLimits.Default with { MaxMemoryBytes = 64L << 20, MaxRegexTerms = 200_000, MaxNodes = 300_000 };
+
+    /// <summary>The grammar of a JSON schema.</summary>
+    /// <param name="schema">JSON text.</param>
+    /// <param name="bestEffort">Whether what cannot be enforced is left out instead of refused.</param>
+    /// <param name="field">Named in faults.</param>
+    public static Grammar OfSchema(string schema, bool bestEffort, string field) => Of(
+        bestEffort ? "schema?" : "schema", schema, source => JsonSchemaGrammar.Compile(source, new JsonGrammarOptions { Limits = Limits, BestEffort = bestEffort }).Grammar, field);
+
+    /// <summary>A grammar by its kind and source, compiled unless it was used lately.</summary>
+    /// <exception cref="ApiException">It cannot be compiled.</exception>
+    public static Grammar Of(string kind, string source, Func<string, Grammar> compile, string field)
+    {
+        if (source.Length > MaxSourceLength) throw ApiException.Invalid(field, string.Create(CultureInfo.InvariantCulture, $"{field}: expected at most {MaxSourceLength} characters, found {source.Length}"));
+        var key = kind + "\0" + source;
+        lock (Gate)
+        {
+            for (var node = Recent.First; node is not null; node = node.Next)
+            {
+                if (node.Value.Key != key) continue;
+                Recent.Remove(node);
+                Recent.AddFirst(node);
+                return node.Value.Grammar;
+            }
+        }
+
+        Grammar grammar;
+        try
+        {
+            grammar = compile(source);
+        }
+        catch (GrammarException fault)
+        {
+            throw ApiException.Invalid(field, $"{field}: {fault.Message}");
+        }
+
+        lock (Gate)
+        {
+            Recent.AddFirst((key, grammar));
+            if (Recent.Count > Capacity) Recent.RemoveLast();
+        }
+
+        return grammar;
+    }
+}

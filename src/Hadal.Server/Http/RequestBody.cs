@@ -1,0 +1,72 @@
+using System.Buffers;
+using System.Text.Json;
+using System.Text.Unicode;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Net.Http.Headers;
+
+namespace Hadal.Server.Http;
+
+/// <summary>Reads the JSON of a request. The size is bounded by the server's limit while it is read.</summary>
+internal static class RequestBody
+{
+    private static readonly JsonDocumentOptions Options = new() { MaxDepth = 64, AllowDuplicateProperties = false };
+
+    /// <summary>Reads and checks a body.</summary>
+    /// <exception cref="ApiException">It is not JSON in UTF-8, has a key twice, or is no object.</exception>
+    public static async Task<JsonDocument> ReadAsync(HttpContext http)
+    {
+        var request = http.Request;
+        if (!MediaTypeHeaderValue.TryParse(request.ContentType, out var type) || !type.MediaType.Equals("application/json", StringComparison.OrdinalIgnoreCase))
+            throw new ApiException(415, "Content-Type: expected application/json");
+        if (request.Headers.ContentEncoding is { Count: > 0 } encoding && encoding != "identity")
+            throw new ApiException(415, "Content-Encoding: expected none, bodies are read as they are");
+        var result = await request.BodyReader.ReadAtLeastAsync(int.MaxValue, http.RequestAborted).ConfigureAwait(false);
+        try
+        {
+            return Parse(result.Buffer);
+        }
+        finally
+        {
+            request.BodyReader.AdvanceTo(result.Buffer.End);
+        }
+    }
+
+    private static JsonDocument Parse(in ReadOnlySequence<byte> body)
+    {
+        var bytes = body.ToArray();
+        if (!Utf8.IsValid(bytes)) throw ApiException.Invalid(null, "the body is not UTF-8");
+        JsonDocument? document = null;
+        try
+        {
+            CheckSurrogates(bytes);
+            document = JsonDocument.Parse(bytes, Options);
+            if (document.RootElement.ValueKind == JsonValueKind.Object) return document;
+        }
+        catch (JsonException fault)
+        {
+            throw ApiException.Invalid(null, $"the body is not the JSON expected: {fault.Message}");
+        }
+
+        document.Dispose();
+        throw ApiException.Invalid(null, "the body is expected to be a JSON object");
+    }
+
+    /// <summary>Refuses escapes that stand for half a character; whoever reads the texts later need not think of them.</summary>
+    private static void CheckSurrogates(ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.IndexOf("\\ud"u8) < 0 && bytes.IndexOf("\\uD"u8) < 0) return;
+        var reader = new Utf8JsonReader(bytes);
+        while (reader.Read())
+        {
+            if (reader.TokenType is not (JsonTokenType.String or JsonTokenType.PropertyName) || !reader.ValueIsEscaped) continue;
+            try
+            {
+                reader.GetString();
+            }
+            catch (InvalidOperationException)
+            {
+                throw ApiException.Invalid(null, "the body has half of a surrogate pair; expected Unicode text");
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+using Hadal.Server.Telemetry;
+using Microsoft.AspNetCore.Http;
+
+namespace Hadal.Server.Http;
+
+/// <summary>One request: who it is from, what it may use, and what ends it.</summary>
+internal sealed class RequestScope : IDisposable
+{
+    private readonly CancellationTokenSource _deadline;
+
+    /// <param name="http">The request.</param>
+    /// <param name="server">What all requests share.</param>
+    /// <param name="caller">Who it is from.</param>
+    public RequestScope(HttpContext http, ServerState server, Caller caller)
+    {
+        (Http, Server, Caller) = (http, server, caller);
+        Started = server.Options.Clock.GetTimestamp();
+        _deadline = new CancellationTokenSource(server.Options.RequestTimeout, server.Options.Clock);
+        Cancel = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, server.Stopping, _deadline.Token);
+    }
+
+    public HttpContext Http { get; }
+
+    public ServerState Server { get; }
+
+    public Caller Caller { get; }
+
+    /// <summary>When the request came, in ticks of the clock.</summary>
+    public long Started { get; }
+
+    /// <summary>Ends the work within one step: the client has gone, time is up, or the server stops.</summary>
+    public CancellationTokenSource Cancel { get; }
+
+    /// <summary>What the request was about, for metrics.</summary>
+    public string? Operation { get; set; }
+
+    /// <summary>The model's name, once it is known to exist.</summary>
+    public string? Model { get; set; }
+
+    /// <summary>Why the work was ended.</summary>
+    public ApiException WhyCancelled() =>
+        _deadline.IsCancellationRequested
+            ? new ApiException(504, FormattableString.Invariant($"the answer was not ready within {Server.Options.RequestTimeout.TotalSeconds:0} s"), code: "request_timeout")
+            : ApiException.Unavailable("the server is stopping", retryAfterSeconds: 5);
+
+    /// <summary>A fault as it is told to the client; null where the client has gone.</summary>
+    public ApiException? ErrorOf(Exception fault, string promptField = "messages")
+    {
+        if (Http.RequestAborted.IsCancellationRequested) return null;
+        var error = fault is OperationCanceledException ? WhyCancelled() : ApiException.Of(fault, promptField);
+        if (error is { Status: 500, InnerException: { } cause }) Server.Options.Log($"{Http.Response.Headers["x-request-id"]}: {cause.GetType().Name}: {cause.Message} {cause.InnerException?.Message}".TrimEnd());
+        return error;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Cancel.Dispose();
+        _deadline.Dispose();
+    }
+}
+
+/// <summary>What all requests share.</summary>
+internal sealed class ServerState(ServerOptions options, ModelCatalog catalog, ApiKeys? keys) : IDisposable
+{
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Dictionary<string, int> _byCaller = [];
+    private readonly TaskCompletionSource _idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Lock _gate = new();
+    private int _active;
+    private bool _isDraining;
+
+    public ServerOptions Options => options;
+
+    public ModelCatalog Catalog => catalog;
+
+    public ApiKeys? Keys => keys;
+
+    public ServerMetrics Metrics { get; } = new();
+
+    /// <summary>Cancelled when answers have to end.</summary>
+    public CancellationToken Stopping => _stopping.Token;
+
+    /// <summary>Whether no more work is taken.</summary>
+    public bool IsDraining
+    {
+        get
+        {
+            lock (_gate) return _isDraining;
+        }
+    }
+
+    /// <summary>Counts a request in.</summary>
+    /// <exception cref="ApiException">The server stops, or its key has as many requests as it may.</exception>
+    public void Enter(Caller caller)
+    {
+        lock (_gate)
+        {
+            if (_isDraining) throw ApiException.Unavailable("the server is stopping", retryAfterSeconds: 5);
+            var count = _byCaller.GetValueOrDefault(caller.Name);
+            if (count >= caller.MaxConcurrent)
+                throw new ApiException(429, FormattableString.Invariant($"this key may have {caller.MaxConcurrent} requests at a time"), code: "rate_limit_exceeded", retryAfterSeconds: 1);
+            _byCaller[caller.Name] = count + 1;
+            _active++;
+        }
+    }
+
+    /// <summary>Counts a request out.</summary>
+    public void Leave(Caller caller)
+    {
+        lock (_gate)
+        {
+            if (--_byCaller[caller.Name] == 0) _byCaller.Remove(caller.Name);
+            if (--_active == 0 && _isDraining) _idle.TrySetResult();
+        }
+    }
+
+    /// <summary>Takes no more work and waits for what is there; when the time is up, ends it.</summary>
+    public async Task DrainAsync()
+    {
+        lock (_gate)
+        {
+            _isDraining = true;
+            if (_active == 0) _idle.TrySetResult();
+        }
+
+        try
+        {
+            await _idle.Task.WaitAsync(options.DrainTimeout, options.Clock).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            await _stopping.CancelAsync().ConfigureAwait(false);
+            await _idle.Task.ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Why the server should get no requests, or null.</summary>
+    public string? WhyNotReady()
+    {
+        if (IsDraining) return "stopping";
+        if (catalog.Loaded.IsFaulted) return "a model could not be loaded";
+        if (!catalog.Loaded.IsCompleted) return "loading";
+        return catalog.Ready.Any(model => model.Generator.Status.SinceProgress(options.Clock) > options.StallTimeout) ? "an engine makes no progress" : null;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _stopping.Dispose();
+        Metrics.Dispose();
+    }
+}

@@ -1,0 +1,111 @@
+using Hadal.Checkpoints;
+using Hadal.Checkpoints.Adapters;
+using Hadal.Checkpoints.Text;
+using Hadal.Inference.Engine;
+using Hadal.Inference.Models;
+using Hadal.Inference.Models.Adapters;
+using Hadal.Server.Answers;
+
+namespace Hadal.Server;
+
+/// <summary>A model that is ready to answer: its engine, its template and its adapters.</summary>
+public sealed class ServedModel : IAsyncDisposable
+{
+    /// <summary>What a model without a template is given: the texts of all messages, to be continued.</summary>
+    private const string ContinuationTemplate =
+        "{% if bos_token and starts_with_bos %}{{ bos_token }}{% endif %}{% for message in messages %}{{ message.content }}{% if not loop.last %}{{ '\\n\\n' }}{% endif %}{% endfor %}";
+
+    private readonly Checkpoint _checkpoint;
+    private readonly Dictionary<string, DecoderAdapter> _adapters;
+
+    internal ServedModel(string name, Checkpoint checkpoint, TextGenerator generator, Dictionary<string, DecoderAdapter> adapters)
+    {
+        Name = name;
+        _checkpoint = checkpoint;
+        _adapters = adapters;
+        Generator = generator;
+        HasTemplate = checkpoint.ChatTemplate is not null;
+        Chat = new ChatPrompt(checkpoint.ChatTemplate ?? ContinuationTemplate, generator.Tokenizer);
+        Format = AnswerFormat.Of(checkpoint.ChatTemplate ?? "");
+        Sampling = SamplingOptions.From(checkpoint.GenerationConfig);
+        VocabSize = checkpoint.Config.VocabSize;
+        MaxNewTokens = checkpoint.GenerationConfig.MaxNewTokens;
+    }
+
+    /// <summary>How requests call it.</summary>
+    public string Name { get; }
+
+    /// <summary>The engine.</summary>
+    public TextGenerator Generator { get; }
+
+    /// <summary>Names of the adapters; each is a model of its own to clients.</summary>
+    public IEnumerable<string> AdapterNames => _adapters.Keys;
+
+    /// <summary>Renders conversations.</summary>
+    internal ChatPrompt Chat { get; }
+
+    /// <summary>Whether the checkpoint has a chat template; without one the model continues the text of the messages.</summary>
+    internal bool HasTemplate { get; }
+
+    /// <summary>How reasoning and calls stand in its answers.</summary>
+    internal AnswerFormat Format { get; }
+
+    /// <summary>What the checkpoint recommends.</summary>
+    internal SamplingOptions Sampling { get; }
+
+    /// <summary>Number of logits.</summary>
+    internal int VocabSize { get; }
+
+    /// <summary>Tokens of an answer at most, if the checkpoint says so.</summary>
+    internal int? MaxNewTokens { get; }
+
+    /// <summary>Opens a checkpoint and starts its engine.</summary>
+    /// <param name="name">How requests will call it.</param>
+    /// <param name="path">Checkpoint directory or <c>.gguf</c> file.</param>
+    /// <param name="options">Limits of the engine.</param>
+    /// <param name="engineOptions">Limits of the model; defaults if null.</param>
+    /// <param name="adapters">LoRA directories by the names that requests will call them.</param>
+    /// <exception cref="CheckpointException">Something cannot be read or computed.</exception>
+    /// <exception cref="ChatTemplateException">The chat template is not valid.</exception>
+    public static ServedModel Open(
+        string name, string path, TextGeneratorOptions? options = null, EngineOptions? engineOptions = null, IReadOnlyDictionary<string, string>? adapters = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        Checkpoint? checkpoint = null;
+        TextGenerator? generator = null;
+        var ready = new Dictionary<string, DecoderAdapter>();
+        ServedModel? model = null;
+        try
+        {
+            checkpoint = Checkpoint.Open(path);
+            generator = TextGenerator.Open(checkpoint, options, engineOptions);
+            foreach (var (adapterName, folder) in adapters ?? new Dictionary<string, string>())
+            {
+                using var adapter = LoraAdapter.Open(folder, checkpoint.Config);
+                ready.Add(adapterName, generator.AddAdapter(adapter));
+            }
+
+            return model = new ServedModel(name, checkpoint, generator, ready);
+        }
+        finally
+        {
+            if (model is null)
+            {
+                foreach (var adapter in ready.Values) adapter.Dispose();
+                generator?.DisposeAsync().AsTask().GetAwaiter().GetResult();
+                checkpoint?.Dispose();
+            }
+        }
+    }
+
+    /// <summary>Ends its requests within one step and closes its files.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var adapter in _adapters.Values) adapter.Dispose();
+        await Generator.DisposeAsync().ConfigureAwait(false);
+        _checkpoint.Dispose();
+    }
+
+    /// <summary>An adapter by its name.</summary>
+    internal DecoderAdapter? Adapter(string name) => _adapters.GetValueOrDefault(name);
+}

@@ -1,0 +1,41 @@
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using Hadal.Tests;
+
+namespace Hadal.Cli.Tests;
+
+/// <summary>The server as a process of its own, as an operator starts and stops it.</summary>
+public sealed class ServeCommandTests
+{
+    private const string Json = "{\"model\":\"hadal-mini\",\"messages\":[{\"role\":\"user\",\"content\":\"It was in July, and the\"}],\"max_tokens\":20,\"temperature\":0,\"stream\":true}";
+
+    [Fact]
+    public async Task It_answers_until_it_is_told_to_stop_and_ends_well()
+    {
+        using var process = HadalProcess.StartService("serve", "--urls", "http://127.0.0.1:0", "--threads", "1");
+        var url = (await process.ReadErrorUntilAsync("hadal: listening on "))["hadal: listening on ".Length..];
+        Assert.Equal("hadal: ready: hadal-mini", await process.ReadErrorUntilAsync("hadal: ready"));
+        using var client = new HttpClient { BaseAddress = new Uri(url) };
+        using var response = await client.PostAsync("/v1/chat/completions", new StringContent(Json, Encoding.UTF8, "application/json"));
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.EndsWith("data: [DONE]\n\n", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        var models = JsonElement.Parse(await client.GetStringAsync("/v1/models"));
+        Assert.Equal("hadal-mini", models.GetProperty("data")[0].GetProperty("id").GetString());
+        process.Terminate();
+        Assert.Equal(0, process.End().ExitCode);
+    }
+
+    [Theory]
+    [InlineData("can be reached from other machines", 2, "--urls", "http://0.0.0.0:0")]
+    [InlineData("expected http://host:port", 2, "--urls", "localhost")]
+    [InlineData("expected NAME=DIR", 2, "--adapter", "folder")]
+    [InlineData("no such file", 1, "--api-key-file", "/no/such/file")]
+    [InlineData("model 'no/such' was not found", 1, "no/such")]
+    [InlineData("'deepseek-v3' is the name of two", 2, "{0}", "{0}")]
+    public void What_cannot_be_served_is_said_in_one_line(string expected, int exitCode, params string[] arguments)
+    {
+        string[] known = [.. arguments.Select(word => word.Replace("{0}", GoldenData.PathOf("deepseek-v3/hf/"), StringComparison.Ordinal))];
+        Assert.Contains(expected.Replace("deepseek-v3", "hf", StringComparison.Ordinal), TestShell.Run("", ["serve", .. known]).Fault(exitCode), StringComparison.Ordinal);
+    }
+}

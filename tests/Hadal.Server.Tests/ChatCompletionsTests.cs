@@ -1,0 +1,200 @@
+using System.Text;
+using System.Text.Json;
+
+namespace Hadal.Server.Tests;
+
+public sealed class ChatCompletionsTests(SharedServer shared)
+{
+    private const string Path = "/v1/chat/completions";
+    private readonly TestServer _server = shared.Server;
+
+    [Theory]
+    [InlineData("/v1/chat/completions")]
+    [InlineData("/chat/completions")]
+    [InlineData("/beta/chat/completions")]
+    public async Task An_answer_has_the_members_that_clients_read(string path)
+    {
+        var answer = await _server.PostAsync(path, Body("hadal-mini", "\"max_tokens\":8,\"temperature\":0"));
+        Assert.StartsWith("chatcmpl-", answer.GetProperty("id").GetString(), StringComparison.Ordinal);
+        Assert.Equal("chat.completion", answer.GetProperty("object").GetString());
+        Assert.Equal("hadal-mini", answer.GetProperty("model").GetString());
+        Assert.True(answer.GetProperty("created").GetInt64() > 1_700_000_000);
+        var choice = Assert.Single(answer.GetProperty("choices").EnumerateArray());
+        Assert.Equal("length", choice.GetProperty("finish_reason").GetString());
+        Assert.Equal("assistant", choice.GetProperty("message").GetProperty("role").GetString());
+        Assert.NotEqual("", choice.GetProperty("message").GetProperty("content").GetString());
+        Assert.False(choice.GetProperty("message").TryGetProperty("tool_calls", out _));
+        var usage = answer.GetProperty("usage");
+        Assert.Equal(8, usage.GetProperty("completion_tokens").GetInt32());
+        Assert.Equal(usage.GetProperty("prompt_tokens").GetInt32() + 8, usage.GetProperty("total_tokens").GetInt32());
+        Assert.Equal(
+            usage.GetProperty("prompt_tokens").GetInt32(), usage.GetProperty("prompt_cache_hit_tokens").GetInt32() + usage.GetProperty("prompt_cache_miss_tokens").GetInt32());
+    }
+
+    [Theory]
+    [InlineData("hadal-mini", "\"max_tokens\":40,\"n\":3,\"seed\":7")]
+    [InlineData("hadal-mini", "\"max_tokens\":40,\"temperature\":0,\"stop\":[\"the\",\" of\"]")]
+    [InlineData("reasoner", "\"max_tokens\":60,\"seed\":3,\"logit_bias\":{\"6\":9}")]
+    [InlineData("chat", "\"max_tokens\":60,\"seed\":4,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"object\",\"properties\":{\"depth\":{\"type\":\"integer\"}},\"required\":[\"depth\"]}}},{\"type\":\"function\",\"function\":{\"name\":\"g\",\"parameters\":{}}}],\"tool_choice\":\"required\"")]
+    [InlineData("chat", "\"max_tokens\":60,\"seed\":5,\"top_p\":0.9,\"presence_penalty\":1,\"frequency_penalty\":0.5")]
+    public async Task Deltas_joined_are_the_answer_given_whole(string model, string fields)
+    {
+        var whole = await _server.PostAsync(Path, Body(model, fields));
+        var chunks = await _server.StreamAsync(Path, Body(model, fields + ",\"stream\":true,\"stream_options\":{\"include_usage\":true}"));
+        Assert.Single(chunks.Select(chunk => chunk.GetProperty("id").GetString()).Distinct());
+        Assert.All(chunks[..^1], chunk => Assert.Equal(JsonValueKind.Null, chunk.GetProperty("usage").ValueKind));
+        Assert.Empty(chunks[^1].GetProperty("choices").EnumerateArray());
+        Assert.Equal(whole.GetProperty("usage").GetRawText(), chunks[^1].GetProperty("usage").GetRawText());
+        foreach (var choice in whole.GetProperty("choices").EnumerateArray())
+        {
+            var index = choice.GetProperty("index").GetInt32();
+            var own = chunks[..^1].Select(chunk => chunk.GetProperty("choices")[0]).Where(item => item.GetProperty("index").GetInt32() == index).ToList();
+            Assert.Equal("{\"role\":\"assistant\",\"content\":\"\"}", own[0].GetProperty("delta").GetRawText());
+            Assert.Equal("{}", own[^1].GetProperty("delta").GetRawText());
+            Assert.Equal(choice.GetProperty("finish_reason").GetString(), own[^1].GetProperty("finish_reason").GetString());
+            Assert.All(own[..^1], item => Assert.Equal(JsonValueKind.Null, item.GetProperty("finish_reason").ValueKind));
+            var message = choice.GetProperty("message");
+            Assert.Equal(message.GetProperty("content").GetString() ?? "", Joined(own, "content"));
+            Assert.Equal(message.TryGetProperty("reasoning_content", out var reasoning) ? reasoning.GetString() : "", Joined(own, "reasoning_content"));
+            Assert.Equal(Calls(message), JoinedCalls(own));
+        }
+    }
+
+    [Fact]
+    public async Task Answers_at_temperature_zero_are_the_same_alone_and_in_company()
+    {
+        string[] prompts = ["The sea", "In winter the birds", "Once there was a king who", "Iron is", "He said"];
+        var alone = new List<string>();
+        foreach (var prompt in prompts) alone.Add(await AnswerAsync(prompt));
+        var together = await Task.WhenAll(prompts.Select(AnswerAsync));
+        Assert.Equal(alone, together);
+
+        async Task<string> AnswerAsync(string prompt) => Content(await _server.PostAsync(
+            Path, $"{{\"model\":\"hadal-mini\",\"messages\":[{{\"role\":\"user\",\"content\":\"{prompt}\"}}],\"temperature\":0,\"max_tokens\":30}}"));
+    }
+
+    [Fact]
+    public async Task A_seed_repeats_an_answer_and_answers_of_one_request_differ()
+    {
+        var first = await _server.PostAsync(Path, Body("hadal-mini", "\"max_tokens\":20,\"seed\":11,\"n\":2"));
+        var second = await _server.PostAsync(Path, Body("hadal-mini", "\"max_tokens\":20,\"seed\":11,\"n\":2"));
+        Assert.Equal(first.GetProperty("choices").GetRawText(), second.GetProperty("choices").GetRawText());
+        Assert.NotEqual(Content(first, 0), Content(first, 1));
+    }
+
+    [Fact]
+    public async Task Log_probabilities_come_with_bytes_and_alternatives_in_whole_and_streamed_answers()
+    {
+        const string fields = "\"max_tokens\":6,\"temperature\":0,\"logprobs\":true,\"top_logprobs\":3";
+        var whole = (await _server.PostAsync(Path, Body("hadal-mini", fields))).GetProperty("choices")[0];
+        var tokens = whole.GetProperty("logprobs").GetProperty("content").EnumerateArray().ToList();
+        Assert.Equal(6, tokens.Count);
+        foreach (var token in tokens)
+        {
+            Assert.True(token.GetProperty("logprob").GetDouble() <= 0);
+            Assert.Equal(3, token.GetProperty("top_logprobs").GetArrayLength());
+            Assert.Equal(token.GetProperty("logprob").GetDouble(), token.GetProperty("top_logprobs")[0].GetProperty("logprob").GetDouble());
+        }
+
+        var bytes = tokens.SelectMany(token => token.GetProperty("bytes").EnumerateArray().Select(item => item.GetByte())).ToArray();
+        Assert.Equal(whole.GetProperty("message").GetProperty("content").GetString(), Encoding.UTF8.GetString(bytes));
+        var chunks = await _server.StreamAsync(Path, Body("hadal-mini", fields + ",\"stream\":true"));
+        var streamed = chunks.Select(chunk => chunk.GetProperty("choices")[0].GetProperty("logprobs")).Where(item => item.ValueKind == JsonValueKind.Object)
+            .SelectMany(item => item.GetProperty("content").EnumerateArray()).Select(item => item.GetRawText());
+        Assert.Equal(tokens.Select(token => token.GetRawText()), streamed);
+    }
+
+    [Theory]
+    [InlineData("hadal-mini")]
+    [InlineData("chat")]
+    [InlineData("reasoner")]
+    public async Task A_schema_is_kept_also_behind_reasoning(string model)
+    {
+        // The bias makes a random thought end.
+        const string schema = """{"type":"object","properties":{"unit":{"type":"integer","minimum":1,"maximum":9},"state":{"enum":["good","worn"]}},"required":["unit","state"],"additionalProperties":false}""";
+        var answer = await _server.PostAsync(Path, Body(model, "\"seed\":2,\"max_tokens\":300,\"logit_bias\":{\"6\":14},\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"report\",\"schema\":" + schema + "}}"));
+        Assert.Equal("stop", answer.GetProperty("choices")[0].GetProperty("finish_reason").GetString());
+        var report = JsonElement.Parse(Content(answer));
+        Assert.InRange(report.GetProperty("unit").GetInt32(), 1, 9);
+        Assert.Contains(report.GetProperty("state").GetString(), new[] { "good", "worn" });
+        Assert.Equal(model == "reasoner", answer.GetProperty("choices")[0].GetProperty("message").TryGetProperty("reasoning_content", out _));
+        if (model == "reasoner") Assert.True(answer.GetProperty("usage").GetProperty("completion_tokens_details").GetProperty("reasoning_tokens").GetInt32() > 0);
+    }
+
+    [Fact]
+    public async Task A_json_object_is_one()
+    {
+        var answer = await _server.PostAsync(Path, Body("hadal-mini", "\"seed\":5,\"max_tokens\":400,\"temperature\":0.7,\"logit_bias\":{},\"response_format\":{\"type\":\"json_object\"}"));
+        var choice = answer.GetProperty("choices")[0];
+        if (choice.GetProperty("finish_reason").GetString() == "stop") Assert.Equal(JsonValueKind.Object, JsonElement.Parse(Content(answer)).ValueKind);
+        else Assert.StartsWith("{", Content(answer), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("{\"choice\":[\"north\",\"south\"]}", "^(north|south)$")]
+    [InlineData("{\"regex\":\"[0-9]{4}-W[0-5][0-9]\"}", "^[0-9]{4}-W[0-5][0-9]$")]
+    [InlineData("{\"grammar\":\"root ::= \\\"a\\\" \\\"b\\\"\"}", "^ab$")]
+    [InlineData("{\"json\":{\"type\":\"boolean\"}}", "^(true|false)$")]
+    public async Task Structured_outputs_take_every_form(string form, string pattern)
+    {
+        var answer = await _server.PostAsync(Path, Body("hadal-mini", "\"seed\":1,\"max_tokens\":40,\"structured_outputs\":" + form));
+        Assert.Matches(pattern, Content(answer));
+    }
+
+    [Fact]
+    public async Task A_prefix_is_continued_and_not_repeated()
+    {
+        var messages = """[{"role":"user","content":"Tell of the sea."},{"role":"assistant","content":"The sea is","prefix":true}]""";
+        var answer = await _server.PostAsync("/beta/chat/completions", "{\"model\":\"chat\",\"messages\":" + messages + ",\"max_tokens\":12,\"temperature\":0}");
+        var text = await _server.PostAsync("/v1/completions", """{"model":"chat","prompt":"x","max_tokens":1}""");
+        Assert.NotEqual(JsonValueKind.Undefined, text.ValueKind);
+        Assert.DoesNotContain("The sea is", Content(answer), StringComparison.Ordinal);
+        Assert.NotEqual("", Content(answer));
+    }
+
+    [Fact]
+    public async Task Thinking_is_switched_where_the_template_knows_how()
+    {
+        var thinking = await _server.PostAsync(Path, Body("chat", "\"max_tokens\":10,\"thinking\":{\"type\":\"enabled\"},\"seed\":1"));
+        Assert.NotEqual("", thinking.GetProperty("choices")[0].GetProperty("message").GetProperty("reasoning_content").GetString());
+        var plain = await _server.PostAsync(Path, Body("chat", "\"max_tokens\":10,\"reasoning_effort\":\"none\",\"seed\":1"));
+        Assert.False(plain.GetProperty("choices")[0].GetProperty("message").TryGetProperty("reasoning_content", out _));
+        var (status, error) = await _server.FaultAsync(Path, Body("reasoner", "\"thinking\":{\"type\":\"disabled\"}"));
+        Assert.Equal((400, "thinking"), (status, error.GetProperty("param").GetString()));
+    }
+
+    [Fact]
+    public async Task Metadata_comes_back_and_adapters_and_models_are_listed()
+    {
+        var answer = await _server.PostAsync(Path, Body("hadal-mini", "\"max_tokens\":1,\"metadata\":{\"case\":\"7\"},\"user\":\"u\",\"store\":false,\"n\":null,\"stop\":null"));
+        Assert.Equal("7", answer.GetProperty("metadata").GetProperty("case").GetString());
+        var list = JsonElement.Parse(await _server.Client.GetStringAsync("/v1/models")).GetProperty("data").EnumerateArray().Select(model => model.GetProperty("id").GetString());
+        Assert.Equal(["hadal-mini", "chat", "reasoner", "fenced"], list);
+        Assert.Equal("chat", JsonElement.Parse(await _server.Client.GetStringAsync("/v1/models/chat")).GetProperty("id").GetString());
+    }
+
+    internal static string Content(JsonElement answer, int index = 0) => answer.GetProperty("choices")[index].GetProperty("message").GetProperty("content").GetString()!;
+
+    internal static string Body(string model, string fields) => $"{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Tell me about whales\"}}],{fields}}}";
+
+    private static string Joined(IEnumerable<JsonElement> choices, string name) =>
+        string.Concat(choices.Select(choice => choice.GetProperty("delta").TryGetProperty(name, out var text) ? text.GetString() : ""));
+
+    private static string Calls(JsonElement message) => !message.TryGetProperty("tool_calls", out var calls) ? "" : string.Join('|', calls.EnumerateArray()
+        .Select(call => call.GetProperty("function").GetProperty("name").GetString() + call.GetProperty("function").GetProperty("arguments").GetString()));
+
+    private static string JoinedCalls(IEnumerable<JsonElement> choices)
+    {
+        var calls = new SortedDictionary<int, string>();
+        foreach (var delta in choices.Select(choice => choice.GetProperty("delta")).Where(delta => delta.TryGetProperty("tool_calls", out _)))
+        {
+            var call = delta.GetProperty("tool_calls")[0];
+            var index = call.GetProperty("index").GetInt32();
+            var function = call.GetProperty("function");
+            Assert.Equal(call.TryGetProperty("id", out _), function.TryGetProperty("name", out var name));
+            calls[index] = calls.GetValueOrDefault(index) + (name.ValueKind == JsonValueKind.String ? name.GetString() : "") + function.GetProperty("arguments").GetString();
+        }
+
+        return string.Join('|', calls.Values);
+    }
+}
