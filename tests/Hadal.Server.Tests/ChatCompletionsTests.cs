@@ -36,6 +36,7 @@ public sealed class ChatCompletionsTests(SharedServer shared)
     [InlineData("hadal-mini", "\"max_tokens\":40,\"temperature\":0,\"stop\":[\"the\",\" of\"]")]
     [InlineData("reasoner", "\"max_tokens\":60,\"seed\":3,\"logit_bias\":{\"6\":9}")]
     [InlineData("chat", "\"max_tokens\":60,\"seed\":4,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"object\",\"properties\":{\"depth\":{\"type\":\"integer\"}},\"required\":[\"depth\"]}}},{\"type\":\"function\",\"function\":{\"name\":\"g\",\"parameters\":{}}}],\"tool_choice\":\"required\"")]
+    [InlineData("tagged", "\"max_tokens\":60,\"seed\":4,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"object\",\"properties\":{\"depth\":{\"type\":\"integer\"}},\"required\":[\"depth\"]}}}],\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"f\"}}")]
     [InlineData("chat", "\"max_tokens\":60,\"seed\":5,\"top_p\":0.9,\"presence_penalty\":1,\"frequency_penalty\":0.5")]
     public async Task Deltas_joined_are_the_answer_given_whole(string model, string fields)
     {
@@ -44,7 +45,8 @@ public sealed class ChatCompletionsTests(SharedServer shared)
         Assert.Single(chunks.Select(chunk => chunk.GetProperty("id").GetString()).Distinct());
         Assert.All(chunks[..^1], chunk => Assert.Equal(JsonValueKind.Null, chunk.GetProperty("usage").ValueKind));
         Assert.Empty(chunks[^1].GetProperty("choices").EnumerateArray());
-        Assert.Equal(whole.GetProperty("usage").GetRawText(), chunks[^1].GetProperty("usage").GetRawText());
+        foreach (var count in new[] { "prompt_tokens", "completion_tokens", "total_tokens" })
+            Assert.Equal(whole.GetProperty("usage").GetProperty(count).GetInt32(), chunks[^1].GetProperty("usage").GetProperty(count).GetInt32());
         foreach (var choice in whole.GetProperty("choices").EnumerateArray())
         {
             var index = choice.GetProperty("index").GetInt32();
@@ -102,6 +104,20 @@ public sealed class ChatCompletionsTests(SharedServer shared)
         var streamed = chunks.Select(chunk => chunk.GetProperty("choices")[0].GetProperty("logprobs")).Where(item => item.ValueKind == JsonValueKind.Object)
             .SelectMany(item => item.GetProperty("content").EnumerateArray()).Select(item => item.GetRawText());
         Assert.Equal(tokens.Select(token => token.GetRawText()), streamed);
+    }
+
+    [Fact]
+    public async Task What_was_computed_before_is_told_and_not_shared_with_others()
+    {
+        var fields = "\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":\"" + string.Join(' ', Enumerable.Repeat("whale", 150)) + "\"}]";
+        foreach (var (isCached, salt) in new[] { (false, "a"), (true, "a"), (false, "b") })
+        {
+            var usage = (await _server.PostAsync(Path, "{\"model\":\"hadal-mini\",\"user_id\":\"" + salt + "\"," + fields + "}")).GetProperty("usage");
+            var expected = isCached ? (usage.GetProperty("prompt_tokens").GetInt32() - 1) / 64 * 64 : 0;
+            Assert.Equal(isCached, expected > 0);
+            Assert.Equal(expected, usage.GetProperty("prompt_tokens_details").GetProperty("cached_tokens").GetInt32());
+            Assert.Equal(expected, usage.GetProperty("prompt_cache_hit_tokens").GetInt32());
+        }
     }
 
     [Theory]
@@ -169,7 +185,7 @@ public sealed class ChatCompletionsTests(SharedServer shared)
         var answer = await _server.PostAsync(Path, Body("hadal-mini", "\"max_tokens\":1,\"metadata\":{\"case\":\"7\"},\"user\":\"u\",\"store\":false,\"n\":null,\"stop\":null"));
         Assert.Equal("7", answer.GetProperty("metadata").GetProperty("case").GetString());
         var list = JsonElement.Parse(await _server.Client.GetStringAsync("/v1/models")).GetProperty("data").EnumerateArray().Select(model => model.GetProperty("id").GetString());
-        Assert.Equal(["hadal-mini", "chat", "reasoner", "fenced"], list);
+        Assert.Equal(["hadal-mini", "chat", "reasoner", "tagged"], list);
         Assert.Equal("chat", JsonElement.Parse(await _server.Client.GetStringAsync("/v1/models/chat")).GetProperty("id").GetString());
     }
 

@@ -103,7 +103,7 @@ public sealed class SharedServer : IAsyncLifetime
     internal TestServer Server { get; private set; } = null!;
 
     public async ValueTask InitializeAsync() => Server = await TestServer.StartAsync(
-        null, TestModel.Source("hadal-mini"), TestModel.Source("chat", "deepseek-v3.1"), TestModel.Source("reasoner", "deepseek-r1"), TestModel.Source("fenced", "deepseek-v3"));
+        null, TestModel.Source("hadal-mini"), TestModel.Source("chat", "deepseek-v3.1"), TestModel.Source("reasoner", "deepseek-r1"), TestModel.Source("tagged", "qwen"));
 
     public ValueTask DisposeAsync() => Server.DisposeAsync();
 }

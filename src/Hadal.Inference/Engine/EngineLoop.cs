@@ -199,6 +199,7 @@ internal sealed class EngineLoop
         for (var i = 0; i < _running.Count && rows > 0; i++)
         {
             if (_running[i].PendingCount == 1 || !CanRun(_running[i])) continue;
+            _running[i].Reuse();
             var count = Math.Min(rows, _running[i].PendingCount);
             _scheduled.Add((_running[i], count));
             rows -= count;

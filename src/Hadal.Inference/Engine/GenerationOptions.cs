@@ -40,6 +40,9 @@ public sealed record GenerationOptions
     /// <summary>Number of alternatives whose log-probabilities each chunk carries beside its own token's, 0 to <see cref="MaxTopLogProbs"/>; null for none at all.</summary>
     public int? TopLogProbs { get; init; }
 
+    /// <summary>Requests with the same salt share what was computed of prompts that begin alike; others cannot even tell by the time it takes. Null is a salt like any other.</summary>
+    public string? CacheSalt { get; init; }
+
     /// <summary>What the answer must be: only tokens are chosen after which a text of the grammar can still be reached, the answer ends only where one is
     /// whole, and what the grammar forces is not sampled. Null for free answers.</summary>
     public Grammar? Grammar { get; init; }

@@ -21,7 +21,9 @@ internal sealed class Sequence
     private readonly TokenLogProb[] _topLogProbs;
     private int[] _tokenIds = [];
     private int _tokenCount;
+    private readonly BlockHash _root;
     private KvCache? _cache;
+    private int _cachedCount;
     private TimeSpan _queueTime;
     private TimeSpan _timeToFirstToken;
     private string? _finishReason;
@@ -50,6 +52,7 @@ internal sealed class Sequence
         if (options.Grammar is { } grammar && vocabulary is not null) _constraint = new GrammarConstraint(grammar, vocabulary, options.GrammarAfterTokenId);
         _text = new AnswerText(tokenizer, options);
         _topLogProbs = new TokenLogProb[options.TopLogProbs ?? 0];
+        _root = BlockHash.Root(options.CacheSalt, options.Adapter?.Id ?? Guid.Empty);
         _clock = clock;
         _wakeEngine = wakeEngine;
         _submitted = clock.GetTimestamp();
@@ -91,6 +94,14 @@ internal sealed class Sequence
         _tokenCount = _promptIds.Length;
     }
 
+    /// <summary>Before the first tokens are computed, also after an eviction: takes over what is there of them.</summary>
+    public void Reuse()
+    {
+        if (Cache.Length > 0) return;
+        Cache.Reuse(_root, _tokenIds.AsSpan(0, _tokenCount));
+        if (_tokenCount == _promptIds.Length) _cachedCount = Cache.Length;
+    }
+
     /// <summary>Gives the cache back; what was computed is forgotten, the tokens are not.</summary>
     public void Evict()
     {
@@ -118,6 +129,9 @@ internal sealed class Sequence
         if (TryTakeForced()) return;
         var tokenId = _constraint is { IsActive: true } ? ChooseAllowed(_constraint, logits, scratch) : ChooseAny(logits, scratch, []);
         if (tokenId < 0) throw LogProbs.InvalidLogits(logits);
+
+        // Only now: what ends in broken numbers is nobody else's.
+        Cache.Share(_tokenIds);
         Append(tokenId);
         if (_options.TopLogProbs is not { } count) return;
         _topLogProbCount = Math.Min(count, logits.Length);
@@ -220,6 +234,7 @@ internal sealed class Sequence
     private GenerationUsage Usage() => new()
     {
         PromptTokens = _promptIds.Length,
+        CachedTokens = _cachedCount,
         CompletionTokens = Math.Max(0, _tokenCount - _promptIds.Length),
         Seed = _seed,
         QueueTime = _queueTime,

@@ -27,6 +27,8 @@ internal sealed unsafe class BlockPool : IDisposable
     public const int BlockTokens = BlockedAttention.BlockTokens;
 
     private readonly int[] _free;
+    private readonly int[] _users;
+    private readonly SharedBlocks _shared;
     private byte* _memory;
     private int _freeCount;
 
@@ -36,6 +38,8 @@ internal sealed unsafe class BlockPool : IDisposable
         Layout = layout;
         BlockCount = blockCount;
         _free = new int[blockCount];
+        _users = new int[blockCount];
+        _shared = new SharedBlocks(blockCount);
         for (var i = 0; i < blockCount; i++) _free[i] = blockCount - 1 - i;
         _freeCount = blockCount;
         _memory = (byte*)NativeMemory.AlignedAlloc(checked((nuint)(blockCount * layout.BlockBytes)), 64);
@@ -45,13 +49,41 @@ internal sealed unsafe class BlockPool : IDisposable
 
     public int BlockCount { get; }
 
+    /// <summary>Blocks that no cache uses, whether they hold something known or nothing.</summary>
     public int FreeCount => Volatile.Read(ref _freeCount);
 
     public bool IsDisposed => _memory == null;
 
-    public int Take() => _free[--_freeCount];
+    /// <summary>Takes a block that holds nothing, or the one that was not used for longest.</summary>
+    public int Take()
+    {
+        var block = _freeCount > _shared.IdleCount ? _free[_freeCount - _shared.IdleCount - 1] : _shared.TakeIdle();
+        _freeCount--;
+        _users[block] = 1;
+        return block;
+    }
 
-    public void Return(int block) => _free[_freeCount++] = block;
+    /// <summary>Gives a block back; what it holds, if that is known, can be found until the room is needed.</summary>
+    public void Return(int block)
+    {
+        if (--_users[block] > 0) return;
+        if (_shared.Has(block)) _shared.SetIdle(block);
+        else _free[_freeCount - _shared.IdleCount] = block;
+        _freeCount++;
+    }
+
+    /// <summary>Uses the block that holds something, beside others that use it.</summary>
+    public bool TryShare(BlockHash name, out int block)
+    {
+        if (!_shared.TryFind(name, out block)) return false;
+        if (_users[block]++ > 0) return true;
+        _shared.SetUsed(block);
+        _freeCount--;
+        return true;
+    }
+
+    /// <summary>Says what a whole block holds, so that others find it. It is not written any more.</summary>
+    public void Name(int block, BlockHash name) => _shared.Name(block, name);
 
     /// <summary>The first rows of a layer in a block.</summary>
     public byte* First(int block, int layer) => _memory + (block * Layout.BlockBytes) + (layer * Layout.LayerBytes);

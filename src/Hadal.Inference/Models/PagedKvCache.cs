@@ -8,6 +8,9 @@ internal sealed unsafe class PagedKvCache : KvCache
     private int _blockCount;
     private int _length;
     private bool _isDisposed;
+    private bool _shares;
+    private BlockHash _hash;
+    private int _hashedCount;
 
     public PagedKvCache(BlockPool pool, int maxContext)
     {
@@ -30,9 +33,38 @@ internal sealed unsafe class PagedKvCache : KvCache
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(length, _length);
+        if (_shares && length > 0) throw new InvalidOperationException("a cache that shares blocks can only be emptied");
         _length = length;
+        _shares = false;
         var kept = CacheLayout.BlocksFor(length);
         while (_blockCount > kept) _pool.Return(_blocks[--_blockCount]);
+    }
+
+    /// <inheritdoc/>
+    internal override void Reuse(BlockHash root, ReadOnlySpan<int> tokenIds)
+    {
+        if (_length > 0) throw new InvalidOperationException("expected an empty cache");
+        (_shares, _hash, _hashedCount) = (true, root, 0);
+        while ((_hashedCount + 1) * BlockPool.BlockTokens < tokenIds.Length)
+        {
+            var next = NextHash(tokenIds);
+            if (!_pool.TryShare(next, out var block)) break;
+            _blocks[_blockCount++] = block;
+            (_hash, _hashedCount) = (next, _hashedCount + 1);
+        }
+
+        _length = _hashedCount * BlockPool.BlockTokens;
+    }
+
+    /// <inheritdoc/>
+    internal override void Share(ReadOnlySpan<int> tokenIds)
+    {
+        if (!_shares) return;
+        for (; (_hashedCount + 1) * BlockPool.BlockTokens <= _length; _hashedCount++)
+        {
+            _hash = NextHash(tokenIds);
+            _pool.Name(_blocks[_hashedCount], _hash);
+        }
     }
 
     /// <summary>Blocks that are missing for so many tokens.</summary>
@@ -60,6 +92,9 @@ internal sealed unsafe class PagedKvCache : KvCache
     /// <summary>Writes the second row of a head at a position.</summary>
     public void WriteSecond(int layer, int position, int head, ReadOnlySpan<float> values) =>
         _pool.Layout.Second.Write(SecondBlock(layer, position / BlockPool.BlockTokens), head, position % BlockPool.BlockTokens, values);
+
+    private BlockHash NextHash(ReadOnlySpan<int> tokenIds) =>
+        BlockHash.Next(_hash, tokenIds.Slice(_hashedCount * BlockPool.BlockTokens, BlockPool.BlockTokens));
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)

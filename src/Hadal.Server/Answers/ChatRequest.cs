@@ -32,11 +32,11 @@ internal sealed record ChatRequest
 
     /// <summary>Reads a body in the form of <c>/v1/chat/completions</c>.</summary>
     /// <exception cref="ApiException">A field is missing, out of range, not supported or not known.</exception>
-    public static ChatRequest Read(JsonElement body, ModelCatalog catalog)
+    public static ChatRequest Read(JsonElement body, RequestScope scope)
     {
         var request = new RequestReader(body);
-        var choice = catalog.Find(request.RequiredText("model"));
-        var fields = GenerationFields.Read(request, choice);
+        var choice = scope.Server.Catalog.Find(request.RequiredText("model"));
+        var fields = GenerationFields.Read(request, choice, scope.Caller);
         var maxTokens = request.Integer("max_completion_tokens", 1, int.MaxValue) ?? request.Integer("max_tokens", 1, int.MaxValue);
         request.Take("max_tokens");
         var topLogProbs = LogProbCount(request);

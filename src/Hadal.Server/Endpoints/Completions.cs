@@ -13,7 +13,7 @@ internal static class Completions
     public static async Task HandleAsync(RequestScope scope)
     {
         using var body = await RequestBody.ReadAsync(scope.Http).ConfigureAwait(false);
-        var request = CompletionRequest.Read(body.RootElement, scope.Server.Catalog);
+        var request = CompletionRequest.Read(body.RootElement, scope);
         scope.Model = request.Choice.Name;
         var answers = await Started<GeneratedChunk>.AllAsync(
             request.Prompts.SelectMany(prompt => Enumerable.Range(0, request.Fields.ChoiceCount).Select(index =>

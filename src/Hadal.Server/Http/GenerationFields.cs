@@ -25,7 +25,7 @@ internal sealed record GenerationFields
     public required bool IncludeUsage { get; init; }
 
     /// <summary>Reads them, and refuses what both routes refuse.</summary>
-    public static GenerationFields Read(RequestReader request, ModelChoice choice)
+    public static GenerationFields Read(RequestReader request, ModelChoice choice, Caller caller)
     {
         var recommended = choice.Model.Sampling;
         var sampling = recommended with
@@ -43,6 +43,7 @@ internal sealed record GenerationFields
         var options = new GenerationOptions
         {
             Adapter = choice.Adapter,
+            CacheSalt = Salt(request, caller),
             Sampling = sampling,
             StopStrings = Stops(request),
             StopTokenIds = [.. (request.List("stop_token_ids", 64) ?? []).Select(id => Id(id, "stop_token_ids"))],
@@ -52,7 +53,6 @@ internal sealed record GenerationFields
         var stream = request.Flag("stream") ?? false;
         var includeUsage = StreamOptions(request, stream);
         request.Text("user", 512);
-        request.Text("user_id", 512);
         request.Text("safety_identifier", 512);
         request.Text("prompt_cache_key", 512);
         return new GenerationFields
@@ -77,6 +77,9 @@ internal sealed record GenerationFields
     /// <summary>A token id in an array.</summary>
     public static int Id(JsonElement value, string name) =>
         value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var id) && id >= 0 ? id : throw ApiException.Invalid(name, $"{name}: expected token ids");
+
+    /// <summary>What was computed is shared within a key, and within it only where the client says the same.</summary>
+    private static string Salt(RequestReader request, Caller caller) => string.Join('\0', caller.Name, request.Text("user_id", 512), request.Text("cache_salt", 512));
 
     private static Dictionary<int, double>? Biases(RequestReader request)
     {
@@ -150,7 +153,7 @@ internal static class GrammarCache
     /// <param name="bestEffort">Whether what cannot be enforced is left out instead of refused.</param>
     /// <param name="field">Named in faults.</param>
     public static Grammar OfSchema(string schema, bool bestEffort, string field) => Of(
-        bestEffort ? "schema?" : "schema", schema, source => JsonSchemaGrammar.Compile(source, new JsonGrammarOptions { Limits = Limits, BestEffort = bestEffort }).Grammar, field);
+        bestEffort ? "schema?" : "schema", schema, source => JsonSchemaGrammar.Compile(source, new JsonGrammarOptions { Limits = Limits, BestEffort = bestEffort, IntegersAsDigits = true }).Grammar, field);
 
     /// <summary>A grammar by its kind and source, compiled unless it was used lately.</summary>
     /// <exception cref="ApiException">It cannot be compiled.</exception>

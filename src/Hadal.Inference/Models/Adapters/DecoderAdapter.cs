@@ -36,6 +36,9 @@ public sealed unsafe class DecoderAdapter : IDisposable
     /// <summary>The model it was made for.</summary>
     internal DecoderModel Model { get; }
 
+    /// <summary>Tells what is computed with it from what is computed with others.</summary>
+    internal Guid Id { get; } = Guid.NewGuid();
+
     /// <summary>Counts a user in; false if it was disposed of.</summary>
     internal bool TryEnter()
     {
