@@ -36,6 +36,7 @@ public sealed class ChatCompletionsTests(SharedServer shared)
     [InlineData("hadal-mini", "\"max_tokens\":40,\"temperature\":0,\"stop\":[\"the\",\" of\"]")]
     [InlineData("reasoner", "\"max_tokens\":60,\"seed\":3,\"logit_bias\":{\"6\":9}")]
     [InlineData("chat", "\"max_tokens\":60,\"seed\":4,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"object\",\"properties\":{\"depth\":{\"type\":\"integer\"}},\"required\":[\"depth\"]}}},{\"type\":\"function\",\"function\":{\"name\":\"g\",\"parameters\":{}}}],\"tool_choice\":\"required\"")]
+    [InlineData("chat", "\"max_tokens\":90,\"seed\":6,\"logit_bias\":{\"12\":100},\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"strict\":true,\"parameters\":{\"type\":\"object\",\"properties\":{\"depth\":{\"type\":\"integer\",\"maximum\":99,\"minimum\":0}},\"required\":[\"depth\"],\"additionalProperties\":false}}},{\"type\":\"function\",\"function\":{\"name\":\"go\",\"parameters\":{\"type\":\"object\"}}}]")]
     [InlineData("tagged", "\"max_tokens\":60,\"seed\":4,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"object\",\"properties\":{\"depth\":{\"type\":\"integer\"}},\"required\":[\"depth\"]}}}],\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"f\"}}")]
     [InlineData("chat", "\"max_tokens\":60,\"seed\":5,\"top_p\":0.9,\"presence_penalty\":1,\"frequency_penalty\":0.5")]
     public async Task Deltas_joined_are_the_answer_given_whole(string model, string fields)
@@ -73,6 +74,35 @@ public sealed class ChatCompletionsTests(SharedServer shared)
 
         async Task<string> AnswerAsync(string prompt) => Content(await _server.PostAsync(
             Path, $"{{\"model\":\"hadal-mini\",\"messages\":[{{\"role\":\"user\",\"content\":\"{prompt}\"}}],\"temperature\":0,\"max_tokens\":30}}"));
+    }
+
+    [Theory]
+    [InlineData("chat", "12")]
+    [InlineData("chat", "10")]
+    [InlineData("reasoner", "10")]
+    public async Task Calls_that_the_model_begins_itself_follow_the_schemas_one_after_the_other(string model, string mark)
+    {
+        // The bias makes the model write the mark wherever it is free; a thought would have to end before.
+        const string tools = """[{"type":"function","function":{"name":"get_rul","strict":true,"parameters":{"type":"object","properties":{"unit":{"type":"integer","minimum":1,"maximum":9}},"required":["unit"],"additionalProperties":false}}}]""";
+        var thought = model == "reasoner" ? """{"role":"assistant","content":"Let me see.","prefix":true}""" : """{"role":"user","content":"Now"}""";
+        var body = "{\"model\":\"" + model + "\",\"messages\":[{\"role\":\"user\",\"content\":\"How long?\"}," + thought + "],\"tools\":" + tools + ",\"max_tokens\":40,\"logit_bias\":{\"" + mark + "\":100}";
+        var one = (await _server.PostAsync(Path, body + ",\"parallel_tool_calls\":false}")).GetProperty("choices")[0];
+        Assert.Equal("tool_calls", one.GetProperty("finish_reason").GetString());
+        Check(Assert.Single(one.GetProperty("message").GetProperty("tool_calls").EnumerateArray()));
+        Assert.Equal(JsonValueKind.Null, one.GetProperty("message").GetProperty("content").ValueKind);
+        if (mark == "10") return;
+        var several = (await _server.PostAsync(Path, body + "}")).GetProperty("choices")[0];
+        var calls = several.GetProperty("message").GetProperty("tool_calls").EnumerateArray().ToList();
+        Assert.Equal("length", several.GetProperty("finish_reason").GetString());
+        Assert.True(calls.Count > 2);
+        Assert.All(calls[..^1], Check);
+        Assert.Equal(calls.Count, calls.Select(call => call.GetProperty("id").GetString()).Distinct().Count());
+
+        static void Check(JsonElement call)
+        {
+            Assert.Equal("get_rul", call.GetProperty("function").GetProperty("name").GetString());
+            Assert.InRange(JsonElement.Parse(call.GetProperty("function").GetProperty("arguments").GetString()!).GetProperty("unit").GetInt32(), 1, 9);
+        }
     }
 
     [Fact]

@@ -17,6 +17,9 @@ internal sealed class AnswerText(Tokenizer tokenizer, GenerationOptions options)
     /// <summary>Text that is certain and was not dropped yet.</summary>
     public ReadOnlySpan<char> Certain => _held.AsSpan(0, _certainCount);
 
+    /// <summary>The stop string that ended the text, or null.</summary>
+    public string? FoundStop => _stops.Found;
+
     /// <summary>Takes a token; true if it completes a stop string, which then ends the text.</summary>
     public bool Append(int tokenId)
     {

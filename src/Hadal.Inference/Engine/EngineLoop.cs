@@ -68,7 +68,7 @@ internal sealed class EngineLoop
         {
             if (_isClosed) throw Closed();
             var limit = _options.MaxConcurrent + _options.MaxQueued;
-            if (_presentCount >= limit)
+            if (_presentCount >= limit && !sequence.IsContinuation)
                 throw new GenerationException(GenerationFault.QueueFull, string.Create(
                     CultureInfo.InvariantCulture, $"the queue is full: {_options.MaxConcurrent} requests may run and {_options.MaxQueued} wait; try again later"));
             _presentCount++;
@@ -118,7 +118,7 @@ internal sealed class EngineLoop
             while (mayWait && !_hasNews) Monitor.Wait(_gate);
             _isIdle = false;
             _hasNews = false;
-            _waiting.AddRange(_arrivals);
+            foreach (var arrival in _arrivals) _waiting.Insert(arrival.IsContinuation ? 0 : _waiting.Count, arrival);
             _arrivals.Clear();
             NoteStatus();
             return !_isClosed;

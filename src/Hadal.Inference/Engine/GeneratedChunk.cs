@@ -36,6 +36,9 @@ public readonly record struct GeneratedChunk
     /// <summary>One of <see cref="Engine.FinishReason"/> in the last chunk, else null.</summary>
     public string? FinishReason { get; init; }
 
+    /// <summary>The stop string that ended the answer, in the last chunk; null where something else did.</summary>
+    public string? StopString { get; init; }
+
     /// <summary>Counts and times, in the last chunk.</summary>
     public GenerationUsage? Usage { get; init; }
 }

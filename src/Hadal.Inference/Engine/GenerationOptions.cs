@@ -40,6 +40,9 @@ public sealed record GenerationOptions
     /// <summary>Number of alternatives whose log-probabilities each chunk carries beside its own token's, 0 to <see cref="MaxTopLogProbs"/>; null for none at all.</summary>
     public int? TopLogProbs { get; init; }
 
+    /// <summary>Goes on with a request that the engine has taken before: it is not refused where the queue is full, and does not wait behind others.</summary>
+    public bool IsContinuation { get; init; }
+
     /// <summary>Requests with the same salt share what was computed of prompts that begin alike; others cannot even tell by the time it takes. Null is a salt like any other.</summary>
     public string? CacheSalt { get; init; }
 

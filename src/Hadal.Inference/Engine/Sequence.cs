@@ -65,6 +65,9 @@ internal sealed class Sequence
     /// <summary>True once the reader has given up.</summary>
     public bool IsCancelled => _isCancelled;
 
+    /// <summary>Goes on with a request that was taken before.</summary>
+    public bool IsContinuation => _options.IsContinuation;
+
     /// <summary>True while its cache was given to others; its tokens are computed again when there is room.</summary>
     public bool IsEvicted { get; private set; }
 
@@ -151,7 +154,7 @@ internal sealed class Sequence
     /// <summary>Gives the chosen token to the reader; the last one with the end of the answer.</summary>
     public void Publish()
     {
-        if (IsEnded) _chunk = _chunk with { FinishReason = _finishReason, Usage = Usage() };
+        if (IsEnded) _chunk = _chunk with { FinishReason = _finishReason, Usage = Usage(), StopString = _finishReason == FinishReason.Stop ? _text.FoundStop : null };
         Answer.Write(_chunk, _text.Certain, _topLogProbs.AsSpan(0, _topLogProbCount));
         _text.DropCertain();
         if (IsEnded) Answer.Complete();

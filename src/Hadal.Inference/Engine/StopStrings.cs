@@ -12,6 +12,9 @@ internal sealed class StopStrings
     /// <summary>Units at the end of the text so far that may be the beginning of a stop string.</summary>
     public int HeldLength { get; private set; }
 
+    /// <summary>The stop string that was completed last, or null.</summary>
+    public string? Found { get; private set; }
+
     /// <summary>Takes the next unit; returns the length of the stop string that it completes, or 0.</summary>
     public int Append(char unit)
     {
@@ -20,7 +23,7 @@ internal sealed class StopStrings
         foreach (var automaton in _automata)
         {
             var matched = automaton.Append(unit);
-            if (matched == automaton.Length) complete = Math.Max(complete, matched);
+            if (matched == automaton.Length && matched > complete) (complete, Found) = (matched, automaton.Text);
             HeldLength = Math.Max(HeldLength, matched);
         }
 
@@ -39,6 +42,8 @@ internal sealed class StopStrings
             _borders = new int[text.Length];
             for (var i = 1; i < text.Length; i++) _borders[i] = Next(_borders[i - 1], text[i]);
         }
+
+        public string Text => _text;
 
         public int Length => _text.Length;
 

@@ -1,111 +1,171 @@
-using System.Runtime.CompilerServices;
+using System.Text;
 using Hadal.Checkpoints.Text;
 using Hadal.Inference.Engine;
+using Hadal.Inference.Grammars;
 using Hadal.Inference.Grammars.Formal;
 using Hadal.Server.Http;
 
 namespace Hadal.Server.Answers;
 
-/// <summary>What one step adds to a chat answer.</summary>
-internal sealed record ChatStep
+/// <summary>Generates one chat answer: free text, and calls of tools.</summary>
+/// <remarks>Where the model writes the mark of a call, or must make one, it is led by the template's own marks: the name is one of the names given, the arguments are a text of their schema. A call
+/// is therefore a generation of its own; what was computed before it is found in the cache.</remarks>
+internal sealed class ChatAnswer
 {
-    /// <summary>Pieces that became certain, often none.</summary>
-    public required IReadOnlyList<AnswerPart> Parts { get; init; }
+    private const int MaxCalls = 32;
+    private const string NoParameters = """{"type":"object","properties":{},"additionalProperties":false}""";
 
-    /// <summary>The token of the step with its alternatives, where they were asked for and it is text.</summary>
-    public GeneratedChunk? LogProb { get; init; }
+    private readonly ChatRequest _request;
+    private readonly CancellationToken _cancellation;
+    private readonly GenerationOptions _options;
+    private readonly List<TextSegment> _prompt;
+    private readonly AnswerParser _parser;
+    private GenerationUsage? _usage;
+    private int _completionTokens;
+    private int _reasoningTokens;
+    private string? _finishReason;
+    private bool _opensSection = true;
 
-    /// <summary>Whether that token is part of the reasoning.</summary>
-    public bool IsReasoning { get; init; }
+    private ChatAnswer(ChatRequest request, int index, CancellationToken cancellation)
+    {
+        (_request, _cancellation) = (request, cancellation);
+        _options = GenerationFields.ForChoice(request.Options, index);
+        _prompt = [.. request.Prompt];
+        _parser = new AnswerParser(request.Choice.Model.Format, request.OpensReasoning);
+    }
 
-    /// <summary>OpenAI's word for the end, in the last step.</summary>
-    public string? FinishReason { get; init; }
-
-    /// <summary>Counts and times, in the last step.</summary>
-    public ChatUsage? Usage { get; init; }
-}
-
-/// <summary>What an answer took.</summary>
-/// <param name="Engine">Of the engine.</param>
-/// <param name="CompletionTokens">Tokens generated, those that chose a tool included.</param>
-/// <param name="ReasoningTokens">Of them, those that were thought.</param>
-internal sealed record ChatUsage(GenerationUsage Engine, int CompletionTokens, int ReasoningTokens);
-
-/// <summary>Generates one chat answer: free, or a call of a tool that must be called.</summary>
-internal static class ChatAnswer
-{
     /// <summary>Generates the answer. The first step of the enumeration queues it, and throws if it is refused.</summary>
     /// <param name="request">The request.</param>
     /// <param name="index">Which of its answers.</param>
     /// <param name="cancellation">Ends the work within one step.</param>
     public static IAsyncEnumerable<ChatStep> GenerateAsync(ChatRequest request, int index, CancellationToken cancellation) =>
-        request.Tools.Forced.Count > 0 ? CallAsync(request, index, cancellation) : FreeAsync(request, index, cancellation);
+        new ChatAnswer(request, index, cancellation).RunAsync();
 
-    private static async IAsyncEnumerable<ChatStep> FreeAsync(ChatRequest request, int index, [EnumeratorCancellation] CancellationToken cancellation)
+    private async IAsyncEnumerable<ChatStep> RunAsync()
     {
-        var parser = new AnswerParser(request.Choice.Model.Format, request.OpensReasoning, request.Tools.MayCall);
-        var options = GenerationFields.ForChoice(request.Options, index);
-        var reasoningTokens = 0;
-        await foreach (var chunk in request.Choice.Model.Generator.GenerateAsync(request.Encode(request.Prompt), options, cancellation).ConfigureAwait(false))
+        var tools = _request.Tools;
+        var callCount = 0;
+        while (callCount < MaxCalls)
         {
-            var parts = new List<AnswerPart>();
-            var isReasoning = parser.IsReasoning;
-            if (isReasoning && chunk.TokenId is not null) reasoningTokens++;
-            parser.Append(chunk.Text, parts);
-            if (chunk.FinishReason is not null) parser.End(parts);
-            cancellation.ThrowIfCancellationRequested();
-            yield return new ChatStep
+            if (!tools.MustCall)
             {
-                Parts = parts,
-                LogProb = chunk.LogProb is null || IsEnd(request, chunk) ? null : chunk,
-                IsReasoning = isReasoning,
-                FinishReason = chunk.FinishReason is FinishReason.Stop && parser.HasCalls ? "tool_calls" : chunk.FinishReason,
-                Usage = chunk.Usage is { } usage ? new ChatUsage(usage, usage.CompletionTokens, reasoningTokens) : null,
-            };
+                await foreach (var step in FreeAsync(callCount).ConfigureAwait(false)) yield return step;
+                if (_finishReason is not null) break;
+            }
+
+            await foreach (var step in CallAsync().ConfigureAwait(false)) yield return step;
+            callCount++;
+            if (_finishReason is not null || tools.MustCall || !tools.Parallel) break;
+        }
+
+        yield return new ChatStep
+        {
+            Parts = [],
+            FinishReason = callCount > 0 && _finishReason is not FinishReason.Length ? "tool_calls" : _finishReason,
+            Usage = new ChatUsage(_usage!, _completionTokens, _reasoningTokens),
+        };
+    }
+
+    /// <summary>Generates text until the answer ends or a call begins. Behind a call only the next one is of interest.</summary>
+    private async IAsyncEnumerable<ChatStep> FreeAsync(int callCount)
+    {
+        var marks = _request.Tools.MayCall ? _request.Choice.Model.Format.Tools!.Marks : [];
+        var isReasoning = true;
+        while (isReasoning)
+        {
+            var text = new StringBuilder();
+            isReasoning = false;
+            await foreach (var chunk in ReadAsync(_options, marks).ConfigureAwait(false))
+            {
+                var parts = new List<AnswerPart>();
+                var wasReasoning = _parser.IsReasoning;
+                if (wasReasoning && chunk.TokenId is not null) _reasoningTokens++;
+                text.Append(chunk.Text);
+                if (callCount == 0) _parser.Append(chunk.Text, parts);
+                if (chunk.StopString is { } mark && marks.Contains(mark))
+                {
+                    // A thought may speak of calls.
+                    isReasoning = _parser.IsReasoning;
+                    if (isReasoning) _parser.Append(mark, parts);
+                    text.Append(isReasoning ? mark : "");
+                    _opensSection = mark != _request.Choice.Model.Format.Tools!.CallBegin;
+                }
+                else _finishReason = chunk.FinishReason;
+                if (chunk.FinishReason is not null && !isReasoning) _parser.End(parts);
+                yield return new ChatStep { Parts = parts, LogProb = chunk.LogProb is null || IsEnd(chunk) ? null : chunk, IsReasoning = wasReasoning };
+            }
+
+            _prompt.Add(new TextSegment(text.ToString(), IsTrusted: false));
         }
     }
 
-    /// <summary>A call that must be made: the prompt is led up to the name, one of the names is chosen, then arguments within the schema are written.</summary>
-    private static async IAsyncEnumerable<ChatStep> CallAsync(ChatRequest request, int index, [EnumeratorCancellation] CancellationToken cancellation)
+    /// <summary>Generates a call.</summary>
+    private async IAsyncEnumerable<ChatStep> CallAsync()
     {
-        var (model, form, tools) = (request.Choice.Model, request.Choice.Model.Format.Tools!, request.Tools.Forced);
-        var schemas = tools.ToDictionary(tool => tool.Name, tool => GrammarCache.OfSchema(tool.Parameters ?? NoParameters, bestEffort: !tool.IsStrict, "tools"));
-        var prompt = new List<TextSegment>(request.Prompt);
-        if (request.OpensReasoning) prompt.Add(new TextSegment(AnswerFormat.NoThought, IsTrusted: true));
-        prompt.Add(new TextSegment(form.UpToName, IsTrusted: true));
-        var options = GenerationFields.ForChoice(request.Options, index) with { StopStrings = [], StopTokenIds = [], TopLogProbs = null, IgnoreEos = false };
+        var (form, tools) = (_request.Choice.Model.Format.Tools!, _request.Tools.Callable);
+        if (_request is { OpensReasoning: true, Tools.MustCall: true }) _prompt.Add(new TextSegment(AnswerFormat.NoThought, IsTrusted: true));
+        _prompt.Add(new TextSegment((_opensSection ? form.SectionBegin : "") + form.CallBegin + form.BeforeName, IsTrusted: true));
         var name = tools[0].Name;
-        GenerationUsage? choosing = null;
         if (tools.Count > 1)
         {
-            var grammar = GrammarCache.Of("choice", string.Join('\0', tools.Select(tool => tool.Name)), source => PlainGrammars.FromChoices(source.Split('\0'), GrammarCache.Limits), "tools");
-            var chosen = await model.Generator.CompleteAsync(request.Encode(prompt), options with { Grammar = grammar, MaxTokens = null }, cancellation).ConfigureAwait(false);
-            cancellation.ThrowIfCancellationRequested();
-            (name, choosing) = (chosen.Text, chosen.Usage);
+            var names = GrammarCache.Of("choice", string.Join('\0', tools.Select(tool => tool.Name)), source => PlainGrammars.FromChoices(source.Split('\0'), GrammarCache.Limits), "tools");
+            var chosen = new StringBuilder();
+            await foreach (var chunk in ReadAsync(Within(names), marks: []).ConfigureAwait(false))
+            {
+                chosen.Append(chunk.Text);
+                if (chunk.FinishReason is FinishReason.Length) _finishReason = FinishReason.Length;
+            }
 
-            // A context that ended within the name.
-            if (!schemas.ContainsKey(name)) throw ApiException.Invalid("messages", "the prompt leaves no room for the name of a tool", "context_length_exceeded");
+            if (_finishReason is not null) yield break;
+            name = chosen.ToString();
         }
 
-        prompt.Add(new TextSegment(name, IsTrusted: false));
-        prompt.Add(new TextSegment(form.BeforeArguments, IsTrusted: true));
-        var begin = new List<AnswerPart> { new(AnswerPartKind.CallBegin, name) };
-        await foreach (var chunk in model.Generator.GenerateAsync(request.Encode(prompt), options with { Grammar = schemas[name] }, cancellation).ConfigureAwait(false))
+        _prompt.Add(new TextSegment(name, IsTrusted: false));
+        _prompt.Add(new TextSegment(form.BeforeArguments, IsTrusted: true));
+        yield return new ChatStep { Parts = [new AnswerPart(AnswerPartKind.CallBegin, name)] };
+        var arguments = new StringBuilder();
+        await foreach (var chunk in ReadAsync(Within(ArgumentsOf(tools.First(tool => tool.Name == name))), marks: []).ConfigureAwait(false))
         {
-            if (chunk.Text.Length > 0) begin.Add(new AnswerPart(AnswerPartKind.CallArguments, chunk.Text));
-            cancellation.ThrowIfCancellationRequested();
-            yield return new ChatStep
+            arguments.Append(chunk.Text);
+            if (chunk.FinishReason is FinishReason.Length) _finishReason = FinishReason.Length;
+            if (chunk.Text.Length > 0) yield return new ChatStep { Parts = [new AnswerPart(AnswerPartKind.CallArguments, chunk.Text)] };
+        }
+
+        _opensSection = false;
+        _prompt.Add(new TextSegment(arguments.ToString(), IsTrusted: false));
+        _prompt.Add(new TextSegment(form.CallEnd, IsTrusted: true));
+    }
+
+    /// <summary>The arguments that a tool takes.</summary>
+    public static Grammar ArgumentsOf(ChatTool tool) => GrammarCache.OfSchema(tool.Parameters ?? NoParameters, bestEffort: !tool.IsStrict, "tools");
+
+    private GenerationOptions Within(Grammar grammar) =>
+        _options with { Grammar = grammar, GrammarAfterTokenId = null, StopStrings = [], StopTokenIds = [], TopLogProbs = null, IgnoreEos = false };
+
+    /// <summary>Runs the prompt as it is by now. Tokens of all generations count against the limit of the answer.</summary>
+    private async IAsyncEnumerable<GeneratedChunk> ReadAsync(GenerationOptions options, IReadOnlyList<string> marks)
+    {
+        if (options.MaxTokens - _completionTokens <= 0)
+        {
+            _finishReason = FinishReason.Length;
+            yield break;
+        }
+
+        options = options with { MaxTokens = options.MaxTokens - _completionTokens, IsContinuation = _usage is not null };
+        if (marks.Count > 0) options = options with { StopStrings = [.. options.StopStrings.Except(marks), .. marks] };
+        await foreach (var chunk in _request.Choice.Model.Generator.GenerateAsync(_request.Encode(_prompt), options, _cancellation).ConfigureAwait(false))
+        {
+            _cancellation.ThrowIfCancellationRequested();
+            if (chunk.Usage is { } usage)
             {
-                Parts = begin,
-                FinishReason = chunk.FinishReason is FinishReason.Stop ? "tool_calls" : chunk.FinishReason,
-                Usage = chunk.Usage is { } usage ? new ChatUsage(choosing ?? usage, usage.CompletionTokens + (choosing?.CompletionTokens ?? 0), 0) : null,
-            };
-            begin = [];
+                _usage ??= usage;
+                _completionTokens += usage.CompletionTokens;
+            }
+
+            yield return chunk;
         }
     }
 
-    private const string NoParameters = """{"type":"object","properties":{},"additionalProperties":false}""";
-
-    private static bool IsEnd(ChatRequest request, GeneratedChunk chunk) =>
-        chunk is { FinishReason: FinishReason.Stop, TokenId: { } id } && request.Choice.Model.Generator.EndTokenIds.Contains(id);
+    private bool IsEnd(GeneratedChunk chunk) =>
+        chunk is { FinishReason: FinishReason.Stop, TokenId: { } id } && _request.Choice.Model.Generator.EndTokenIds.Contains(id);
 }

@@ -13,6 +13,9 @@ internal sealed record ChatRequest
     /// <summary>A model that only continues text may never end by itself.</summary>
     private const int MaxContinuationTokens = 256;
 
+    /// <summary>Two places are taken by the marks that calls begin with.</summary>
+    private const int MaxStopsBesideTools = GenerationOptions.MaxStopStrings - 2;
+
     public required ModelChoice Choice { get; init; }
 
     public required GenerationFields Fields { get; init; }
@@ -50,7 +53,7 @@ internal sealed record ChatRequest
         request.End();
         if (grammar is not null && fields.Options.Grammar is not null) throw ApiException.Invalid("structured_outputs", "structured_outputs: expected only without response_format");
         grammar ??= fields.Options.Grammar;
-        if (grammar is not null && tools.Rendered is not null && (tools.MayCall || tools.Forced.Count > 0))
+        if (grammar is not null && tools.Callable.Count > 0)
             throw ApiException.Invalid("response_format", "response_format: expected only without tools, or with tool_choice none", "unsupported_parameter");
 
         var prompt = Render(choice.Model, messages, tools, variables, out var opensReasoning);
@@ -65,6 +68,7 @@ internal sealed record ChatRequest
             SkipSpecial = !tools.MayCall,
         };
         GenerationFields.Check(options, choice);
+        if (tools.MayCall && options.StopStrings.Count > MaxStopsBesideTools) throw ApiException.Invalid("stop", FormattableString.Invariant($"stop: expected at most {MaxStopsBesideTools} texts beside tools, found {options.StopStrings.Count}"));
         return new ChatRequest
         {
             Choice = choice, Fields = fields, Prompt = prompt, Options = options, Tools = tools, OpensReasoning = opensReasoning, Metadata = metadata,

@@ -11,14 +11,18 @@ internal sealed record ChatTool(string Name, string? Parameters, bool IsStrict);
 
 /// <summary>What a request says about tools.</summary>
 /// <param name="Rendered">The array as the template gets it, or null for none.</param>
-/// <param name="Forced">The tools one of which must be called; empty where the model is free.</param>
-/// <param name="MayCall">Whether calls in a free answer are calls.</param>
-internal sealed record ChatTools(JsonElement? Rendered, IReadOnlyList<ChatTool> Forced, bool MayCall)
+/// <param name="Callable">The tools that may be called.</param>
+/// <param name="MustCall">Whether the answer is a call of one of them.</param>
+/// <param name="Parallel">Whether there may be several calls.</param>
+internal sealed record ChatTools(JsonElement? Rendered, IReadOnlyList<ChatTool> Callable, bool MustCall, bool Parallel)
 {
     private const int MaxTools = 128;
 
     /// <summary>No tools at all.</summary>
-    public static ChatTools None { get; } = new(null, [], false);
+    public static ChatTools None { get; } = new(null, [], MustCall: false, Parallel: false);
+
+    /// <summary>Whether a free answer may call.</summary>
+    public bool MayCall => Callable.Count > 0 && !MustCall;
 
     /// <summary>Reads <c>tools</c>, <c>tool_choice</c> and <c>parallel_tool_calls</c>.</summary>
     public static ChatTools Read(RequestReader request, ServedModel model)
@@ -40,33 +44,37 @@ internal sealed record ChatTools(JsonElement? Rendered, IReadOnlyList<ChatTool> 
         for (var i = 0; i < list.Count; i++) tools.Add(ReadTool(list[i], FormattableString.Invariant($"tools[{i}]")));
         if (tools.GroupBy(tool => tool.Name).FirstOrDefault(group => group.Count() > 1) is { } twice)
             throw ApiException.Invalid("tools", $"tools: '{twice.Key}' is the name of two");
-        return Choose(choice, tools, request.Take("tools")!.Value, parallel);
+        var chosen = Choose(choice, tools, request.Take("tools")!.Value) with { Parallel = parallel };
+
+        // What cannot be kept is refused before anything is generated.
+        foreach (var tool in chosen.Callable) ChatAnswer.ArgumentsOf(tool);
+        return chosen;
     }
 
-    private static ChatTools Choose(JsonElement? choice, List<ChatTool> tools, JsonElement rendered, bool parallel)
+    private static ChatTools Choose(JsonElement? choice, List<ChatTool> tools, JsonElement rendered)
     {
         if (choice is { ValueKind: JsonValueKind.Object } named)
         {
             var reader = new RequestReader(named, "tool_choice");
-            if (reader.Word("type", "function", "allowed_tools") == "allowed_tools") return Allowed(reader, tools, rendered, parallel);
+            if (reader.Word("type", "function", "allowed_tools") == "allowed_tools") return Allowed(reader, tools, rendered);
             var function = reader.Inner("function") ?? throw reader.Missing("function");
             var name = function.RequiredText("name");
             function.End();
             reader.End();
-            return new ChatTools(rendered, [Find(tools, name)], MayCall: false);
+            return new ChatTools(rendered, [Find(tools, name)], MustCall: true, Parallel: false);
         }
 
         if (choice is { ValueKind: not JsonValueKind.String } other) throw ApiException.Invalid("tool_choice", $"tool_choice: expected none, auto, required or an object, found {other.ValueKind}");
         return choice?.GetString() switch
         {
-            null or "auto" => Free(rendered, tools, parallel),
-            "required" => new ChatTools(rendered, tools, MayCall: false),
-            "none" => new ChatTools(rendered, [], MayCall: false),
+            null or "auto" => new ChatTools(rendered, tools, MustCall: false, Parallel: true),
+            "required" => new ChatTools(rendered, tools, MustCall: true, Parallel: false),
+            "none" => new ChatTools(rendered, [], MustCall: false, Parallel: false),
             _ => throw ApiException.Invalid("tool_choice", "tool_choice: expected none, auto, required, or an object that names a function"),
         };
     }
 
-    private static ChatTools Allowed(RequestReader choice, List<ChatTool> tools, JsonElement rendered, bool parallel)
+    private static ChatTools Allowed(RequestReader choice, List<ChatTool> tools, JsonElement rendered)
     {
         var allowed = choice.Inner("allowed_tools") ?? throw choice.Missing("allowed_tools");
         var mode = allowed.Word("mode", "auto", "required");
@@ -77,17 +85,7 @@ internal sealed record ChatTools(JsonElement? Rendered, IReadOnlyList<ChatTool> 
         });
         var chosen = names.Select(name => Find(tools, name)).ToList();
         choice.End();
-        if (mode == "required") return new ChatTools(rendered, chosen, MayCall: false);
-        return chosen.Count == tools.Count
-            ? Free(rendered, tools, parallel)
-            : throw ApiException.Invalid("tool_choice", "tool_choice.allowed_tools: with mode auto give only the tools that are allowed as tools", "unsupported_parameter");
-    }
-
-    /// <summary>A model that may call writes its calls freely, so nothing can be promised about them.</summary>
-    private static ChatTools Free(JsonElement rendered, List<ChatTool> tools, bool parallel)
-    {
-        if (!parallel) throw ApiException.Invalid("parallel_tool_calls", "parallel_tool_calls: false is kept with tool_choice required or a named function only", "unsupported_parameter");
-        return new ChatTools(rendered, [], MayCall: true);
+        return new ChatTools(rendered, chosen, MustCall: mode == "required", Parallel: mode != "required");
     }
 
     private static ChatTool Find(List<ChatTool> tools, string name) =>

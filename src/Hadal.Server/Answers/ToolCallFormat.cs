@@ -11,7 +11,6 @@ internal sealed record ToolCallFormat
         BeforeName = "function<｜tool▁sep｜>",
         BeforeArguments = "\n```json\n",
         CallEnd = "\n```<｜tool▁call▁end｜>",
-        SectionEnd = "<｜tool▁calls▁end｜>",
     };
 
     /// <summary>DeepSeek-V3.1: the name, a separator, the arguments.</summary>
@@ -30,7 +29,6 @@ internal sealed record ToolCallFormat
         BeforeName = "\n{\"name\": \"",
         BeforeArguments = "\", \"arguments\": ",
         CallEnd = "}\n</tool_call>",
-        SectionEnd = "",
     };
 
     /// <summary>In front of all calls of an answer; empty where there is no such mark.</summary>
@@ -48,14 +46,8 @@ internal sealed record ToolCallFormat
     /// <summary>Behind the arguments.</summary>
     public required string CallEnd { get; init; }
 
-    /// <summary>Behind all calls.</summary>
-    public required string SectionEnd { get; init; }
-
-    /// <summary>The first mark of an answer that calls tools.</summary>
-    public string FirstMark => SectionBegin.Length > 0 ? SectionBegin : CallBegin;
-
-    /// <summary>What leads a model that must call a tool up to its name.</summary>
-    public string UpToName => SectionBegin + CallBegin + BeforeName;
+    /// <summary>The marks that calls begin with.</summary>
+    public IReadOnlyList<string> Marks => SectionBegin.Length > 0 ? [SectionBegin, CallBegin] : [CallBegin];
 
     /// <summary>The form a chat template writes calls in, or null where it writes none that is known here.</summary>
     public static ToolCallFormat? Of(string template)
