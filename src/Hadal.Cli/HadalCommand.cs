@@ -24,6 +24,7 @@ internal static class HadalCommand
         ("logits", LogitsCommand.Create),
         ("perplexity", PerplexityCommand.Create),
         ("quantize", QuantizeCommand.Create),
+        ("merge", MergeCommand.Create),
         ("synth", SynthCommand.Create),
         ("grammar-bench", GrammarBenchCommand.Create),
         ("doctor", DoctorCommand.Create),

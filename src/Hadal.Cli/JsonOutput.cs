@@ -37,5 +37,6 @@ internal static class JsonOutput
 [JsonSerializable(typeof(InspectResult))]
 [JsonSerializable(typeof(PerplexityJson))]
 [JsonSerializable(typeof(QuantizeResult))]
+[JsonSerializable(typeof(MergeResult))]
 [JsonSerializable(typeof(DoctorResult))]
 internal sealed partial class CommandJson : JsonSerializerContext;

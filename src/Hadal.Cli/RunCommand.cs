@@ -5,7 +5,6 @@ using Hadal.Checkpoints.Config;
 using Hadal.Checkpoints.Text;
 using Hadal.Inference.Engine;
 using Hadal.Inference.Models;
-using Hadal.Inference.Models.Adapters;
 
 namespace Hadal.Cli;
 
@@ -74,9 +73,10 @@ internal sealed class RunCommand
         var generator = TextGenerator.Open(checkpoint, new TextGeneratorOptions { MaxConcurrent = 1, MaxQueued = 0 }, engineOptions, await tokenizer.ConfigureAwait(false));
         await using (generator.ConfigureAwait(false))
         {
-            using var adapter = AdapterOf(parsed, checkpoint, generator);
+            using var opened = parsed.GetValue(_adapter) is { } path ? LoraAdapter.Open(path, checkpoint.Config) : null;
+            using var adapter = opened is null ? null : generator.AddAdapter(opened);
             if (adapter is not null) options = options with { Adapter = adapter };
-            var chat = checkpoint.ChatTemplate is { } template ? new ChatPrompt(template, generator.Tokenizer) : null;
+            var chat = (opened?.ChatTemplate ?? checkpoint.ChatTemplate) is { } template ? new ChatPrompt(template, generator.Tokenizer) : null;
             if (chat is null && parsed.GetValue(_system) is not null) throw CommandException.Usage($"--system: {location.Name} has no chat template and only continues text");
             if (prompt is null)
             {
@@ -86,13 +86,6 @@ internal sealed class RunCommand
 
             return await AnswerAsync(generator, PromptIds(chat, generator.Tokenizer, parsed.GetValue(_system), prompt), options, isJson).ConfigureAwait(false);
         }
-    }
-
-    private DecoderAdapter? AdapterOf(ParseResult parsed, Checkpoint checkpoint, TextGenerator generator)
-    {
-        if (parsed.GetValue(_adapter) is not { } path) return null;
-        using var adapter = LoraAdapter.Open(path, checkpoint.Config);
-        return generator.AddAdapter(adapter);
     }
 
     private async Task<int> AnswerAsync(TextGenerator generator, IReadOnlyList<int> promptIds, GenerationOptions options, bool isJson)

@@ -16,6 +16,7 @@ public sealed class HelpTests
     [InlineData("logits", "logits", "--help")]
     [InlineData("perplexity", "perplexity", "--help")]
     [InlineData("quantize", "quantize", "--help")]
+    [InlineData("merge", "merge", "--help")]
     [InlineData("synth", "synth", "--help")]
     [InlineData("grammar-bench", "grammar-bench", "--help")]
     [InlineData("doctor", "doctor", "--help")]

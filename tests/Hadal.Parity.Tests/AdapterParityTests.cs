@@ -3,6 +3,7 @@ using Hadal.Checkpoints.Adapters;
 using Hadal.Checkpoints.Config;
 using Hadal.Checkpoints.Weights;
 using Hadal.Inference.Models;
+using Hadal.Inference.Models.Adapters;
 using Hadal.Training.Adapters;
 using Hadal.Training.Models;
 using Hadal.Training.Models.DeepSeek;
@@ -51,6 +52,49 @@ public sealed class AdapterParityTests
             var largest = expected.Max(Math.Abs);
             Assert.True(Difference(plain, expected) > 0.05 * largest, "the adapter should change something");
             Assert.True(Difference(expected, actual) < Bound * largest, $"{Difference(expected, actual) / largest:g3} of {largest}");
+
+            // Worked into the weights it is the same again, in whole weights within rounding.
+            var mergedPath = Path.Combine(directory.FullName, "merged");
+            new AdapterMerger(checkpoint, opened).Write(mergedPath, 2);
+            using var merged = Checkpoint.Open(mergedPath);
+            var whole = Served(merged, null, tokenIds);
+            Assert.True(Difference(actual, whole) < Bound * largest, $"merged: {Difference(actual, whole) / largest:g3} of {largest}");
+        }
+        finally
+        {
+            directory.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
+    public void What_the_engine_computes_without_adapters_is_merged_and_keeps_its_format()
+    {
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        random.manual_seed(22);
+        using var model = new DeepSeekModel(DrawnCase.Long.Config);
+        foreach (var parameter in model.parameters()) parameter.add_(randn_like(parameter).mul_(0.15));
+        var directory = Directory.CreateTempSubdirectory("hadal-adapter-");
+        try
+        {
+            var (basePath, adapterPath, mergedPath) = (Path.Combine(directory.FullName, "base"), Path.Combine(directory.FullName, "adapter"), Path.Combine(directory.FullName, "merged"));
+            ModelFiles.Save(model, basePath, DType.BF16);
+            using var checkpoint = Checkpoint.Open(basePath);
+            using var rounded = ModelFiles.Load(checkpoint);
+            using var adapter = LowRankAdapter.Attach(rounded, new LoraOptions { R = 2, TargetModules = System.Text.Json.JsonElement.Parse("""["kv_b_proj"]""") }, basePath);
+            foreach (var parameter in adapter.Parameters) parameter.Parameter.add_(randn_like(parameter.Parameter).mul_(0.1));
+            adapter.Save(adapterPath);
+            var tokenIds = Enumerable.Range(0, 19).ToArray();
+            var expected = Logits(rounded, tokenIds);
+            using var opened = LoraAdapter.Open(adapterPath, checkpoint.Config);
+            new AdapterMerger(checkpoint, opened).Write(mergedPath, 2);
+            using var merged = Checkpoint.Open(mergedPath);
+            Assert.All(merged.Tensors, pair => Assert.Equal(checkpoint.Tensors[pair.Key].DType, pair.Value.DType));
+
+            // A merged weight is rounded to BF16 once: 2⁻⁹ of it, in two of the matrices that a logit passes through.
+            var largest = expected.Max(Math.Abs);
+            Assert.True(Difference(expected, Served(merged, null, tokenIds)) < 0.02 * largest);
+            Assert.True(Difference(expected, Served(checkpoint, null, tokenIds)) > 0.05 * largest);
         }
         finally
         {
@@ -61,10 +105,10 @@ public sealed class AdapterParityTests
     private static float[] Logits(CausalModel model, int[] tokenIds) =>
         model.Logits(model.Hidden(tensor(tokenIds.Select(id => (long)id).ToArray()).unsqueeze(0))).contiguous().data<float>().ToArray();
 
-    private static float[] Served(Checkpoint checkpoint, LoraAdapter adapter, int[] tokenIds)
+    private static float[] Served(Checkpoint checkpoint, LoraAdapter? adapter, int[] tokenIds)
     {
         using var model = DecoderModel.Open(checkpoint, new EngineOptions { ThreadCount = 2, MaxContext = tokenIds.Length + 1, MaxBatchTokens = tokenIds.Length });
-        using var ready = model.AddAdapter(adapter);
+        using var ready = adapter is null ? null : model.AddAdapter(adapter);
         using var cache = model.CreateCache();
         var batch = new ScheduledBatch(model.Config.VocabSize);
         batch.Add(cache, tokenIds, tokenIds.Length, ready);

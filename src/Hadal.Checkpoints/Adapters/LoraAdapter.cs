@@ -1,4 +1,5 @@
 using Hadal.Checkpoints.Config;
+using Hadal.Checkpoints.Text;
 using Hadal.Checkpoints.Weights;
 
 namespace Hadal.Checkpoints.Adapters;
@@ -28,6 +29,9 @@ public sealed class LoraAdapter : IDisposable
     /// <summary>What is adapted, in order of name.</summary>
     public IReadOnlyList<LoraModule> Modules { get; }
 
+    /// <summary>Source of the chat template it was trained with, or null where the directory has none.</summary>
+    public string? ChatTemplate { get; private init; }
+
     /// <summary>Numbers in the adapter.</summary>
     public long ParameterCount => Modules.Sum(module =>
         module.A.ElementCount + module.B.ElementCount + (module.Magnitude?.ElementCount ?? 0) + (module.Bias?.ElementCount ?? 0));
@@ -48,7 +52,7 @@ public sealed class LoraAdapter : IDisposable
         var file = SafetensorsFile.Open(found);
         try
         {
-            return new LoraAdapter(full, config, new LoraBinder(found, config, model, file).Bind(), file);
+            return new LoraAdapter(full, config, new LoraBinder(found, config, model, file).Bind(), file) { ChatTemplate = ChatTemplateFile.Read(folder, []) };
         }
         catch
         {

@@ -71,7 +71,11 @@ public static class FineTune
         return run.HasBest && Directory.Exists(result) ? result : Publish();
 
         string Publish() => adapter is not null
-            ? run.Publish("adapter", adapter.Save)
+            ? run.Publish("adapter", folder =>
+            {
+                adapter.Save(folder);
+                CopyTemplate(folder);
+            })
             : run.Publish("model", folder =>
             {
                 ModelFiles.Save(model, folder, options.SaveType == "bfloat16" ? DType.BF16 : DType.F32);
@@ -81,6 +85,11 @@ public static class FineTune
         void CopyTexts(string folder)
         {
             CheckpointTexts.Copy(options.ModelDirectory, folder);
+            CopyTemplate(folder);
+        }
+
+        void CopyTemplate(string folder)
+        {
             if (options.ChatTemplate is not null) AtomicFile.Write(Path.Combine(folder, TemplateFile), stream => stream.Write(Encoding.UTF8.GetBytes(template!)));
         }
     }

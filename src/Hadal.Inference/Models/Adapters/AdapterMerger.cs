@@ -1,0 +1,157 @@
+using System.Buffers.Binary;
+using System.Text;
+using Hadal.Checkpoints;
+using Hadal.Checkpoints.Adapters;
+using Hadal.Checkpoints.Weights;
+using Hadal.Inference.Kernels;
+using Hadal.Inference.Kernels.Formats;
+
+namespace Hadal.Inference.Models.Adapters;
+
+/// <summary>Writes a model with an adapter worked into its weights: <c>W' = f ⊙ (W + s B A)</c>, trained biases in the place of the model's.</summary>
+/// <remarks>Sums are taken in float64 and rounded once, to the format the weight is stored in; a model in few bits or FP8 is written in BF16. f is 1 without DoRA, otherwise
+/// the trained lengths over the lengths of the rows. huggingface/peft <c>tuners/lora/layer.py</c>, <c>merge_and_unload</c>.</remarks>
+public sealed unsafe class AdapterMerger
+{
+    private const int BlockRows = 256;
+
+    private readonly Checkpoint _checkpoint;
+    private readonly LoraAdapter _adapter;
+    private readonly Dictionary<string, LoraModule> _modules;
+    private readonly bool _isCoded;
+
+    /// <summary>Plans the work.</summary>
+    /// <param name="checkpoint">The base model, a directory; kept open by the caller.</param>
+    /// <param name="adapter">Opened for the model's config; kept open by the caller.</param>
+    /// <exception cref="CheckpointException">The model is a GGUF file, or the adapter trained a bias that the model has no place for.</exception>
+    public AdapterMerger(Checkpoint checkpoint, LoraAdapter adapter)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        ArgumentNullException.ThrowIfNull(adapter);
+        if (checkpoint.Format != "safetensors")
+            throw new CheckpointException($"{checkpoint.Path}: is a GGUF file, expected a directory with safetensors: its tokenizer and template could not be carried over");
+        _modules = adapter.Modules.ToDictionary(module => module.Name, StringComparer.Ordinal);
+        var missing = adapter.Modules.Select(module => module.Name + ".weight").Where(name => !checkpoint.Tensors.ContainsKey(name)).ToList();
+        if (missing.Count > 0) throw new CheckpointException($"{adapter.Path}: adapts {missing[0]}, which {checkpoint.Path} does not have");
+        var biased = adapter.Modules.FirstOrDefault(module => module.Bias is not null && !checkpoint.Tensors.ContainsKey(module.Name + ".bias"));
+        if (biased is not null) throw new CheckpointException($"{adapter.Path}: {biased.Name} has a trained bias, and the model has none to put it in; run it as an adapter instead");
+        (_checkpoint, _adapter) = (checkpoint, adapter);
+        _isCoded = checkpoint.Tensors.Values.Any(tensor => !IsFloat(tensor.DType));
+    }
+
+    /// <summary>Number of weights, the unit of progress.</summary>
+    public long WeightCount => _checkpoint.Tensors.Values.Sum(tensor => tensor.ElementCount);
+
+    /// <summary>Bytes that will be written, but for headers.</summary>
+    public long BytesAfter => _checkpoint.Tensors.Values.Sum(tensor => tensor.ElementCount * FormatOf(tensor).BlockBytes());
+
+    /// <summary>Writes the directory, which appears when it is whole; tokenizer, templates and generation settings are copied, the adapter's chat template before the model's.</summary>
+    /// <param name="path">Directory to create.</param>
+    /// <param name="threadCount">Threads that merge; no byte depends on it.</param>
+    /// <param name="progress">Told the number of weights done so far.</param>
+    /// <param name="cancellation">Ends the work; nothing of it stays.</param>
+    /// <exception cref="CheckpointException">The directory exists already.</exception>
+    /// <exception cref="IOException">It cannot be written.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public void Write(string path, int threadCount, Action<long>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(threadCount);
+        var parallel = new ParallelOptions { MaxDegreeOfParallelism = threadCount, CancellationToken = cancellation };
+        AtomicDirectory.Write(path, directory =>
+        {
+            var config = _isCoded ? _checkpoint.Config with { QuantizationConfig = null, TorchDtype = "bfloat16" } : _checkpoint.Config;
+            AtomicFile.Write(Path.Combine(directory, "config.json"), stream => stream.Write(Encoding.UTF8.GetBytes(config.ToJson())));
+            CheckpointTexts.Copy(_checkpoint.Path, directory);
+            if (_adapter.ChatTemplate is { } template) AtomicFile.Write(Path.Combine(directory, "chat_template.jinja"), stream => stream.Write(Encoding.UTF8.GetBytes(template)));
+            var done = 0L;
+            SafetensorsWriter.WriteModel(directory, WeightManifest.For(_checkpoint.Config).Where(spec => _checkpoint.Tensors.ContainsKey(spec.Name)).Select(spec =>
+            {
+                var tensor = _checkpoint.Tensors[spec.Name];
+                return new TensorToWrite(tensor.Name, FormatOf(tensor), tensor.Shape, stream =>
+                {
+                    Write(tensor, stream, parallel);
+                    progress?.Invoke(done += tensor.ElementCount);
+                });
+            }));
+            _checkpoint.EnsureUnchanged();
+        });
+    }
+
+    private static bool IsFloat(DType dtype) => dtype is DType.F32 or DType.F16 or DType.BF16;
+
+    private DType FormatOf(WeightTensor tensor) => _isCoded && tensor.DType != DType.F32 ? DType.BF16 : tensor.DType;
+
+    private void Write(WeightTensor tensor, Stream stream, ParallelOptions parallel)
+    {
+        var module = tensor.Name.EndsWith(".weight", StringComparison.Ordinal) ? _modules.GetValueOrDefault(tensor.Name[..^".weight".Length]) : null;
+        var source = tensor.Name.EndsWith(".bias", StringComparison.Ordinal) && _modules.GetValueOrDefault(tensor.Name[..^".bias".Length])?.Bias is { } trained ? trained : tensor;
+        int rows = tensor.Shape.Count == 2 ? tensor.Shape[0] : 1, columns = checked((int)(tensor.ElementCount / rows));
+        var matrix = tensor.Shape.Count == 2 ? WeightMatrix.Create(source) : WeightMatrix.Create(source, 1, columns, byteOffset: 0);
+        var update = module is null ? null : new Update(module);
+        var (format, size) = (FormatOf(tensor), FormatOf(tensor).BlockBytes());
+        var bytes = new byte[(long)Math.Min(BlockRows, rows) * columns * size];
+        for (var begin = 0; begin < rows; begin += BlockRows)
+        {
+            var count = Math.Min(BlockRows, rows - begin);
+            Parallel.For(0, count, parallel, () => new float[columns], (row, _, values) =>
+            {
+                fixed (float* pointer = values) matrix.DequantizeRow(begin + row, pointer);
+                update?.Apply(values, begin + row);
+                Store(values, format, bytes.AsSpan(row * columns * size, columns * size));
+                return values;
+            }, _ => { });
+            stream.Write(bytes.AsSpan(0, count * columns * size));
+        }
+    }
+
+    private static void Store(ReadOnlySpan<float> values, DType format, Span<byte> bytes)
+    {
+        for (var index = 0; index < values.Length; index++)
+        {
+            if (format == DType.F32) BinaryPrimitives.WriteSingleLittleEndian(bytes[(4 * index)..], values[index]);
+            else if (format == DType.F16) BinaryPrimitives.WriteHalfLittleEndian(bytes[(2 * index)..], (Half)values[index]);
+            else BinaryPrimitives.WriteUInt16LittleEndian(bytes[(2 * index)..], BFloat16.FromSingle(values[index]));
+        }
+    }
+
+    /// <summary>What an adapter adds to the rows of one matrix.</summary>
+    private sealed class Update
+    {
+        private readonly LoraModule _module;
+        private readonly float[] _a;
+        private readonly float[] _b;
+        private readonly float[]? _magnitude;
+
+        public Update(LoraModule module) => (_module, _a, _b, _magnitude) = (module, Values(module.A), Values(module.B), module.Magnitude is { } magnitude ? Values(magnitude) : null);
+
+        public void Apply(float[] values, int row)
+        {
+            int rank = _module.Rank, columns = values.Length;
+            var sums = new double[columns];
+            for (var column = 0; column < columns; column++) sums[column] = values[column];
+            for (var j = 0; j < rank; j++)
+            {
+                var factor = _module.Scale * _b[((long)row * rank) + j];
+                var a = _a.AsSpan(j * columns, columns);
+                for (var column = 0; column < columns; column++) sums[column] += factor * a[column];
+            }
+
+            var length = 1.0;
+            if (_magnitude is not null)
+            {
+                var squares = 0.0;
+                foreach (var sum in sums) squares += sum * sum;
+                length = _magnitude[row] / Math.Sqrt(squares);
+            }
+
+            for (var column = 0; column < columns; column++) values[column] = (float)(sums[column] * length);
+        }
+
+        private static float[] Values(WeightTensor tensor)
+        {
+            var values = new float[tensor.ElementCount];
+            fixed (float* target = values) WeightMatrix.Create(tensor, 1, values.Length, byteOffset: 0).DequantizeRow(0, target);
+            return values;
+        }
+    }
+}

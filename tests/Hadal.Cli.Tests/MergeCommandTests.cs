@@ -1,0 +1,77 @@
+using Hadal.Checkpoints.Weights;
+using Hadal.Tests;
+
+namespace Hadal.Cli.Tests;
+
+public sealed class MergeCommandTests : IDisposable
+{
+    private static readonly string Model = GoldenData.PathOf("deepseek-v3/hf");
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("hadal-");
+
+    private string Adapter => Path.Combine(_folder.FullName, "adapter");
+
+    private string Target => Path.Combine(_folder.FullName, "merged");
+
+    public void Dispose() => _folder.Delete(recursive: true);
+
+    [Fact]
+    public void The_merged_model_answers_as_the_adapter_does()
+    {
+        WriteAdapter("model.layers.0.self_attn.o_proj", 64);
+        var json = TestShell.Run("", "merge", Model, "--adapter", Adapter, "-o", Target, "--json").Done().Json;
+        Assert.Equal(["model", "adapter", "path", "modules", "bytes"], json.EnumerateObject().Select(field => field.Name));
+        Assert.Equal(("hf", Adapter, Target, 1), (json.GetProperty("model").GetString(), json.GetProperty("adapter").GetString(), json.GetProperty("path").GetString(), json.GetProperty("modules").GetInt32()));
+        string[] options = ["-p", "Hello", "--temperature", "0", "--max-tokens", "12"];
+        var applied = TestShell.Run("", ["run", Model, "--adapter", Adapter, .. options]).Done().Text;
+        Assert.Equal(applied, TestShell.Run("", ["run", Target, .. options]).Done().Text);
+        Assert.NotEqual(applied, TestShell.Run("", ["run", Model, .. options]).Done().Text);
+        Assert.Equal(TestShell.Run("tide", "tokenize", Model).Done().Text, TestShell.Run("tide", "tokenize", Target).Done().Text);
+        Assert.Contains("1 projections", TestShell.Run("", "merge", Model, "--adapter", Adapter, "-o", Target + "2").Done().Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_quantised_model_is_merged_in_bfloat16()
+    {
+        WriteAdapter("model.layers.0.self_attn.o_proj", 64);
+        var small = Path.Combine(_folder.FullName, "small");
+        TestShell.Run("", "quantize", Model, "-o", small, "--group", "32").Done();
+        TestShell.Run("", "merge", small, "--adapter", Adapter, "-o", Target).Done();
+        var tensors = TestShell.Run("", "inspect", Target, "--json").Done().Json.GetProperty("tensors").EnumerateArray().ToDictionary(tensor => tensor.GetProperty("name").GetString()!);
+        Assert.Equal("BF16", tensors["model.layers.0.mlp.up_proj.weight"].GetProperty("dtype").GetString());
+        Assert.Equal("BF16", tensors["model.layers.0.self_attn.o_proj.weight"].GetProperty("dtype").GetString());
+        TestShell.Run("", "run", Target, "-p", "Hello", "--max-tokens", "2").Done();
+    }
+
+    [Fact]
+    public void What_does_not_fit_is_refused_and_nothing_is_written()
+    {
+        Assert.Contains("'--adapter' is required", TestShell.Run("", "merge", Model, "-o", Target).Fault(2), StringComparison.Ordinal);
+        Assert.Contains("is no directory; expected an adapter", TestShell.Run("", "merge", Model, "--adapter", Adapter, "-o", Target).Fault(1), StringComparison.Ordinal);
+        WriteAdapter("model.layers.9.self_attn.o_proj", 64);
+        Assert.Contains("is no projection of this deepseek_v3 model", TestShell.Run("", "merge", Model, "--adapter", Adapter, "-o", Target).Fault(1), StringComparison.Ordinal);
+        WriteAdapter("model.layers.0.self_attn.o_proj", 32);
+        Assert.Contains("expected [2, 64]", TestShell.Run("", "merge", Model, "--adapter", Adapter, "-o", Target).Fault(1), StringComparison.Ordinal);
+        Assert.False(Directory.Exists(Target));
+        WriteAdapter("model.layers.0.self_attn.o_proj", 256, 256);
+        Assert.Contains("is a GGUF file", TestShell.Run("", "merge", GoldenData.PathOf("qwen2/model-Q4_K.gguf"), "--adapter", Adapter, "-o", Target).Fault(1), StringComparison.Ordinal);
+        Directory.CreateDirectory(Target);
+        File.WriteAllText(Path.Combine(Target, "x"), "x");
+        Assert.StartsWith($"hadal: {Target}: exists and is not empty", TestShell.Run("", "merge", Model, "--adapter", Adapter, "-o", Target).Fault(1), StringComparison.Ordinal);
+    }
+
+    private void WriteAdapter(string module, int inputs, int outputs = 64)
+    {
+        Directory.CreateDirectory(Adapter);
+        File.WriteAllText(Path.Combine(Adapter, "adapter_config.json"), """{"peft_type":"LORA","r":2,"lora_alpha":64}""");
+        SafetensorsWriter.Write(Path.Combine(Adapter, "adapter_model.safetensors"), [Tensor(".lora_A.weight", [2, inputs]), Tensor(".lora_B.weight", [outputs, 2])]);
+
+        TensorToWrite Tensor(string part, int[] shape)
+        {
+            var random = new Random(part.Length);
+            return new TensorToWrite($"base_model.model.{module}{part}", DType.F32, shape, stream =>
+            {
+                for (var index = 0; index < shape[0] * shape[1]; index++) stream.Write(BitConverter.GetBytes((float)(random.NextDouble() - 0.5)));
+            });
+        }
+    }
+}
