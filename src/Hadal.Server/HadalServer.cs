@@ -101,6 +101,8 @@ public sealed class HadalServer : IAsyncDisposable
         {
             app.MapPost(root + "/chat/completions", RequestPipeline.Work("chat", ChatCompletions.HandleAsync));
             app.MapPost(root + "/completions", RequestPipeline.Work("text_completion", Completions.HandleAsync));
+            app.MapPost(root + "/responses", RequestPipeline.Work("responses", Responses.HandleAsync));
+            app.MapPost(root + "/embeddings", RequestPipeline.Work("embeddings", Embeddings.HandleAsync));
             app.MapPost(root + "/tokenize", RequestPipeline.Work("tokenize", Tokens.TokenizeAsync));
             app.MapPost(root + "/detokenize", RequestPipeline.Work("detokenize", Tokens.DetokenizeAsync));
             app.MapGet(root + "/models", http => Models.ListAsync(RequestPipeline.ScopeOf(http)));

@@ -235,16 +235,17 @@ internal sealed class EngineLoop
         var row = 0;
         for (var i = begin; i < begin + count; i++)
         {
-            if (_scheduled[i].Sequence.PendingCount == 0) Choose(_scheduled[i].Sequence, _batch.LogitsOf(row++));
+            if (_scheduled[i].Sequence.PendingCount == 0) Choose(_scheduled[i].Sequence, row++);
         }
     }
 
     /// <summary>Chooses a token and takes those that a grammar forces behind it.</summary>
-    private void Choose(Sequence sequence, ReadOnlySpan<float> logits)
+    private void Choose(Sequence sequence, int row)
     {
         try
         {
-            sequence.Choose(logits, _scratch);
+            if (sequence.IsEmbedded) sequence.Embed(_model.FinalHidden.Slice(row * _model.Config.HiddenSize, _model.Config.HiddenSize));
+            else sequence.Choose(_batch.LogitsOf(row), _scratch);
             Publish(sequence);
             while (!sequence.IsEnded && !sequence.Answer.IsFull && sequence.TryTakeForced()) Publish(sequence);
         }

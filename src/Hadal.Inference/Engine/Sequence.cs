@@ -65,6 +65,12 @@ internal sealed class Sequence
     /// <summary>True once the reader has given up.</summary>
     public bool IsCancelled => _isCancelled;
 
+    /// <summary>What the prompt means is wanted, not an answer.</summary>
+    public bool IsEmbedded { get; init; }
+
+    /// <summary>[hidden_size] of unit length, once it was computed.</summary>
+    public float[]? Embedding { get; private set; }
+
     /// <summary>Goes on with a request that was taken before.</summary>
     public bool IsContinuation => _options.IsContinuation;
 
@@ -139,6 +145,22 @@ internal sealed class Sequence
         if (_options.TopLogProbs is not { } count) return;
         _topLogProbCount = Math.Min(count, logits.Length);
         _chunk = _chunk with { LogProb = (float)LogProbs.Measure(logits, tokenId, _topLogProbs.AsSpan(0, _topLogProbCount), scratch) };
+    }
+
+    /// <summary>Takes what the model makes of the last token in place of a token; <see cref="Publish"/> ends the answer.</summary>
+    /// <param name="hidden">[hidden_size].</param>
+    /// <exception cref="GenerationException">A number is NaN or infinite.</exception>
+    public void Embed(ReadOnlySpan<float> hidden)
+    {
+        var squares = 0.0;
+        foreach (var value in hidden) squares += (double)value * value;
+        if (!(squares > 0 && double.IsFinite(squares))) throw LogProbs.InvalidLogits(hidden);
+        Cache.Share(_tokenIds);
+        Embedding = new float[hidden.Length];
+        for (var i = 0; i < hidden.Length; i++) Embedding[i] = (float)(hidden[i] / Math.Sqrt(squares));
+        _timeToFirstToken = _clock.GetElapsedTime(_submitted);
+        _finishReason = FinishReason.Stop;
+        _chunk = new GeneratedChunk { Text = "" };
     }
 
     /// <summary>Takes the next token without the model where the grammar leaves no choice; <see cref="Publish"/> gives it to the reader.</summary>

@@ -114,6 +114,33 @@ public sealed class TextGenerator : IAsyncDisposable
             : throw new GenerationException(GenerationFault.Failed, "the answer has no end");
     }
 
+    /// <summary>Number of values of an embedding (<c>hidden_size</c>).</summary>
+    public int EmbeddingLength => _model.Config.HiddenSize;
+
+    /// <summary>Computes the embedding of a text: what the model has made of its last token after the final norm, scaled to unit length.</summary>
+    /// <param name="promptIds">Token ids, at least one.</param>
+    /// <param name="options">Adapter and salt; the rest has no part in it.</param>
+    /// <param name="cancellationToken">Ends the work within one step.</param>
+    /// <returns>[hidden_size] values, and counts and times.</returns>
+    /// <exception cref="ArgumentException">A prompt id is out of range.</exception>
+    /// <exception cref="GenerationException">The prompt is too long, the queue is full, or the numbers are broken.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public async Task<(float[] Vector, GenerationUsage Usage)> EmbedAsync(IReadOnlyList<int> promptIds, GenerationOptions options, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(promptIds);
+        ArgumentNullException.ThrowIfNull(options);
+        int[] prompt = [.. promptIds];
+        options = new GenerationOptions { Adapter = options.Adapter, CacheSalt = options.CacheSalt, IsContinuation = options.IsContinuation, MaxTokens = 1 };
+        Check(prompt, options);
+        var sequence = new Sequence(prompt, options, [], Tokenizer, null, 0, _options.MaxUnreadChunks, _clock, _loop.Wake) { IsEmbedded = true };
+        using var registration = cancellationToken.UnsafeRegister(static state => ((Sequence)state!).Cancel(), sequence);
+        Submit(sequence, options.Adapter);
+        GenerationUsage? usage = null;
+        while (await sequence.Answer.WaitAsync().ConfigureAwait(false))
+            while (sequence.Answer.TryRead(out var chunk)) usage = chunk.Usage ?? usage;
+        return sequence.Embedding is { } vector && usage is not null ? (vector, usage) : throw new OperationCanceledException(cancellationToken);
+    }
+
     /// <summary>Refuses new requests, ends all others with <see cref="GenerationFault.Closed"/> within one step, and releases the model.</summary>
     public async ValueTask DisposeAsync()
     {

@@ -51,6 +51,10 @@ public abstract class DecoderModel : IDisposable
     /// <summary>Blocks that no cache holds. Any thread may ask.</summary>
     public abstract int FreeBlockCount { get; }
 
+    /// <summary>[rows wanted, hidden_size] what the head made the logits of the last batch from, after the final norm; of a batch of more than
+    /// <see cref="EngineOptions.MaxBatchTokens"/> tokens, only the rows of its last part. Valid until the next batch.</summary>
+    public abstract ReadOnlySpan<float> FinalHidden { get; }
+
     /// <summary>Makes an empty cache for one sequence.</summary>
     public abstract KvCache CreateCache();
 

@@ -127,8 +127,8 @@ internal abstract unsafe class PagedDecoder : DecoderModel
     /// <inheritdoc/>
     public override int MaxContext { get; }
 
-    /// <summary>[rows, hidden_size] after the final norm: the rows of the last pass whose logits were wanted. Valid until the next pass.</summary>
-    public ReadOnlySpan<float> FinalHidden => new(Normed, _finalRowCount * Config.HiddenSize);
+    /// <inheritdoc/>
+    public override ReadOnlySpan<float> FinalHidden => new(Normed, _finalRowCount * Config.HiddenSize);
 
     /// <summary>Called with −1 and the embeddings, then with each layer index and the residual stream after it, [rows, hidden_size] of the pass; for tests that look inside.</summary>
     public Action<int, ReadOnlySpan<float>>? Observe { get; set; }

@@ -79,7 +79,7 @@ internal sealed record GenerationFields
         value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var id) && id >= 0 ? id : throw ApiException.Invalid(name, $"{name}: expected token ids");
 
     /// <summary>What was computed is shared within a key, and within it only where the client says the same.</summary>
-    private static string Salt(RequestReader request, Caller caller) => string.Join('\0', caller.Name, request.Text("user_id", 512), request.Text("cache_salt", 512));
+    public static string Salt(RequestReader request, Caller caller) => string.Join('\0', caller.Name, request.Text("user_id", 512), request.Text("cache_salt", 512));
 
     private static Dictionary<int, double>? Biases(RequestReader request)
     {

@@ -40,6 +40,16 @@ let count = 0;
 for await (const chunk of continued) count += chunk.choices.length;
 assert.ok(count > 0);
 
+const response = await client.responses.create({ model: "chat", input: "Whales", max_output_tokens: 16 });
+assert.ok(response.output_text.length > 0);
+assert.equal(response.status, "incomplete");
+const streamed = client.responses.stream({ model: "chat", input: "Whales", max_output_tokens: 16, tools: [{ type: "function", name: "get_rul", parameters: schema }], tool_choice: "required" });
+assert.ok(JSON.parse((await streamed.finalResponse()).output[0].arguments).unit <= 9);
+
+const vectors = await client.embeddings.create({ model: "hadal-mini", input: ["one", "two"] });
+assert.equal(vectors.data.length, 2);
+assert.ok(Math.abs(vectors.data[0].embedding.reduce((sum, value) => sum + value * value, 0) - 1) < 1e-4);
+
 assert.ok((await client.models.list()).data.some((model) => model.id === "hadal-mini"));
 await assert.rejects(() => client.chat.completions.create({ model: "gpt", messages }), (error) => error instanceof OpenAI.NotFoundError && error.code === "model_not_found");
 await assert.rejects(() => client.chat.completions.create({ model: "hadal-mini", messages, temperature: 3 }), (error) => error instanceof OpenAI.BadRequestError && error.param === "temperature");

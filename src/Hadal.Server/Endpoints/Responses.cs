@@ -1,0 +1,95 @@
+using Hadal.Server.Answers;
+using Hadal.Server.Http;
+
+namespace Hadal.Server.Endpoints;
+
+/// <summary><c>POST /v1/responses</c>, without memory.</summary>
+internal static class Responses
+{
+    /// <summary>Answers a request, whole or as a stream.</summary>
+    public static async Task HandleAsync(RequestScope scope)
+    {
+        using var body = await RequestBody.ReadAsync(scope.Http).ConfigureAwait(false);
+        var request = ResponsesRequest.Read(body.RootElement, scope);
+        scope.Model = request.Chat.Choice.Name;
+        var answers = await Started<ChatStep>.AllAsync([ChatAnswer.GenerateAsync(request.Chat, 0, scope.Cancel.Token)], scope.Cancel).ConfigureAwait(false);
+        try
+        {
+            var writer = new ResponseWriter(request, "resp_" + ChatCompletions.NewId(), scope.Server.Options.Clock.GetUtcNow());
+            if (request.Chat.Fields.Stream) await StreamAsync(scope, writer, answers[0]).ConfigureAwait(false);
+            else await CompleteAsync(scope, writer, answers[0]).ConfigureAwait(false);
+        }
+        finally
+        {
+            await Started<ChatStep>.EndAllAsync(answers).ConfigureAwait(false);
+        }
+    }
+
+    private static async Task CompleteAsync(RequestScope scope, ResponseWriter writer, Started<ChatStep> answer)
+    {
+        var output = new ResponseOutput();
+        ChatStep? end = null;
+        await foreach (var step in answer.ReadAsync().ConfigureAwait(false))
+        {
+            foreach (var part in step.Parts)
+                foreach (var _ in output.Add(part)) { }
+            end = step;
+        }
+
+        End(scope, output, end!);
+        await JsonBody.WriteAsync(scope.Http, json => writer.Write(json, output, end)).ConfigureAwait(false);
+    }
+
+    private static async Task StreamAsync(RequestScope scope, ResponseWriter writer, Started<ChatStep> answer)
+    {
+        var (output, number) = (new ResponseOutput(), 0);
+        var events = new EventStream(scope.Http, scope.Server.Options.KeepAliveInterval, scope.Server.Options.Clock);
+        await using (events.ConfigureAwait(false))
+        {
+            await events.StartAsync().ConfigureAwait(false);
+            try
+            {
+                await SendAsync(Whole("response.created", null)).ConfigureAwait(false);
+                await SendAsync(Whole("response.in_progress", null)).ConfigureAwait(false);
+                ChatStep? end = null;
+                await foreach (var step in answer.ReadAsync().ConfigureAwait(false))
+                {
+                    foreach (var part in step.Parts)
+                        foreach (var item in output.Add(part)) await SendAsync(item).ConfigureAwait(false);
+                    end = step;
+                }
+
+                foreach (var item in End(scope, output, end!)) await SendAsync(item).ConfigureAwait(false);
+                await SendAsync(Whole(end!.FinishReason == "length" ? "response.incomplete" : "response.completed", end)).ConfigureAwait(false);
+            }
+            catch (Exception fault) when (scope.ErrorOf(fault, "input") is { } error)
+            {
+                RequestPipeline.NoteError(scope.Http, error);
+                await SendAsync(Whole("response.failed", null, error)).ConfigureAwait(false);
+            }
+        }
+
+        ResponseEvent Whole(string name, ChatStep? end, ApiException? error = null) => new(name, json =>
+        {
+            json.WritePropertyName("response");
+            writer.Write(json, output, end, error);
+        });
+
+        Task SendAsync(ResponseEvent item) => events.WriteAsync(
+            json =>
+            {
+                json.WriteStartObject();
+                json.WriteString("type", item.Name);
+                json.WriteNumber("sequence_number", number++);
+                item.Members(json);
+                json.WriteEndObject();
+            },
+            item.Name);
+    }
+
+    private static List<ResponseEvent> End(RequestScope scope, ResponseOutput output, ChatStep end)
+    {
+        scope.Server.Metrics.RecordAnswer(scope, end.Usage!.Engine, end.Usage.CompletionTokens);
+        return [.. output.Close(end.FinishReason == "length" ? "incomplete" : "completed")];
+    }
+}
