@@ -2,7 +2,8 @@ using Hadal.Inference.Grammars;
 
 namespace Hadal.Inference.Engine;
 
-/// <summary>Keeps one answer within a grammar. The next mask is computed on a thread of the pool while the model computes.</summary>
+/// <summary>Keeps one answer within a grammar. A mask that is kept from an earlier visit is copied; another one is computed on a thread of the pool while the
+/// model computes.</summary>
 /// <remarks>Belongs to the engine's thread; the other thread touches the matcher only between <see cref="Prepare"/> and <see cref="Mask"/>.</remarks>
 internal sealed class GrammarConstraint
 {
@@ -10,6 +11,7 @@ internal sealed class GrammarConstraint
     private readonly ulong[] _mask;
     private readonly int? _afterTokenId;
     private Task? _computing;
+    private bool _isReady;
     private IReadOnlyList<int> _forced = [];
     private int _forcedTaken;
 
@@ -34,7 +36,9 @@ internal sealed class GrammarConstraint
     /// <summary>Begins to compute the next mask, unless what comes next is known.</summary>
     public void Prepare()
     {
-        if (!IsActive || _forcedTaken < _forced.Count || _computing is not null) return;
+        if (!IsActive || _isReady || _forcedTaken < _forced.Count || _computing is not null) return;
+        _isReady = _matcher.TryKnownMask(_mask);
+        if (_isReady) return;
         _computing = Task.Factory.StartNew(
             static state => ((GrammarConstraint)state!).Compute(), this, CancellationToken.None, TaskCreationOptions.DenyChildAttach, TaskScheduler.Default);
     }
@@ -43,7 +47,8 @@ internal sealed class GrammarConstraint
     /// <exception cref="GrammarException">The grammar passed one of its limits.</exception>
     public ReadOnlySpan<ulong> Mask()
     {
-        if (_computing is { } computing)
+        if (_isReady) _isReady = false;
+        else if (_computing is { } computing)
         {
             _computing = null;
             computing.GetAwaiter().GetResult();

@@ -101,6 +101,13 @@ public sealed class GrammarMatcher
         }
     }
 
+    /// <summary>Writes the mask if it is kept from before, which takes a copy.</summary>
+    internal bool TryKnownMask(Span<ulong> mask)
+    {
+        if (HasEnded) return false;
+        lock (_tables.Lock) return _masks.TryFillKnown(Current, mask);
+    }
+
     /// <summary>Goes on by a token, if it is allowed; otherwise nothing changes.</summary>
     /// <param name="tokenId">Token id.</param>
     /// <returns>True if the token is allowed.</returns>

@@ -41,12 +41,21 @@ internal sealed class MaskTable
     public void Fill(int configuration, Span<ulong> mask)
     {
         while (_known.Count <= configuration) _known.Add(null);
-        if (_known[configuration] is not { } known)
-        {
-            if (TryRelaxed(configuration, mask)) return;
-            Compute(configuration);
-            known = Keep(configuration);
-        }
+        if (TryFillKnown(configuration, mask) || TryRelaxed(configuration, mask)) return;
+        Compute(configuration);
+        Copy(Keep(configuration), mask);
+    }
+
+    /// <summary>Writes the mask of a configuration if it is kept.</summary>
+    public bool TryFillKnown(int configuration, Span<ulong> mask)
+    {
+        if (configuration >= _known.Count || _known[configuration] is not { } known) return false;
+        Copy(known, mask);
+        return true;
+    }
+
+    private static void Copy(Array known, Span<ulong> mask)
+    {
         if (known is ulong[] words) words.CopyTo(mask);
         else
         {

@@ -123,6 +123,8 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
                 return value.ValueKind == JsonValueKind.String && Format(at, Text(at, keyword, value)) is { } format
                     ? _algebra.All with { Strings = format }
                     : _algebra.All;
+            case "contentEncoding" or "contentMediaType" when at.Resource.Draft == SchemaDraft.Draft7 && value.ValueKind == JsonValueKind.String:
+                return Content(at, keyword, Text(at, keyword, value));
             case "allOf" or "anyOf" or "oneOf":
                 return Combination(at, keyword, value);
             case "$ref":
@@ -258,13 +260,28 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
             }
 
             set = StringFormats.Find(name) is { } pattern && PatternCompiler.Whole(pattern, _algebra.Strings) is var members
-                ? new TextSet(members, _algebra.Strings.Complement(members))
+                ? Set(members)
                 : null;
             _formats.Add(name, set);
         }
 
         return set;
     }
+
+    /// <summary>What a string holds, which draft 7 lets validators check; later drafts only note it.</summary>
+    private ValueForm Content(SchemaLocation at, string keyword, string name)
+    {
+        if (keyword == "contentMediaType" && name.StartsWith("application/json", StringComparison.OrdinalIgnoreCase))
+        {
+            throw new GrammarException($"JSON Schema, {at.At(keyword)}: '{name}' cannot be enforced (a text within a string that nests is no regular language); leave it out or ask for best effort");
+        }
+
+        return keyword == "contentEncoding" && name.Equals("base64", StringComparison.OrdinalIgnoreCase)
+            ? _algebra.All with { Strings = Set(PatternCompiler.Whole(StringFormats.Base64, _algebra.Strings)) }
+            : _algebra.All;
+    }
+
+    private TextSet Set(ByteRegex members) => new(members, _algebra.Strings.Complement(members));
 
     private ValueForm Reference(SchemaLocation at, string keyword, JsonElement value) =>
         expander.Expand(_terms.Schema(_document.Resolve(at, Text(at, keyword, value), keyword)));

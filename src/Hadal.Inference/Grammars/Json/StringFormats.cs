@@ -3,6 +3,9 @@ namespace Hadal.Inference.Grammars.Json;
 /// <summary>The formats that JSON Schema defines, as regular expressions for the whole text. Names that it does not define say nothing about the text.</summary>
 internal static class StringFormats
 {
+    /// <summary>RFC 4648, section 4: groups of four, the last padded.</summary>
+    public const string Base64 = "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?";
+
     private const string Year29 = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)";
 
     private const string Date = "(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))|"
