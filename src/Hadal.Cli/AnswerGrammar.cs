@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Text;
+using System.Text.Unicode;
 using Hadal.Inference.Grammars;
 using Hadal.Inference.Grammars.Formal;
 using Hadal.Inference.Grammars.Json;
@@ -13,6 +15,11 @@ internal sealed class AnswerGrammar(Shell shell)
     private readonly Option<string?> _regex = new("--regex") { Description = "The answer matches this regular expression as a whole.", HelpName = "PATTERN" };
     private readonly Option<string?> _grammar = new("--grammar") { Description = "The answer is a text of this grammar: Lark where the file ends in .lark, else GBNF.", HelpName = "FILE" };
     private readonly Option<string?> _terms = new("--terms") { Description = "The answer is one of these terms, one a line.", HelpName = "FILE" };
+
+    /// <summary>Whole numbers are digits only: a model that may write <c>50.000…</c> for an integer finds no end.</summary>
+    private static readonly JsonGrammarOptions Written = new() { IntegersAsDigits = true };
+
+    private static readonly TokenTrie Bytes = new([.. Enumerable.Range(0, 256).Select(value => new[] { (byte)value })], []);
 
     /// <summary>All of them.</summary>
     public IReadOnlyList<Option<string?>> Options => [_schema, _regex, _grammar, _terms];
@@ -35,13 +42,32 @@ internal sealed class AnswerGrammar(Shell shell)
         }
     }
 
+    /// <summary>Whether a text that was cut happens to be one that the grammar derives.</summary>
+    public static bool IsWhole(Grammar grammar, string text)
+    {
+        var matcher = new GrammarMatcher(grammar, Bytes);
+        foreach (var value in Encoding.UTF8.GetBytes(text))
+            if (!matcher.TryAccept(value)) return false;
+        return matcher.IsComplete;
+    }
+
     private Grammar Compile(Option<string?> option, string value)
     {
         if (option == _regex) return PlainGrammars.FromRegex(value);
-        var path = Path.GetFullPath(value, shell.CurrentDirectory);
-        if (option == _schema) return JsonSchemaGrammar.Compile(File.ReadAllBytes(path)).Grammar;
-        if (option == _grammar) return path.EndsWith(".lark", StringComparison.OrdinalIgnoreCase) ? LarkGrammar.Compile(File.ReadAllText(path)) : GbnfGrammar.Compile(File.ReadAllText(path));
-        using var reader = new StreamReader(path);
+        var text = Read(option, value);
+        if (option == _schema) return JsonSchemaGrammar.Compile(text, Written).Grammar;
+        if (option == _grammar) return value.EndsWith(".lark", StringComparison.OrdinalIgnoreCase) ? LarkGrammar.Compile(text) : GbnfGrammar.Compile(text);
+        using var reader = new StringReader(text);
         return Lexicon.Read(reader).ToGrammar();
+    }
+
+    /// <summary>A file of UTF-8 text, without the mark at its beginning.</summary>
+    private string Read(Option<string?> option, string value)
+    {
+        var path = Path.GetFullPath(value, shell.CurrentDirectory);
+        if (value.Length == 0 || !File.Exists(path)) throw CommandException.Failed($"{option.Name} {value}: expected a file, found none of that name");
+        var bytes = File.ReadAllBytes(path).AsSpan();
+        if (bytes.StartsWith("\uFEFF"u8)) bytes = bytes[3..];
+        return Utf8.IsValid(bytes) ? Encoding.UTF8.GetString(bytes) : throw CommandException.Failed($"{option.Name} {value}: expected text in UTF-8, found other bytes; save it as UTF-8");
     }
 }

@@ -92,6 +92,8 @@ internal sealed class RunCommand
     {
         var answer = await Answer.ReadAsync(generator, promptIds, options, _shell, isJson ? null : _shell.Text).ConfigureAwait(false);
         if (isJson) JsonOutput.Write(_shell, RunResult.Of(answer), CommandJson.Default.RunResult);
+        if (!isJson && answer.FinishReason == FinishReason.Length && options.Grammar is { } grammar && !AnswerGrammar.IsWhole(grammar, answer.Text))
+            throw CommandException.Failed($"the answer was cut after {answer.Usage.CompletionTokens} tokens and is no whole text of the grammar; raise --max-tokens or --context");
         return answer.FinishReason == FinishReason.Cancelled ? ExitCode.Interrupted : ExitCode.Done;
     }
 

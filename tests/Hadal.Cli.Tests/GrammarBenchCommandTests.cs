@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Hadal.Tests;
 
@@ -70,9 +71,33 @@ public sealed class GrammarBenchCommandTests : IDisposable
         Assert.Equal("no!", Answer("--grammar", "rules.lark"));
         Assert.Equal("measles", Answer("--terms", "terms.txt"), ignoreCase: true);
 
+        File.WriteAllText(Path.Combine(_folder, "integer.json"), "{\"type\":\"integer\",\"minimum\":7,\"maximum\":7}", new UTF8Encoding(encoderShouldEmitUTF8Identifier: true));
+        Assert.Equal("7", Answer("--schema", "integer.json"));
+
         var shell = new TestShell { CurrentDirectory = _folder };
         Assert.Contains("--regex (a: ", shell.Run("run", Model, "-p", "x", "--regex", "(a").Fault(1), StringComparison.Ordinal);
         Assert.Contains("expected one of them", shell.Run("run", Model, "-p", "x", "--regex", "a", "--schema", "schema.json").Fault(2), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Files_of_grammars_that_cannot_be_read_are_named_with_their_option()
+    {
+        File.WriteAllBytes(Path.Combine(_folder, "latin.txt"), [0x63, 0x61, 0x66, 0xE9]);
+        var shell = new TestShell { CurrentDirectory = _folder };
+        Assert.Contains("--schema missing.json: expected a file", shell.Run("run", Model, "-p", "x", "--schema", "missing.json").Fault(1), StringComparison.Ordinal);
+        Assert.Contains("--grammar .: expected a file", shell.Run("run", Model, "-p", "x", "--grammar", ".").Fault(1), StringComparison.Ordinal);
+        Assert.Contains("--terms latin.txt: expected text in UTF-8", shell.Run("run", Model, "-p", "x", "--terms", "latin.txt").Fault(1), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_answer_that_is_cut_before_it_is_whole_fails()
+    {
+        var shell = new TestShell { CurrentDirectory = _folder };
+        string[] options = ["run", Model, "-p", "x", "--max-tokens", "4", "--threads", "1", "--context", "128"];
+        var cut = shell.Run([.. options, "--regex", "[a-z]{300}"]);
+        Assert.Equal(1, cut.ExitCode);
+        Assert.Contains("cut after 4 tokens", cut.Error, StringComparison.Ordinal);
+        Assert.Matches("^[a-z]+\n$", shell.Run([.. options, "--regex", "[a-z]{1,300}"]).Done().Text);
     }
 
     private string Answer(string option, string value) => new TestShell { CurrentDirectory = _folder }

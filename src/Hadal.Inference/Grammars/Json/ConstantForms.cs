@@ -3,7 +3,10 @@ using System.Text.Json;
 namespace Hadal.Inference.Grammars.Json;
 
 /// <summary>Forms of single values, for <c>const</c> and <c>enum</c>.</summary>
-internal sealed class ConstantForms(FormAlgebra algebra, SchemaTerms terms)
+/// <param name="algebra">Where the forms are made.</param>
+/// <param name="terms">Their parts.</param>
+/// <param name="integersAsDigits">Whether whole numbers are written without a point.</param>
+internal sealed class ConstantForms(FormAlgebra algebra, SchemaTerms terms, bool integersAsDigits)
 {
     private readonly RegexPool _pool = algebra.Strings.Pool;
 
@@ -71,8 +74,11 @@ internal sealed class ConstantForms(FormAlgebra algebra, SchemaTerms terms)
     }
 
     private TextSet Number(JsonElement value, string place) => JsonDecimal.Read(value.GetRawText()) is { } number
-        ? algebra.Numbers.EqualTo(number)
+        ? Written(algebra.Numbers.EqualTo(number), number.IsInteger)
         : throw new GrammarException($"JSON Schema, {place}: the number {Cut(value.GetRawText())} is too long to be enforced");
+
+    private TextSet Written(TextSet number, bool isInteger) =>
+        integersAsDigits && isInteger ? number with { In = _pool.And(number.In, algebra.Numbers.Integers(digitsOnly: true).In) } : number;
 
     private ArrayForm Array(JsonElement value)
     {

@@ -26,7 +26,7 @@ internal sealed class SchemaExpander
         Terms = new SchemaTerms();
         var numbers = new NumberTexts(TextWriting.Utf8(pool));
         Algebra = new FormAlgebra(Terms, TextWriting.JsonString(pool), numbers, IsEmpty);
-        _constants = new ConstantForms(Algebra, Terms);
+        _constants = new ConstantForms(Algebra, Terms, options.IntegersAsDigits);
         _reader = new SchemaReader(this, _constants);
     }
 

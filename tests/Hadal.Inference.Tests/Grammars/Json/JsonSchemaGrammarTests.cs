@@ -39,6 +39,7 @@ public class JsonSchemaGrammarTests
     [InlineData("""{"pattern":"(a)\\1"}""", "/pattern: regular expression '(a)\\1'")]
     [InlineData("""{"pattern":"(?<=a)b"}""", "lookbehind")]
     [InlineData("""{"format":"regex"}""", "/format: 'regex' cannot be enforced")]
+    [InlineData("""{"$schema":"http://json-schema.org/draft-07/schema#","contentMediaType":"application/json"}""", "/contentMediaType: 'application/json' cannot be enforced")]
     [InlineData("""{"anyOf":[]}""", "/anyOf: expected at least one schema")]
     [InlineData("""{"properties":[1]}""", "/properties: expected an object")]
     [InlineData("""{"items":3}""", "expected an object, true or false")]
@@ -87,6 +88,9 @@ public class JsonSchemaGrammarTests
         Assert.True(new ByteAcceptor(grammar).Accepts("17"u8));
         Assert.False(new ByteAcceptor(grammar).Accepts("17.0"u8));
         Assert.False(new ByteAcceptor(grammar).Accepts("1e+20"u8));
+        var named = new ByteAcceptor(JsonSchemaGrammar.Compile("""{"enum":[12, 1.5, 3.0]}""", new JsonGrammarOptions { IntegersAsDigits = true }).Grammar);
+        Assert.All(["12", "1.5", "1.50", "3"], text => Assert.True(named.Accepts(Encoding.UTF8.GetBytes(text)), text));
+        Assert.All(["12.0", "3.0", "1.2e1", "1"], text => Assert.False(named.Accepts(Encoding.UTF8.GetBytes(text)), text));
     }
 
     [Fact]
