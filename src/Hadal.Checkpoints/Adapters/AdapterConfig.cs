@@ -44,8 +44,12 @@ public sealed record AdapterConfig
     /// <summary>Whether B has a bias.</summary>
     public bool LoraBias { get; set; }
 
-    /// <summary>Modules that were trained whole.</summary>
+    /// <summary>Modules that were trained whole; a head for labels, <c>score</c>, is the one that is read.</summary>
     public IReadOnlyList<string>? ModulesToSave { get; set; }
+
+    /// <summary>Names of the labels of <c>score</c> by their number as text. Not a key of peft, which leaves it to the program.</summary>
+    [JsonPropertyName("id2label")]
+    public IReadOnlyDictionary<string, string>? Id2label { get; set; }
 
     /// <summary>Ranks of modules whose name ends in a match of the key.</summary>
     public IReadOnlyDictionary<string, int>? RankPattern { get; set; }

@@ -25,7 +25,7 @@ internal static class AdapterConfigReader
         if (config.FanInFanOut) Unsupported("fan_in_fan_out", "true", "false");
         if (config.Bias is not ("none" or "all" or "lora_only")) Unsupported("bias", config.Bias, "none, all, lora_only");
         if (config.LoraBias) Unsupported("lora_bias", "true", "false");
-        if (config.ModulesToSave is { Count: > 0 } saved) Unsupported("modules_to_save", string.Join(", ", saved), "none");
+        if (config.ModulesToSave is { Count: > 0 } saved && saved.Any(name => name is not ("score" or "classifier"))) Unsupported("modules_to_save", string.Join(", ", saved), "none, or score");
         foreach (var key in (config.AlphaPattern?.Keys ?? []).Concat(config.RankPattern?.Keys ?? []))
             if (AdapterPatterns.Fault(key) is { } fault) faults.Add($"alpha_pattern, rank_pattern: '{key}' is no pattern: {fault}");
         foreach (var (key, value) in config.OtherKeys ?? new Dictionary<string, JsonElement>())

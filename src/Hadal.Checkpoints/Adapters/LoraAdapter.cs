@@ -29,12 +29,23 @@ public sealed class LoraAdapter : IDisposable
     /// <summary>What is adapted, in order of name.</summary>
     public IReadOnlyList<LoraModule> Modules { get; }
 
+    /// <summary>The head for labels it brings, [labels, hidden_size] and [labels] or null; null where it brings none.</summary>
+    public (WeightTensor Weight, WeightTensor? Bias)? Score { get; private init; }
+
+    /// <summary>What its head says of a text.</summary>
+    public ModelHead Head => Score is null ? ModelHead.Language : Config.TaskType == "TOKEN_CLS" ? ModelHead.Token : ModelHead.Sequence;
+
+    /// <summary>Names of the labels of its head in order; empty where it has none.</summary>
+    public IReadOnlyList<string> Labels => Score is not { } score ? [] :
+        [.. Enumerable.Range(0, score.Weight.Shape[0]).Select(id => FormattableString.Invariant($"{id}")).Select(id => Config.Id2label?.GetValueOrDefault(id) ?? $"LABEL_{id}")];
+
     /// <summary>Source of the chat template it was trained with, or null where the directory has none.</summary>
     public string? ChatTemplate { get; private init; }
 
     /// <summary>Numbers in the adapter.</summary>
     public long ParameterCount => Modules.Sum(module =>
-        module.A.ElementCount + module.B.ElementCount + (module.Magnitude?.ElementCount ?? 0) + (module.Bias?.ElementCount ?? 0));
+        module.A.ElementCount + module.B.ElementCount + (module.Magnitude?.ElementCount ?? 0) + (module.Bias?.ElementCount ?? 0))
+        + (Score?.Weight.ElementCount ?? 0) + (Score?.Bias?.ElementCount ?? 0);
 
     /// <summary>Opens an adapter and checks that it fits a model: every key, shape and format.</summary>
     /// <param name="path">The directory.</param>
@@ -52,7 +63,8 @@ public sealed class LoraAdapter : IDisposable
         var file = SafetensorsFile.Open(found);
         try
         {
-            return new LoraAdapter(full, config, new LoraBinder(found, config, model, file).Bind(), file) { ChatTemplate = ChatTemplateFile.Read(folder, []) };
+            var binder = new LoraBinder(found, config, model, file);
+            return new LoraAdapter(full, config, binder.Bind(), file) { Score = binder.Score, ChatTemplate = ChatTemplateFile.Read(folder, []) };
         }
         catch
         {

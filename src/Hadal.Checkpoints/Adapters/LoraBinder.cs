@@ -7,9 +7,12 @@ namespace Hadal.Checkpoints.Adapters;
 internal sealed class LoraBinder(string where, AdapterConfig config, ModelConfig model, SafetensorsFile file)
 {
     private const string Prefix = "base_model.model.";
-    private const string A = ".lora_A.weight", B = ".lora_B.weight", Magnitude = ".lora_magnitude_vector", Bias = ".bias";
+    private const string A = ".lora_A.weight", B = ".lora_B.weight", Magnitude = ".lora_magnitude_vector", Bias = ".bias", Weight = ".weight";
 
     private readonly FaultList _faults = new(where);
+
+    /// <summary>The head for labels, where the adapter brings one: [labels, hidden_size], and [labels] or null.</summary>
+    public (WeightTensor Weight, WeightTensor? Bias)? Score { get; private set; }
 
     /// <summary>The adapted modules in order of name.</summary>
     /// <exception cref="CheckpointException">The faults, all in one message.</exception>
@@ -17,11 +20,12 @@ internal sealed class LoraBinder(string where, AdapterConfig config, ModelConfig
     {
         var parts = new SortedDictionary<string, Dictionary<string, WeightTensor>>(StringComparer.Ordinal);
         foreach (var (key, entry) in file.Entries) Place(key, entry, parts);
+        if (parts.Remove("score", out var score)) BindScore(score);
         var projections = WeightManifest.For(model).Where(spec => spec.Quantizable && spec.Shape.Count == 2).ToDictionary(spec => spec.Name, StringComparer.Ordinal);
         var modules = new List<LoraModule>();
         foreach (var (name, tensors) in parts)
             if (Bind(name, tensors, projections) is { } module) modules.Add(module);
-        if (modules.Count == 0 && _faults.Count == 0) _faults.Add("adapts nothing: it has no lora_A and lora_B");
+        if (modules.Count == 0 && Score is null && _faults.Count == 0) _faults.Add("adapts nothing: it has no lora_A and lora_B");
         _faults.ThrowIfAny();
         return modules;
     }
@@ -34,7 +38,7 @@ internal sealed class LoraBinder(string where, AdapterConfig config, ModelConfig
             return;
         }
 
-        var part = new[] { A, B, Magnitude, Magnitude + ".weight", Bias }.FirstOrDefault(ending => key.EndsWith(ending, StringComparison.Ordinal));
+        var part = key is Prefix + "score.weight" ? Weight : new[] { A, B, Magnitude, Magnitude + ".weight", Bias }.FirstOrDefault(ending => key.EndsWith(ending, StringComparison.Ordinal));
         if (part is null)
         {
             _faults.Add($"tensor '{key}' is no part of an adapted projection; expected …{A}, …{B}, …{Magnitude} or …{Bias}");
@@ -51,6 +55,23 @@ internal sealed class LoraBinder(string where, AdapterConfig config, ModelConfig
         if (!parts.TryGetValue(module, out var tensors)) parts[module] = tensors = [];
         tensors[part.StartsWith(Magnitude, StringComparison.Ordinal) ? Magnitude : part] =
             new WeightTensor(key, SafetensorsDTypes.ToDType(entry.DTypeName)!.Value, entry.Shape, file.DataOf(entry), entry.ByteLength);
+    }
+
+    private void BindScore(Dictionary<string, WeightTensor> tensors)
+    {
+        if (!tensors.TryGetValue(Weight, out var weight))
+        {
+            _faults.Add("module 'score' has no weight");
+            return;
+        }
+
+        var labels = weight.Shape.Count == 2 ? weight.Shape[0] : 0;
+        Shape(weight, [labels, model.HiddenSize]);
+        var bias = tensors.GetValueOrDefault(Bias);
+        if (bias is not null) Shape(bias, [labels]);
+        if (config.Id2label is { } names && (names.Count != labels || !Enumerable.Range(0, labels).All(id => names.ContainsKey(FormattableString.Invariant($"{id}")))))
+            _faults.Add($"score.weight has {labels} labels, id2label in {AdapterConfigReader.Name} names {string.Join(", ", names.Keys.Take(8))}");
+        Score = (weight, bias);
     }
 
     private LoraModule? Bind(string name, Dictionary<string, WeightTensor> tensors, Dictionary<string, WeightSpec> projections)

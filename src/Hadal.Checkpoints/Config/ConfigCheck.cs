@@ -28,9 +28,18 @@ internal sealed class ConfigCheck
         if (config.RopeScaling is { } scaling) check.CheckRopeScaling(scaling);
         if (config.QuantizationConfig is { } quantization) check.CheckQuantization(quantization);
         check.CheckOtherKeys(config.OtherKeys);
+        if (config.Head != ModelHead.Language) check.CheckLabels(config);
         if (config is DeepSeekConfig deepSeek) check.CheckDeepSeek(deepSeek);
         else check.CheckGroupedQuery((GroupedQueryConfig)config);
         check._faults.ThrowIfAny();
+    }
+
+    private void CheckLabels(ModelConfig config)
+    {
+        const int MaxLabels = 1 << 16;
+        if (config.Id2label is not { Count: >= 1 and <= MaxLabels } labels) _faults.Add($"id2label has {config.Id2label?.Count ?? 0} labels, expected 1 to {MaxLabels}, because the head scores them");
+        else if (!Enumerable.Range(0, labels.Count).All(id => labels.ContainsKey(Text(id)))) _faults.Add($"id2label: expected the keys 0 to {labels.Count - 1}, found {string.Join(", ", labels.Keys.Take(8))}");
+        if (config is DeepSeekConfig { NumNextnPredictLayers: > 0 }) _faults.Add("num_nextn_predict_layers is above 0, and a head for labels predicts no tokens; expected 0");
     }
 
     /// <summary>Says what a checked config asks for and nothing here does.</summary>

@@ -64,8 +64,12 @@ internal static class ConfigKeys
         if (type == typeof(string)) return kind == JsonValueKind.String || (isNull && !isRequired) ? null : "a string";
         if (type == typeof(IReadOnlyList<string>)) return isNull || IsListOf(value, item => item.ValueKind == JsonValueKind.String) ? null : "a list of strings";
         if (type == typeof(IReadOnlyList<int>)) return isNull || IsWhole(value) || IsListOf(value, IsWhole) ? null : "a whole number or a list of them";
+        if (type == typeof(IReadOnlyDictionary<string, string>)) return isNull || IsObjectOf(value, item => item.ValueKind == JsonValueKind.String) ? null : "an object of strings";
+        if (type == typeof(IReadOnlyDictionary<string, int>)) return isNull || IsObjectOf(value, IsWhole) ? null : "an object of whole numbers";
         return null;
     }
+
+    private static bool IsObjectOf(JsonElement value, Predicate<JsonElement> fits) => value.ValueKind == JsonValueKind.Object && value.EnumerateObject().All(item => fits(item.Value));
 
     private static bool IsWhole(JsonElement value) => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out _);
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -68,6 +69,28 @@ public abstract record ModelConfig
 
     /// <summary>How weights are quantised, or null.</summary>
     public QuantizationConfig? QuantizationConfig { get; init; }
+
+    /// <summary>Names of labels by their number as text, where the head scores labels.</summary>
+    [JsonPropertyName("id2label")]
+    public IReadOnlyDictionary<string, string>? Id2label { get; init; }
+
+    /// <summary>Numbers of labels by their name.</summary>
+    [JsonPropertyName("label2id")]
+    public IReadOnlyDictionary<string, int>? Label2id { get; init; }
+
+    /// <summary><c>single_label_classification</c> or <c>regression</c>; null where nobody said.</summary>
+    public string? ProblemType { get; init; }
+
+    /// <summary>What the head says of a text.</summary>
+    [JsonIgnore]
+    public ModelHead Head =>
+        Architectures?.Any(name => name.EndsWith("ForSequenceClassification", StringComparison.Ordinal)) == true ? ModelHead.Sequence :
+        Architectures?.Any(name => name.EndsWith("ForTokenClassification", StringComparison.Ordinal)) == true ? ModelHead.Token :
+        ModelHead.Language;
+
+    /// <summary>Names of labels in order; empty where there are none.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<string> Labels => [.. Enumerable.Range(0, Id2label?.Count ?? 0).Select(id => Id2label![id.ToString(CultureInfo.InvariantCulture)])];
 
     /// <summary>Keys this program has no property for, as they were read.</summary>
     [JsonExtensionData]

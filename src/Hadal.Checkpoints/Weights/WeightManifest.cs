@@ -30,7 +30,8 @@ public static class WeightManifest
         }
 
         Add(list, "model.norm.weight", WeightRole.Norm, [hidden]);
-        Add(list, "lm_head.weight", WeightRole.OutputHead, [vocabulary, hidden], optional: config.TieWordEmbeddings);
+        if (config.Head == ModelHead.Language) Add(list, "lm_head.weight", WeightRole.OutputHead, [vocabulary, hidden], optional: config.TieWordEmbeddings);
+        else AddScore(list, config, hidden);
         if (config is DeepSeekConfig withPrediction)
         {
             for (var index = 0; index < withPrediction.NumNextnPredictLayers; index++)
@@ -38,6 +39,13 @@ public static class WeightManifest
         }
 
         return list;
+    }
+
+    private static void AddScore(List<WeightSpec> list, ModelConfig config, Dimension hidden)
+    {
+        var labels = new Dimension(config.Id2label?.Count ?? 0, "labels in id2label");
+        Add(list, "score.weight", WeightRole.OutputHead, [labels, hidden]);
+        if (config.Head == ModelHead.Token) Add(list, "score.bias", WeightRole.Bias, [labels]);
     }
 
     /// <summary>The names of layer <paramref name="layerIndex"/> start with this.</summary>

@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using Hadal.Checkpoints;
 using Hadal.Checkpoints.Adapters;
+using Hadal.Checkpoints.Config;
 using Hadal.Checkpoints.Text;
 using Hadal.Inference.Grammars;
 using Hadal.Inference.Models;
@@ -60,6 +61,8 @@ public sealed class TextGenerator : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         options ??= new TextGeneratorOptions();
+        if (checkpoint.Config.Head != ModelHead.Language)
+            throw new CheckpointException($"{checkpoint.Path}: scores {string.Join(", ", checkpoint.Config.Labels.Take(4))} ({checkpoint.Config.Architectures![0]}), expected a model that writes text");
         if (options.Faults() is { Count: > 0 } faults) throw new ArgumentException(string.Join("; ", faults), nameof(options));
         engineOptions = (engineOptions ?? new EngineOptions { MaxSequences = options.MaxConcurrent }) with { MaxBatchTokens = options.MaxBatchTokens };
 
@@ -72,7 +75,12 @@ public sealed class TextGenerator : IAsyncDisposable
     /// <summary>Makes an adapter ready for requests; others go on meanwhile. Disposing of it unloads it once the last request with it has ended.</summary>
     /// <param name="adapter">Opened for the model's config; it may be closed afterwards.</param>
     /// <exception cref="CheckpointException">It adapts projections that are not computed with adapters.</exception>
-    public DecoderAdapter AddAdapter(LoraAdapter adapter) => _model.AddAdapter(adapter);
+    public DecoderAdapter AddAdapter(LoraAdapter adapter)
+    {
+        ArgumentNullException.ThrowIfNull(adapter);
+        return adapter.Score is null ? _model.AddAdapter(adapter)
+            : throw new CheckpointException($"{adapter.Path}: scores {string.Join(", ", adapter.Labels.Take(4))}, expected an adapter of a model that writes text");
+    }
 
     /// <summary>Generates an answer and streams it.</summary>
     /// <param name="promptIds">Token ids of the prompt, at least one.</param>

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using Hadal.Checkpoints;
 using Hadal.Checkpoints.Adapters;
+using Hadal.Checkpoints.Config;
 using Hadal.Checkpoints.Weights;
 using Hadal.Training.Models;
 using Hadal.Training.Optimizers;
@@ -35,14 +36,21 @@ public sealed class LowRankAdapter : IDisposable
         }
 
         AddBiases(model, options.Bias);
+        if (model.Score is { } score)
+        {
+            _tensors.Add(("score.weight", score.Weight));
+            if (score.Bias is { } bias) _tensors.Add(("score.bias", bias));
+        }
+
         foreach (var (_, parameter) in _tensors) parameter.requires_grad = true;
         Config = new AdapterConfig
         {
-            TaskType = "CAUSAL_LM", BaseModelNameOrPath = baseModel, R = options.R, LoraAlpha = options.LoraAlpha, LoraDropout = options.LoraDropout, Bias = options.Bias,
-            UseRslora = options.UseRslora, UseDora = options.UseDora, TargetModules = JsonSerializer.SerializeToElement(LoraTargets.Describe(_targets, model.Config)),
+            TaskType = model.Config.Head switch { ModelHead.Sequence => "SEQ_CLS", ModelHead.Token => "TOKEN_CLS", _ => "CAUSAL_LM" }, BaseModelNameOrPath = baseModel, R = options.R, LoraAlpha = options.LoraAlpha, LoraDropout = options.LoraDropout, Bias = options.Bias,
+            UseRslora = options.UseRslora, UseDora = options.UseDora, ModulesToSave = model.Score is null ? null : ["score"], Id2label = model.Score is null ? null : model.Config.Id2label,
+            TargetModules = JsonSerializer.SerializeToElement(LoraTargets.Describe(_targets, model.Config)),
             OtherKeys = new Dictionary<string, JsonElement> { ["inference_mode"] = JsonElement.Parse("true"), ["init_lora_weights"] = JsonElement.Parse("true") },
         };
-        Parameters = [.. _tensors.Select(tensor => new TrainedParameter(tensor.Name, tensor.Parameter, tensor.Parameter.dim() > 1))];
+        Parameters = [.. _tensors.Select(tensor => new TrainedParameter(tensor.Name, tensor.Parameter, tensor.Parameter.dim() > 1 && tensor.Name != "score.weight"))];
     }
 
     /// <summary>What its config file says.</summary>
@@ -54,7 +62,7 @@ public sealed class LowRankAdapter : IDisposable
     /// <summary>Numbers in it.</summary>
     public long ParameterCount => _tensors.Sum(tensor => tensor.Parameter.NumberOfElements);
 
-    /// <summary>Freezes a model and puts a fresh adapter on it, which changes nothing yet.</summary>
+    /// <summary>Freezes a model and puts a fresh adapter on it, which changes nothing yet. A head for labels is trained whole and is part of the adapter.</summary>
     /// <param name="model">The model.</param>
     /// <param name="options">The adapter.</param>
     /// <param name="baseModel">What the config calls the model.</param>

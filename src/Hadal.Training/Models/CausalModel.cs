@@ -46,6 +46,19 @@ public abstract class CausalModel : NamedModule
     /// <summary>Runs one layer, or has it run again when its gradient is asked for.</summary>
     private protected Tensor Layer(Tensor stream, Func<Tensor, Tensor> layer) => RecomputesActivations && is_grad_enabled() ? Recomputed.Apply(stream, layer) : layer(stream);
 
+    /// <summary>The head for labels, where the config calls for one: [labels, hidden_size]; null in a model that writes text.</summary>
+    public Projection? Score { get; private protected set; }
+
+    /// <summary>Scores of labels, computed in float32.</summary>
+    /// <param name="hidden">[…, hidden_size], normalised.</param>
+    /// <returns>[…, labels].</returns>
+    /// <exception cref="InvalidOperationException">The model has no head for labels.</exception>
+    public Tensor Scores(Tensor hidden)
+    {
+        ArgumentNullException.ThrowIfNull(hidden);
+        return (Score ?? throw new InvalidOperationException("the model has no head for labels")).forward(hidden.to(ScalarType.Float32));
+    }
+
     /// <summary>The output head.</summary>
     /// <param name="hidden">[…, hidden_size], normalised.</param>
     /// <returns>[…, vocab_size] in the dtype of <paramref name="hidden"/>.</returns>

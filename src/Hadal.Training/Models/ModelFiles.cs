@@ -15,19 +15,20 @@ public static class ModelFiles
     /// <param name="checkpoint">Weights in F32, BF16 or F16.</param>
     /// <param name="computeType">Dtype of activations.</param>
     /// <param name="device">Where the model shall live; the CPU when null.</param>
+    /// <param name="config">The checkpoint's config with another head, which stays as it is drawn where the checkpoint does not have it; null for the checkpoint's own.</param>
     /// <exception cref="CheckpointException">A weight is missing, or rotary factors are stored as a tensor.</exception>
     /// <exception cref="NotSupportedException">Weights are quantised.</exception>
-    public static CausalModel Load(Checkpoint checkpoint, ScalarType computeType = ScalarType.Float32, Device? device = null)
+    public static CausalModel Load(Checkpoint checkpoint, ScalarType computeType = ScalarType.Float32, Device? device = null, ModelConfig? config = null)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         if (checkpoint.Tensors.ContainsKey("rope_freqs.weight"))
             throw new CheckpointException($"{checkpoint.Path}: has rope_freqs.weight, which config.json cannot say; train on the safetensors directory the file was made from");
         var isInterleaved = checkpoint.Config is GroupedQueryConfig { UsesInterleavedRope: true };
-        CausalModel model = checkpoint.Config switch
+        CausalModel model = (config ?? checkpoint.Config) switch
         {
-            DeepSeekConfig config => new DeepSeekModel(config, computeType, device),
-            GroupedQueryConfig config => new GroupedQueryModel(config with { RopeInterleave = null }, computeType, device),
-            var config => throw new CheckpointException($"{checkpoint.Path}: model_type is '{config.ModelType}', which training does not compute"),
+            DeepSeekConfig deepSeek => new DeepSeekModel(deepSeek, computeType, device),
+            GroupedQueryConfig groupedQuery => new GroupedQueryModel(groupedQuery with { RopeInterleave = null }, computeType, device),
+            var other => throw new CheckpointException($"{checkpoint.Path}: model_type is '{other.ModelType}', which training does not compute"),
         };
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
@@ -35,7 +36,7 @@ public static class ModelFiles
         {
             if (checkpoint.Tensors.TryGetValue(spec.Name, out var stored))
                 tensor.copy_(isInterleaved && IsRotated(spec.Name) ? Halves(TensorBytes.Read(stored), ((GroupedQueryConfig)model.Config).HeadSize) : TensorBytes.Read(stored));
-            else if (!spec.Optional)
+            else if (!spec.Optional && (config is null || !spec.Name.StartsWith("score.", StringComparison.Ordinal)))
                 throw new CheckpointException($"{checkpoint.Path}: {spec.Name}: missing");
         }
 

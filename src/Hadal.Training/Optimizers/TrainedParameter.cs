@@ -36,6 +36,7 @@ public sealed record TrainedParameter(string Name, Parameter Parameter, bool IsH
         parameter.dim() >= 2
         && !name.Contains("embed_tokens", StringComparison.Ordinal)
         && !name.StartsWith("lm_head", StringComparison.Ordinal)
+        && !name.StartsWith("score", StringComparison.Ordinal)
         && !name.EndsWith("mlp.gate.weight", StringComparison.Ordinal)
         && !name.Contains("indexer.weights_proj", StringComparison.Ordinal);
 }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Hadal.Checkpoints;
+using Hadal.Checkpoints.Config;
 using Hadal.Checkpoints.Weights;
 using Hadal.Training.Adapters;
 using Hadal.Training.Data;
@@ -42,7 +43,7 @@ public static class FineTune
         using var data = ReadData(options, start, task, note, cancellation);
 
         random.manual_seed(options.Seed);
-        using var model = ModelFiles.Load(start, options.ComputeScalar);
+        using var model = ModelFiles.Load(start, options.ComputeScalar, config: ConfigFor(options, start.Config));
         model.RecomputesActivations = options.RecomputeActivations;
         using var adapter = options.Lora is null ? null : LowRankAdapter.Attach(model, options.Lora, options.Model);
         var parameters = adapter?.Parameters ?? Unfrozen(model);
@@ -94,9 +95,27 @@ public static class FineTune
         }
     }
 
-    private static ILearningTask TaskOf(FineTuneOptions options, Checkpoint start, string? template) => options.Task == "preference"
-        ? new PreferenceTask(start.LoadTokenizer(), template, options.SequenceLength, options.Preference)
-        : new LanguageTask(start.LoadTokenizer(), template, options.SequenceLength);
+    private static ILearningTask TaskOf(FineTuneOptions options, Checkpoint start, string? template)
+    {
+        var tokenizer = start.LoadTokenizer();
+        return options.Task switch
+        {
+            "preference" => new PreferenceTask(tokenizer, template, options.SequenceLength, options.Preference),
+            "classification" => new LabelTask(tokenizer, options.SequenceLength, new LabelNames(options.Labels)),
+            "regression" => new LabelTask(tokenizer, options.SequenceLength, labels: null),
+            "tagging" => new TagTask(tokenizer, options.SequenceLength, new LabelNames(options.Labels)),
+            _ => new LanguageTask(tokenizer, template, options.SequenceLength),
+        };
+    }
+
+    /// <summary>The model's config with the head that the task needs; null where it is the model's own.</summary>
+    private static ModelConfig? ConfigFor(FineTuneOptions options, ModelConfig config) => options.Task switch
+    {
+        "classification" => LabelHead.Replace(config, ModelHead.Sequence, options.Labels, isValue: false),
+        "regression" => LabelHead.Replace(config, ModelHead.Sequence, ["value"], isValue: true),
+        "tagging" => LabelHead.Replace(config, ModelHead.Token, options.Labels, isValue: false),
+        _ => config.Head == ModelHead.Language ? null : throw new TrainingException($"model: scores labels ({config.Architectures![0]}), expected one that writes text, or the task classification, regression or tagging"),
+    };
 
     private static AdaptationData ReadData(FineTuneOptions options, Checkpoint start, ILearningTask task, Action<string>? note, CancellationToken cancellation)
     {
@@ -115,7 +134,7 @@ public static class FineTune
     /// <summary>All weights that answers depend on. Indexers learn from a loss of their own, prediction layers from another; both stay as they are.</summary>
     private static List<TrainedParameter> Unfrozen(CausalModel model)
     {
-        var predicted = model.Config is Checkpoints.Config.DeepSeekConfig config
+        var predicted = model.Config is DeepSeekConfig config
             ? Enumerable.Range(config.NumHiddenLayers, config.NumNextnPredictLayers).Select(layer => string.Create(CultureInfo.InvariantCulture, $"model.layers.{layer}.")).ToList()
             : [];
         var trained = new List<TrainedParameter>();

@@ -23,8 +23,11 @@ public sealed record FineTuneOptions : RunOptions
     /// <summary>Which of <see cref="FineTunePresets"/> gives the keys that are left out; null for none.</summary>
     public string? Preset { get; init; }
 
-    /// <summary>What is learnt: <c>language</c>, or <c>preference</c> (pairs, by <c>dpo</c>).</summary>
+    /// <summary>What is learnt: <c>language</c>, <c>classification</c> or <c>regression</c> of texts, <c>tagging</c> of words, or <c>preference</c> (pairs, by <c>dpo</c>).</summary>
     public string Task { get; init; } = "language";
+
+    /// <summary>Names of the labels of a classification or tagging, in order.</summary>
+    public IReadOnlyList<string> Labels { get; init; } = [];
 
     /// <summary>File with the chat template to write conversations with, which is stored with the result; null for the model's own.</summary>
     public string? ChatTemplate { get; init; }
@@ -77,7 +80,9 @@ public sealed record FineTuneOptions : RunOptions
     private protected override void Check(Action<bool, string> expect)
     {
         base.Check(expect);
-        expect(Task is "language" or "preference", $"task: expected language or preference, got '{Task}'");
+        expect(Task is "language" or "classification" or "regression" or "tagging" or "preference", $"task: expected language, classification, regression, tagging or preference, got '{Task}'");
+        expect(Task is not ("classification" or "tagging") || (Labels.Count > 1 && Labels.Distinct().Count() == Labels.Count), "labels: expected two or more different names");
+        expect(Task is "classification" or "tagging" || Labels.Count == 0, $"labels: expected none, {Task} has no labels");
         expect(Train.Count > 0, "train: expected at least one source");
         expect(HeldOut is >= 0 and < 1, $"held_out: expected 0 to below 1, got {HeldOut}");
         expect(BadRecords is "refuse" or "skip", $"bad_records: expected refuse or skip, got '{BadRecords}'");

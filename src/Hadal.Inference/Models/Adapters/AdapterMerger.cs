@@ -28,6 +28,7 @@ public sealed unsafe class AdapterMerger
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         ArgumentNullException.ThrowIfNull(adapter);
+        if (adapter.Score is not null) throw new CheckpointException($"{adapter.Path}: brings a head for labels, which takes the place of the model's; run it as an adapter instead");
         if (checkpoint.Format != "safetensors")
             throw new CheckpointException($"{checkpoint.Path}: is a GGUF file, expected a directory with safetensors: its tokenizer and template could not be carried over");
         _modules = adapter.Modules.ToDictionary(module => module.Name, StringComparer.Ordinal);

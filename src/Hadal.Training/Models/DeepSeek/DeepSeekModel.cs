@@ -23,7 +23,8 @@ public sealed class DeepSeekModel : CausalModel
         _rotary = new RotaryEmbedding(config, config.QkRopeHeadDim, Device);
         register_module("model", _body = new Body(config, _rotary, computeType, Device));
         Layers = [.. _body.Layers];
-        if (!config.TieWordEmbeddings) register_module("lm_head", _head = new Projection(config.VocabSize, config.HiddenSize, config.InitializerRange, Device));
+        if (LabelHead.For(config, Device) is { } score) register_module("score", Score = score);
+        else if (!config.TieWordEmbeddings) register_module("lm_head", _head = new Projection(config.VocabSize, config.HiddenSize, config.InitializerRange, Device));
     }
 
     /// <summary>The config it was made from.</summary>

@@ -27,7 +27,8 @@ public sealed class GroupedQueryModel : CausalModel
         Config = config;
         _rotary = new RotaryEmbedding(config, config.HeadSize, Device);
         register_module("model", _body = new Body(config, _rotary, computeType, Device));
-        if (!config.TieWordEmbeddings) register_module("lm_head", _head = new Projection(config.VocabSize, config.HiddenSize, Deviation, Device));
+        if (LabelHead.For(config, Device) is { } score) register_module("score", Score = score);
+        else if (!config.TieWordEmbeddings) register_module("lm_head", _head = new Projection(config.VocabSize, config.HiddenSize, Deviation, Device));
     }
 
     /// <inheritdoc/>

@@ -1,0 +1,24 @@
+using System.Globalization;
+using System.Text.Json;
+using Hadal.Training.Data.Records;
+
+namespace Hadal.Training.Trainers.Tasks;
+
+/// <summary>Labels as records write them: by name, or by number.</summary>
+internal sealed class LabelNames(IReadOnlyList<string> labels)
+{
+    /// <summary>The names in order.</summary>
+    public IReadOnlyList<string> Names { get; } = labels;
+
+    /// <summary>The number of a label.</summary>
+    /// <exception cref="BadRecordException">It is none of them.</exception>
+    public int IdOf(JsonElement value, string where)
+    {
+        if (value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) && number >= 0 && number < Names.Count) return number;
+        var text = value.ValueKind == JsonValueKind.String ? DataRecord.Text(value, where) : "";
+        for (var id = 0; id < Names.Count; id++)
+            if (Names[id] == text) return id;
+        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var written) && written < Names.Count) return written;
+        throw new BadRecordException($"{where}: expected one of {string.Join(", ", Names.Take(12))}, or 0 to {Names.Count - 1}, found {DataRecord.Excerpt(value)}");
+    }
+}

@@ -1,0 +1,134 @@
+using System.Text.Json;
+using Hadal.Checkpoints;
+using Hadal.Checkpoints.Adapters;
+using Hadal.Checkpoints.Config;
+using Hadal.Checkpoints.Text;
+using Hadal.Training.Data.Examples;
+using Hadal.Training.Data.Records;
+using Hadal.Training.Trainers.Tasks;
+
+namespace Hadal.Training.Tests.Trainers;
+
+/// <summary>Labels, values and tags, learnt by the commands that learn language.</summary>
+public sealed class LabelTaskTests : IDisposable
+{
+    private static readonly string[] Words = ["sea", "deep", "cold", "light", "dark", "fish", "salt", "wave"];
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("hadal-labels-");
+
+    public void Dispose() => _folder.Delete(recursive: true);
+
+    [Theory]
+    [InlineData("sft", "hadal")]
+    [InlineData("lora", "qwen2")]
+    public void Texts_are_labelled_and_the_result_knows_its_labels(string stage, string family)
+    {
+        using var run = new TinyAdaptation(
+            family == "hadal" ? TinyAdaptation.Hadal : TinyAdaptation.Qwen, "task=classification", """labels=["calm","bright"]""", "steps=40", "batch_sequences=8", "learning_rate=0.02", "evaluate_every_steps=20", "compute_type=float32");
+        Write(run, random => Text(random, 5), text => $"\"label\": {(text.Contains("light", StringComparison.Ordinal) ? "\"bright\"" : "0")}");
+        var path = run.Run(stage);
+        var measured = run.Lines.Last(line => line.TryGetProperty("validation", out _)).GetProperty("validation");
+        Assert.True(measured.GetProperty("accuracy").GetDouble() > 0.9 && measured.GetProperty("macro_f1").GetDouble() > 0.85, measured.GetRawText());
+        if (stage == "lora")
+        {
+            using var start = Checkpoint.Open(Path.Combine(run.Folder, "base"));
+            using var adapter = LoraAdapter.Open(path, start.Config);
+            Assert.Equal((ModelHead.Sequence, "SEQ_CLS"), (adapter.Head, adapter.Config.TaskType));
+            Assert.Equal(["calm", "bright"], adapter.Labels);
+            return;
+        }
+
+        using var model = Checkpoint.Open(path);
+        Assert.Equal(["HadalForSequenceClassification"], model.Config.Architectures!);
+        Assert.Equal(["calm", "bright"], model.Config.Labels);
+        Assert.Equal("single_label_classification", model.Config.ProblemType);
+        Assert.Equal([2, 12], model.Tensors["score.weight"].Shape);
+        Assert.DoesNotContain("lm_head.weight", model.Tensors.Keys);
+    }
+
+    [Fact]
+    public void Texts_get_values()
+    {
+        using var run = new TinyAdaptation(TinyAdaptation.Qwen, "task=regression", "steps=60", "batch_sequences=8", "learning_rate=0.02", "evaluate_every_steps=30");
+        Write(run, random => Text(random, 4), text => $"\"value\": {(text.Contains("deep", StringComparison.Ordinal) ? "2.5" : "\"-1\"")}");
+        using var model = Checkpoint.Open(run.Run());
+        Assert.Equal("regression", model.Config.ProblemType);
+        var measured = run.Lines.Last(line => line.TryGetProperty("validation", out _)).GetProperty("validation");
+        Assert.True(measured.GetProperty("r2").GetDouble() > 0.7, measured.GetRawText());
+    }
+
+    [Fact]
+    public void Words_are_tagged()
+    {
+        using var run = new TinyAdaptation(TinyAdaptation.Qwen, "task=tagging", """labels=["O","B-LIGHT","I-LIGHT"]""", "steps=60", "batch_sequences=8", "learning_rate=0.02", "evaluate_every_steps=30");
+        foreach (var (file, seed) in ((string, int)[])[("train.jsonl", 1), ("valid.jsonl", 2)])
+        {
+            var random = new Random(seed);
+            File.WriteAllLines(Path.Combine(run.Folder, file), Enumerable.Range(0, 100).Select(_ =>
+            {
+                var words = Enumerable.Range(0, 6).Select(_ => Words[random.Next(Words.Length)]).ToList();
+                var tags = words.Select((word, index) => word is not ("light" or "dark") ? "O" : index > 0 && words[index - 1] is "light" or "dark" ? "I-LIGHT" : "B-LIGHT");
+                return JsonSerializer.Serialize(new { tokens = words, tags });
+            }));
+        }
+
+        using var model = Checkpoint.Open(run.Run());
+        Assert.Equal(["Qwen2ForTokenClassification"], model.Config.Architectures!);
+        Assert.Equal([3], model.Tensors["score.bias"].Shape);
+        var measured = run.Lines.Last(line => line.TryGetProperty("validation", out _)).GetProperty("validation");
+        Assert.True(measured.GetProperty("span_f1").GetDouble() > 0.75, measured.GetRawText());
+    }
+
+    [Fact]
+    public void Spans_begin_where_a_tag_says_so_or_the_kind_changes()
+    {
+        var task = new TagTask(Tokenizer(), 48, new LabelNames(["O", "B-X", "I-X", "I-Y"]));
+        Assert.Equal([("X", 0, 2), ("X", 2, 3), ("Y", 4, 5), ("X", 5, 6)], task.Spans([1, 2, 1, 0, 3, 2, 0]));
+        Assert.Equal((2.0 / 3 / 3) + (2.0 / 4 / 3), LabelTask.MacroF1([0, 0, 1, 2], [0, 1, 1, 1], 3), 1e-9);
+    }
+
+    [Fact]
+    public void A_words_tag_stands_at_its_last_token_and_chinese_words_have_no_space_between()
+    {
+        var tokenizer = Tokenizer();
+        var example = new TagTask(tokenizer, 48, new LabelNames(["O", "X"])).Make(Record("""{"tokens": ["the", "sea", "深", "海"], "tags": ["O", "X", 1, "0"]}""")).Single();
+        Assert.Equal("the sea深海", tokenizer.Decode(example.Ids));
+        var sea = tokenizer.Encode(" sea", addSpecial: false);
+        Assert.Equal([0, 1, 1, 0], example.Labels.Where(label => label != TrainingExample.NoLabel));
+        Assert.Equal(1, example.Labels[example.Ids.ToList().IndexOf(sea[0]) + sea.Count - 1]);
+    }
+
+    [Theory]
+    [InlineData("""{"text": "a", "label": "green"}""", "label: expected one of red, blue, or 0 to 1, found \"green\"")]
+    [InlineData("""{"text": "a", "label": 2}""", "label: expected one of red, blue, or 0 to 1, found 2")]
+    [InlineData("""{"text": "a"}""", "label: missing; the record has text")]
+    [InlineData("""{"text": " ", "label": 0}""", "text: is empty")]
+    public void What_is_no_label_is_said(string record, string fault) =>
+        Assert.StartsWith(fault, Assert.Throws<BadRecordException>(() => new LabelTask(Tokenizer(), 48, new LabelNames(["red", "blue"])).Make(Record(record))).Message, StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("""{"tokens": ["a"], "tags": []}""", "tags: expected 1, one for each of tokens, found 0")]
+    [InlineData("""{"tokens": "a", "tags": []}""", "tokens: expected a list, found \"a\"")]
+    [InlineData("""{"tokens": [5], "tags": [0]}""", "tokens[0]: expected text, found 5")]
+    [InlineData("""{"tokens": ["a"], "tags": ["Z"]}""", "tags[0]: expected one of O, X")]
+    public void What_are_no_tags_is_said(string record, string fault) =>
+        Assert.StartsWith(fault, Assert.Throws<BadRecordException>(() => new TagTask(Tokenizer(), 48, new LabelNames(["O", "X"])).Make(Record(record))).Message, StringComparison.Ordinal);
+
+    private Tokenizer Tokenizer()
+    {
+        TinyAdaptation.WriteModel(TinyAdaptation.Qwen, _folder.FullName);
+        return TokenizerLoader.FromDirectory(_folder.FullName);
+    }
+
+    private static DataRecord Record(string json) => new("a.jsonl", 1, JsonElement.Parse(json), null);
+
+    private static string Text(Random random, int count) => string.Join(' ', Enumerable.Range(0, count).Select(_ => Words[random.Next(Words.Length)]));
+
+    private static void Write(TinyAdaptation run, Func<Random, string> text, Func<string, string> label)
+    {
+        foreach (var (file, seed) in ((string, int)[])[("train.jsonl", 1), ("valid.jsonl", 2)])
+        {
+            var random = new Random(seed);
+            File.WriteAllLines(Path.Combine(run.Folder, file), Enumerable.Range(0, 100).Select(_ => text(random)).Select(line => $$"""{"text": "{{line}}", {{label(line)}}}"""));
+        }
+    }
+}
