@@ -36,6 +36,9 @@ public abstract class CausalModel : NamedModule
     public IEnumerable<(string Name, Projection Projection)> Projections =>
         named_modules().Where(named => named.module is Projection && named.name.StartsWith("model.layers.", StringComparison.Ordinal)).Select(named => (named.name, (Projection)named.module));
 
+    /// <summary>Whether matrices are in few bits: an adapter can be trained beside them, they themselves cannot.</summary>
+    public bool IsQuantized { get; internal set; }
+
     /// <summary>Runs the decoder layers as the engine does.</summary>
     /// <param name="tokenIds">[batch, tokens], int64.</param>
     /// <param name="observe">Called with the layer index and the stream after each layer, before that −1 with the embeddings; for tests that look inside.</param>

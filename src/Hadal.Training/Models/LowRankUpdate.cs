@@ -23,7 +23,7 @@ public sealed class LowRankUpdate : IDisposable
         var device = projection.Weight.device;
         A = nn.Parameter(rand([rank, inputs], device: device).sub_(0.5).mul_(2 / Math.Sqrt(inputs)));
         B = nn.Parameter(zeros([outputs, rank], device: device));
-        if (hasMagnitude) Magnitude = nn.Parameter(projection.Weight.norm(1));
+        if (hasMagnitude) Magnitude = nn.Parameter(projection.Dense().norm(1));
         (Scale, Dropout) = (scale, dropout);
     }
 
@@ -54,10 +54,9 @@ public sealed class LowRankUpdate : IDisposable
         ArgumentNullException.ThrowIfNull(projection);
         ArgumentNullException.ThrowIfNull(input);
         var type = input.dtype;
-        var weight = projection.Weight.to(type);
         var isDropping = IsTraining && Dropout > 0;
         var dropped = isDropping ? nn.functional.dropout(input, Dropout, training: true) : input;
-        var plain = nn.functional.linear(input, weight);
+        var plain = projection.Product(input);
         var update = nn.functional.linear(nn.functional.linear(dropped, A.to(type)), B.to(type)) * Scale;
         Tensor output;
         if (Magnitude is null)
@@ -67,7 +66,7 @@ public sealed class LowRankUpdate : IDisposable
         else
         {
             var factor = (Magnitude / RowLengths(projection)).to(type);
-            output = isDropping ? plain + (nn.functional.linear(dropped, weight) * (factor - 1)) + (update * factor) : (plain + update) * factor;
+            output = isDropping ? plain + (projection.Product(dropped) * (factor - 1)) + (update * factor) : (plain + update) * factor;
         }
 
         return projection.Bias is { } bias ? output + bias.to(type) : output;
@@ -84,6 +83,6 @@ public sealed class LowRankUpdate : IDisposable
     private Tensor RowLengths(Projection projection)
     {
         using var noGradient = no_grad();
-        return (projection.Weight + (matmul(B, A) * Scale)).norm(1);
+        return (projection.Dense() + (matmul(B, A) * Scale)).norm(1);
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Hadal.Checkpoints;
 using Hadal.Checkpoints.Config;
 using Hadal.Checkpoints.Weights;
@@ -12,35 +13,62 @@ namespace Hadal.Training.Models;
 public static class ModelFiles
 {
     /// <summary>Reads the weights of an open checkpoint into a new model of its family.</summary>
-    /// <param name="checkpoint">Weights in F32, BF16 or F16.</param>
+    /// <param name="checkpoint">Weights in F32, BF16 or F16; AWQ INT4 and INT8 stay in few bits, frozen.</param>
     /// <param name="computeType">Dtype of activations.</param>
     /// <param name="device">Where the model shall live; the CPU when null.</param>
     /// <param name="config">The checkpoint's config with another head, which stays as it is drawn where the checkpoint does not have it; null for the checkpoint's own.</param>
     /// <exception cref="CheckpointException">A weight is missing, or rotary factors are stored as a tensor.</exception>
-    /// <exception cref="NotSupportedException">Weights are quantised.</exception>
+    /// <exception cref="NotSupportedException">Weights are in FP8 or a GGUF block format.</exception>
     public static CausalModel Load(Checkpoint checkpoint, ScalarType computeType = ScalarType.Float32, Device? device = null, ModelConfig? config = null)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         if (checkpoint.Tensors.ContainsKey("rope_freqs.weight"))
             throw new CheckpointException($"{checkpoint.Path}: has rope_freqs.weight, which config.json cannot say; train on the safetensors directory the file was made from");
         var isInterleaved = checkpoint.Config is GroupedQueryConfig { UsesInterleavedRope: true };
-        CausalModel model = (config ?? checkpoint.Config) switch
+        CausalModel model = WithLayersOf(checkpoint, config ?? checkpoint.Config) switch
         {
-            DeepSeekConfig deepSeek => new DeepSeekModel(deepSeek, computeType, device),
-            GroupedQueryConfig groupedQuery => new GroupedQueryModel(groupedQuery with { RopeInterleave = null }, computeType, device),
+            DeepSeekConfig deepSeek => new DeepSeekModel(deepSeek, computeType, device, draws: false),
+            GroupedQueryConfig groupedQuery => new GroupedQueryModel(groupedQuery with { RopeInterleave = null }, computeType, device, draws: false),
             var other => throw new CheckpointException($"{checkpoint.Path}: model_type is '{other.ModelType}', which training does not compute"),
         };
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
         foreach (var (spec, tensor) in model.PublishedWeights())
         {
-            if (checkpoint.Tensors.TryGetValue(spec.Name, out var stored))
-                tensor.copy_(isInterleaved && IsRotated(spec.Name) ? Halves(TensorBytes.Read(stored), ((GroupedQueryConfig)model.Config).HeadSize) : TensorBytes.Read(stored));
+            var isStored = checkpoint.Tensors.TryGetValue(spec.Name, out var stored);
+            if (isStored && QuantizedWeight.TryRead(stored!) is { } codes)
+                Place(model, spec.Name, codes);
+            else if (isStored)
+                tensor.copy_(isInterleaved && IsRotated(spec.Name) ? Halves(TensorBytes.Read(stored!), ((GroupedQueryConfig)model.Config).HeadSize) : TensorBytes.Read(stored!));
             else if (!spec.Optional && (config is null || !spec.Name.StartsWith("score.", StringComparison.Ordinal)))
                 throw new CheckpointException($"{checkpoint.Path}: {spec.Name}: missing");
+            else if (spec.Optional)
+                tensor.zero_();
         }
 
         return model;
+    }
+
+    /// <summary>Many conversions leave out the prediction layers that their config promises.</summary>
+    private static ModelConfig WithLayersOf(Checkpoint checkpoint, ModelConfig config) =>
+        config is DeepSeekConfig { NumNextnPredictLayers: > 0 } deepSeek && !checkpoint.Tensors.ContainsKey(FormattableString.Invariant($"model.layers.{deepSeek.NumHiddenLayers}.eh_proj.weight"))
+            ? deepSeek with { NumNextnPredictLayers = 0 }
+            : config;
+
+    /// <summary>Gives a matrix in few bits to the part of the model that computes with it.</summary>
+    private static void Place(CausalModel model, string name, QuantizedWeight codes)
+    {
+        model.IsQuantized = true;
+        var path = name[..^".weight".Length];
+        if (model.Projections.FirstOrDefault(named => named.Name == path).Projection is { } projection)
+        {
+            projection.Codes = codes;
+            return;
+        }
+
+        // model.layers.3.mlp.experts.5.up_proj
+        var parts = path.Split('.');
+        ((DeepSeekModel)model).Layers[int.Parse(parts[2], CultureInfo.InvariantCulture)].Experts!.Experts.Codes[(int.Parse(parts[5], CultureInfo.InvariantCulture), parts[6])] = codes;
     }
 
     /// <summary>Writes <c>config.json</c> and the weights into <paramref name="directory"/>.</summary>
@@ -51,6 +79,7 @@ public static class ModelFiles
     public static void Save(CausalModel model, string directory, DType dtype)
     {
         ArgumentNullException.ThrowIfNull(model);
+        if (model.IsQuantized) throw new InvalidOperationException("a model in few bits is not trained, and saved by nobody but the quantiser");
         Directory.CreateDirectory(directory);
         using var scope = NewDisposeScope();
         SafetensorsWriter.WriteModel(directory, model.PublishedWeights().Select(weight =>

@@ -12,13 +12,16 @@ public sealed class Projection : NamedMap
     /// and a bias of zeros where <paramref name="hasBias"/>.</summary>
     public Projection(int outputSize, int inputSize, double deviation, Device device, bool hasBias = false) : base(nameof(Projection))
     {
-        Weight = nn.Parameter(randn(outputSize, inputSize, device: device).mul_(deviation));
+        Weight = nn.Parameter(DrawnWeight.Normal([outputSize, inputSize], deviation, device));
         register_parameter("weight", Weight);
         if (hasBias) register_parameter("bias", Bias = nn.Parameter(zeros(outputSize, device: device)));
     }
 
-    /// <summary>[out, in].</summary>
+    /// <summary>[out, in]; means nothing where the matrix is in few bits.</summary>
     public Parameter Weight { get; }
+
+    /// <summary>The matrix in few bits, frozen; null where <see cref="Weight"/> holds it.</summary>
+    public QuantizedWeight? Codes { get; set; }
 
     /// <summary>[out], or null.</summary>
     public Parameter? Bias { get; }
@@ -29,5 +32,18 @@ public sealed class Projection : NamedMap
     /// <param name="input">[…, in].</param>
     /// <returns>[…, out] in the dtype of <paramref name="input"/>.</returns>
     public override Tensor forward(Tensor input) => Update?.Apply(this, input)
-        ?? nn.functional.linear(input, Weight.to(input.dtype), Bias?.to(input.dtype));
+        ?? (Codes is null ? nn.functional.linear(input, Weight.to(input.dtype), Bias?.to(input.dtype)) : Bias is null ? Product(input) : Product(input) + Bias.to(input.dtype));
+
+    /// <summary><c>x Wᵀ</c>, without bias and adapter.</summary>
+    internal Tensor Product(Tensor input) => Codes is { } codes ? QuantizedProduct.Apply(input, codes) : nn.functional.linear(input, Weight.to(input.dtype));
+
+    /// <summary>W in float32.</summary>
+    internal Tensor Dense() => Codes?.Dense(ScalarType.Float32) ?? Weight;
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing) Codes?.Dispose();
+        base.Dispose(disposing);
+    }
 }

@@ -31,6 +31,14 @@ public static class TensorBytes
         return result;
     }
 
+    /// <summary>Reads the stored elements of a tensor whose shape in the file is not the one of its numbers.</summary>
+    internal static unsafe Tensor Read(WeightTensor tensor, ScalarType type, params long[] shape)
+    {
+        var result = empty(shape, type);
+        Fill(result, tensor.Data, tensor.ByteLength);
+        return result;
+    }
+
     /// <summary>Describes <paramref name="tensor"/> for a safetensors file in the format <paramref name="dtype"/>; it is converted when its turn comes.</summary>
     public static TensorToWrite Describe(string name, Tensor tensor, DType dtype)
     {

@@ -44,6 +44,8 @@ public static class FineTune
 
         random.manual_seed(options.Seed);
         using var model = ModelFiles.Load(start, options.ComputeScalar, config: ConfigFor(options, start.Config));
+        if (model.IsQuantized && options.Lora is null)
+            throw new TrainingException($"model: {start.Path}: its weights are in few bits, beside which only an adapter can be trained; use hadal-train lora, or the checkpoint it was made from");
         model.RecomputesActivations = options.RecomputeActivations;
         using var adapter = options.Lora is null ? null : LowRankAdapter.Attach(model, options.Lora, options.Model);
         var parameters = adapter?.Parameters ?? Unfrozen(model);

@@ -16,11 +16,13 @@ public sealed class DeepSeekModel : CausalModel
     /// <param name="config">The decoder's config.</param>
     /// <param name="computeType">Dtype of activations: float32 or bfloat16.</param>
     /// <param name="device">Where weights live; the CPU when null.</param>
-    public DeepSeekModel(DeepSeekConfig config, ScalarType computeType = ScalarType.Float32, Device? device = null) : base(nameof(DeepSeekModel), computeType, device)
+    /// <param name="draws">False where the weights are read next, and need not be drawn.</param>
+    public DeepSeekModel(DeepSeekConfig config, ScalarType computeType = ScalarType.Float32, Device? device = null, bool draws = true) : base(nameof(DeepSeekModel), computeType, device)
     {
         ArgumentNullException.ThrowIfNull(config);
         Config = config;
         _rotary = new RotaryEmbedding(config, config.QkRopeHeadDim, Device);
+        if (!draws) config = config with { InitializerRange = 0 };
         register_module("model", _body = new Body(config, _rotary, computeType, Device));
         Layers = [.. _body.Layers];
         if (LabelHead.For(config, Device) is { } score) register_module("score", Score = score);

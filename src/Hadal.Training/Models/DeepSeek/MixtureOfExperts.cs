@@ -52,8 +52,9 @@ public sealed class MixtureOfExperts : NamedModule
         var (order, place, padding, counts) = SortByExpert(indices);
 
         var sorted = GatherSorted.Apply(x, order, place, choiceCount);
-        var gateUp = PerExpert(sorted, _experts.GateUp.to(x.dtype), counts).chunk(2, -1);
-        var down = PerExpert(nn.functional.silu(gateUp[0]) * gateUp[1], _experts.Down.to(x.dtype), counts);
+        var gateUp = (_experts.Codes.Count > 0 ? cat([InFewBits(sorted, "gate_proj", counts), InFewBits(sorted, "up_proj", counts)], -1) : PerExpert(sorted, _experts.GateUp.to(x.dtype), counts)).chunk(2, -1);
+        var inner = nn.functional.silu(gateUp[0]) * gateUp[1];
+        var down = _experts.Codes.Count > 0 ? InFewBits(inner, "down_proj", counts) : PerExpert(inner, _experts.Down.to(x.dtype), counts);
         var unsorted = GatherSorted.Apply(down, place, order, 1, padding).view(-1, choiceCount, x.shape[1]);
         return (unsorted * weights.to(x.dtype).unsqueeze(-1)).sum(1);
     }
@@ -80,6 +81,15 @@ public sealed class MixtureOfExperts : NamedModule
 
         for (var expert = 0; expert < loads.Length; expert++) Router.Load[expert] += loads[expert];
         return (tensor(order, device: indices.device), tensor(place, device: indices.device), tensor(padding.ToArray(), device: indices.device), counts);
+    }
+
+    /// <summary>The experts' weights.</summary>
+    internal StackedExperts Experts => _experts;
+
+    private Tensor InFewBits(Tensor sorted, string name, long[] counts)
+    {
+        var parts = sorted.split(counts, 0);
+        return cat([.. Enumerable.Range(0, counts.Length).Where(expert => counts[expert] > 0).Select(expert => QuantizedProduct.Apply(parts[expert], _experts.Codes[(expert, name)]))], 0);
     }
 
     /// <summary>Rows of <paramref name="sorted"/> times the matrix of their expert.</summary>

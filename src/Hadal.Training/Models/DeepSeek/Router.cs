@@ -19,7 +19,7 @@ public sealed class Router : NamedModule
         ArgumentNullException.ThrowIfNull(config);
         _config = config;
         _expertCount = config.NRoutedExperts ?? throw new ArgumentException("n_routed_experts is missing", nameof(config));
-        register_parameter("weight", Weight = nn.Parameter(randn(_expertCount, config.HiddenSize, device: device).mul_(config.InitializerRange)));
+        register_parameter("weight", Weight = nn.Parameter(DrawnWeight.Normal([_expertCount, config.HiddenSize], config.InitializerRange, device)));
         if (config.TopkMethod == "noaux_tc") register_buffer("e_score_correction_bias", CorrectionBias = zeros(_expertCount, device: device));
         Load = new long[_expertCount];
     }

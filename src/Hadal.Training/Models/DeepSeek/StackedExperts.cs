@@ -9,8 +9,8 @@ public sealed class StackedExperts : NamedModule
     /// <summary>Creates fresh weights.</summary>
     public StackedExperts(int expertCount, int width, int hiddenSize, double deviation, double outputDeviation, Device device) : base(nameof(StackedExperts))
     {
-        register_parameter("gate_up_proj", GateUp = nn.Parameter(randn(expertCount, 2 * width, hiddenSize, device: device).mul_(deviation)));
-        register_parameter("down_proj", Down = nn.Parameter(randn(expertCount, hiddenSize, width, device: device).mul_(outputDeviation)));
+        register_parameter("gate_up_proj", GateUp = nn.Parameter(DrawnWeight.Normal([expertCount, 2 * width, hiddenSize], deviation, device)));
+        register_parameter("down_proj", Down = nn.Parameter(DrawnWeight.Normal([expertCount, hiddenSize, width], outputDeviation, device)));
     }
 
     /// <summary>[n_routed_experts, 2 · moe_intermediate_size, hidden_size], gate rows first.</summary>
@@ -18,4 +18,14 @@ public sealed class StackedExperts : NamedModule
 
     /// <summary>[n_routed_experts, hidden_size, moe_intermediate_size].</summary>
     public Parameter Down { get; }
+
+    /// <summary>The matrices in few bits, frozen, by expert and name (<c>gate_proj</c>, <c>up_proj</c>, <c>down_proj</c>); where there are any, all three of every expert.</summary>
+    public IDictionary<(int Expert, string Name), QuantizedWeight> Codes { get; } = new Dictionary<(int, string), QuantizedWeight>();
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing) foreach (var codes in Codes.Values) codes.Dispose();
+        base.Dispose(disposing);
+    }
 }

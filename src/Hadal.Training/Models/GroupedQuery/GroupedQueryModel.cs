@@ -19,16 +19,18 @@ public sealed class GroupedQueryModel : CausalModel
     /// <param name="config">The decoder's config.</param>
     /// <param name="computeType">Dtype of activations: float32 or bfloat16.</param>
     /// <param name="device">Where weights live; the CPU when null.</param>
+    /// <param name="draws">False where the weights are read next, and need not be drawn.</param>
     /// <exception cref="ArgumentException">The config has interleaved rotary pairs, which only weights of a GGUF file have.</exception>
-    public GroupedQueryModel(GroupedQueryConfig config, ScalarType computeType = ScalarType.Float32, Device? device = null) : base(nameof(GroupedQueryModel), computeType, device)
+    public GroupedQueryModel(GroupedQueryConfig config, ScalarType computeType = ScalarType.Float32, Device? device = null, bool draws = true) : base(nameof(GroupedQueryModel), computeType, device)
     {
         ArgumentNullException.ThrowIfNull(config);
         if (config.UsesInterleavedRope) throw new ArgumentException("rope_interleave is true, expected the published order of rows", nameof(config));
         Config = config;
         _rotary = new RotaryEmbedding(config, config.HeadSize, Device);
-        register_module("model", _body = new Body(config, _rotary, computeType, Device));
+        var deviation = draws ? Deviation : 0;
+        register_module("model", _body = new Body(config, _rotary, computeType, deviation, Device));
         if (LabelHead.For(config, Device) is { } score) register_module("score", Score = score);
-        else if (!config.TieWordEmbeddings) register_module("lm_head", _head = new Projection(config.VocabSize, config.HiddenSize, Deviation, Device));
+        else if (!config.TieWordEmbeddings) register_module("lm_head", _head = new Projection(config.VocabSize, config.HiddenSize, deviation, Device));
     }
 
     /// <inheritdoc/>
@@ -63,11 +65,11 @@ public sealed class GroupedQueryModel : CausalModel
     /// <summary>What published names call <c>model</c>.</summary>
     private sealed class Body : NamedModule
     {
-        public Body(GroupedQueryConfig config, RotaryEmbedding rotary, ScalarType computeType, Device device) : base(nameof(Body))
+        public Body(GroupedQueryConfig config, RotaryEmbedding rotary, ScalarType computeType, double deviation, Device device) : base(nameof(Body))
         {
             register_module("embed_tokens", Embedding = nn.Embedding(config.VocabSize, config.HiddenSize, device: device));
-            using (no_grad()) Embedding.weight!.normal_(0, Deviation);
-            register_module("layers", Layers = nn.ModuleList([.. Enumerable.Range(0, config.NumHiddenLayers).Select(_ => new DecoderLayer(config, rotary, computeType, device))]));
+            using (no_grad()) Embedding.weight!.normal_(0, deviation);
+            register_module("layers", Layers = nn.ModuleList([.. Enumerable.Range(0, config.NumHiddenLayers).Select(_ => new DecoderLayer(config, rotary, computeType, deviation, device))]));
             register_module("norm", Norm = new RmsNorm(config.HiddenSize, config.RmsNormEps, computeType, device));
         }
 
@@ -86,14 +88,14 @@ public sealed class GroupedQueryModel : CausalModel
         private readonly RmsNorm _postAttentionNorm;
         private readonly FeedForward _feedForward;
 
-        public DecoderLayer(GroupedQueryConfig config, RotaryEmbedding rotary, ScalarType computeType, Device device) : base(nameof(DecoderLayer))
+        public DecoderLayer(GroupedQueryConfig config, RotaryEmbedding rotary, ScalarType computeType, double deviation, Device device) : base(nameof(DecoderLayer))
         {
             // Matrices that write to the stream start smaller, so that its size does not grow with depth (Radford et al. 2019, section 2.3).
-            var outputDeviation = Deviation / Math.Sqrt(2.0 * config.NumHiddenLayers);
+            var outputDeviation = deviation / Math.Sqrt(2.0 * config.NumHiddenLayers);
             register_module("input_layernorm", _inputNorm = new RmsNorm(config.HiddenSize, config.RmsNormEps, computeType, device));
-            register_module("self_attn", _attention = new GroupedQueryAttention(config, rotary, computeType, Deviation, outputDeviation, device));
+            register_module("self_attn", _attention = new GroupedQueryAttention(config, rotary, computeType, deviation, outputDeviation, device));
             register_module("post_attention_layernorm", _postAttentionNorm = new RmsNorm(config.HiddenSize, config.RmsNormEps, computeType, device));
-            register_module("mlp", _feedForward = new FeedForward(config.HiddenSize, config.IntermediateSize, Deviation, outputDeviation, device, config.MlpBias));
+            register_module("mlp", _feedForward = new FeedForward(config.HiddenSize, config.IntermediateSize, deviation, outputDeviation, device, config.MlpBias));
         }
 
         public Tensor Forward(Tensor stream, Tensor? mask)
