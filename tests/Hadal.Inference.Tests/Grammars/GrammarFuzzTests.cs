@@ -18,6 +18,9 @@ public sealed class GrammarFuzzTests(ITestOutputHelper output)
     /// <summary>Bytes that one text may allocate, garbage included.</summary>
     private const long AllocationMax = 400L << 20;
 
+    /// <summary>Steps at which every token is tried, to compare with the mask.</summary>
+    private const int TriedSteps = 8;
+
     private static readonly GrammarLimits Limits = new() { MaxStepsToBuild = 20_000_000, MaxStepsPerMask = 3_000_000, MaxMemoryBytes = 32L << 20 };
 
     private static readonly TokenTrie Vocabulary = new(
@@ -111,7 +114,7 @@ public sealed class GrammarFuzzTests(ITestOutputHelper output)
         Assert.True(followed * 8 > iterations && (refused + limited) * 12 > iterations, $"{followed} followed, {refused} refused of {iterations}");
     }
 
-    /// <summary>Takes what masks allow, now and then back: a mask is never empty, and what it allows is accepted.</summary>
+    /// <summary>Takes what masks allow, now and then back: a mask is never empty, and it allows exactly what is accepted.</summary>
     private static void Follow(Grammar grammar, Random random)
     {
         var matcher = new GrammarMatcher(grammar, Vocabulary);
@@ -121,11 +124,19 @@ public sealed class GrammarFuzzTests(ITestOutputHelper output)
             matcher.ComputeMask(mask);
             var allowed = Enumerable.Range(0, Vocabulary.VocabSize).Where(id => TokenMask.Contains(mask, id)).ToArray();
             Assert.NotEmpty(allowed);
+            if (step < TriedSteps) Assert.Equal(allowed, Enumerable.Range(0, Vocabulary.VocabSize).Where(id => IsTaken(matcher, id)));
             Assert.True(matcher.TryAccept(allowed[random.Next(allowed.Length)]));
             if (step % 8 == 7) matcher.Rollback(random.Next(4));
             matcher.ForcedTokens();
         }
         Assert.InRange(grammar.CurrentTables().Bytes, 0, Limits.MaxMemoryBytes + (16L << 20));
+    }
+
+    private static bool IsTaken(GrammarMatcher matcher, int tokenId)
+    {
+        if (!matcher.TryAccept(tokenId)) return false;
+        matcher.Rollback(1);
+        return true;
     }
 
     /// <summary>A text with pieces taken out, doubled, exchanged, or put in.</summary>
