@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Hadal.Inference.Grammars;
 
 /// <summary>A grammar that cannot be used: it is malformed, derives nothing, passes a limit, or does not allow the token it was given.</summary>
@@ -7,13 +9,13 @@ public sealed class GrammarException : Exception
     public GrammarException() { }
 
     /// <summary>Makes an exception.</summary>
-    /// <param name="message">One line: what, where, expected, found, what to do.</param>
-    public GrammarException(string message) : base(message) { }
+    /// <param name="message">One line: what, where, expected, found, what to do. Control characters, which quoted parts of a grammar may hold, are shown as escapes.</param>
+    public GrammarException(string message) : base(Visible(message)) { }
 
     /// <summary>Makes an exception with its cause.</summary>
     /// <param name="message">One line.</param>
     /// <param name="innerException">The cause.</param>
-    public GrammarException(string message, Exception innerException) : base(message, innerException) { }
+    public GrammarException(string message, Exception innerException) : base(Visible(message), innerException) { }
 
     /// <summary>The tables of a grammar are full; fresh ones may do.</summary>
     internal bool TablesAreFull { get; private init; }
@@ -22,6 +24,19 @@ public sealed class GrammarException : Exception
 
     internal static GrammarException Limit(string what, long limit, string option) =>
         new(LimitText(what, limit, option));
+
+    private static string Visible(string message)
+    {
+        if (!message.Any(char.IsControl)) return message;
+        return string.Concat(message.Select(character => character switch
+        {
+            '\n' => "\\n",
+            '\r' => "\\r",
+            '\t' => "\\t",
+            _ when char.IsControl(character) => string.Create(CultureInfo.InvariantCulture, $"\\u{(int)character:X4}"),
+            _ => character.ToString(),
+        }));
+    }
 
     private static string LimitText(string what, long limit, string option) => $"grammar needs more than {limit} {what}; simplify it or raise {option}";
 }

@@ -54,6 +54,13 @@ public class FormalGrammarTests
         Assert.False(Accepts(GbnfGrammar.Compile(grammar), notDerived));
     }
 
+    [Fact]
+    public void Errors_show_control_characters_of_what_they_quote()
+    {
+        Assert.Equal("regular expression '(a\\n\\u001Bb', character 6: a group does not end", Assert.Throws<GrammarException>(() => PlainGrammars.FromRegex("(a\n\u001Bb")).Message);
+        Assert.DoesNotContain('\n', Assert.Throws<GrammarException>(() => GbnfGrammar.Compile("root ::= [^\\\nx]")).Message);
+    }
+
     [Theory]
     [InlineData("root ::= a", "uses the rule 'a'")]
     [InlineData("a ::= \"x\"", "no rule 'root'")]
