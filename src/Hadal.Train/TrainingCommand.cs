@@ -33,17 +33,20 @@ internal static class TrainingCommand
         return command;
     }
 
-    private static int Run(Runner run, string config, string[] changes, bool resume)
+    private static int Run(Runner run, string config, string[] changes, bool resume) => Guarded(cancellation => Console.IsErrorRedirected
+        ? run(config, changes, resume, null, note => Console.Error.WriteLine($"hadal-train: {note}"), cancellation)
+        : RunWithBar(run, config, changes, resume, cancellation));
+
+    /// <summary>Runs something that can be interrupted, prints what it gives, and says in one line what went wrong.</summary>
+    /// <returns>The exit code.</returns>
+    public static int Guarded(Func<CancellationToken, string> run)
     {
         using var cancellation = new CancellationTokenSource();
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
         try
         {
-            var result = Console.IsErrorRedirected
-                ? run(config, changes, resume, null, note => Console.Error.WriteLine($"hadal-train: {note}"), cancellation.Token)
-                : RunWithBar(run, config, changes, resume, cancellation.Token);
-            Console.Out.WriteLine(result);
+            Console.Out.WriteLine(run(cancellation.Token));
             return 0;
         }
         catch (OperationCanceledException fault)

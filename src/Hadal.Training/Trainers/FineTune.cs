@@ -39,7 +39,7 @@ public static class FineTune
         if (options.SequenceLength > start.Config.MaxPositionEmbeddings)
             throw new TrainingException($"sequence_length: expected at most {start.Config.MaxPositionEmbeddings}, for which the model was made, got {options.SequenceLength}");
         var template = options.ChatTemplate is { } file ? RegularFile.ReadText(Path.GetFullPath(file, options.Folder), $"chat_template: {file}") : start.ChatTemplate;
-        var task = TaskOf(options, start, template);
+        var task = LearningTasks.Create(options.Task, start, template, options.SequenceLength, options.Labels, options.Preference);
         using var data = ReadData(options, start, task, note, cancellation);
 
         random.manual_seed(options.Seed);
@@ -48,7 +48,7 @@ public static class FineTune
             throw new TrainingException($"model: {start.Path}: its weights are in few bits, beside which only an adapter can be trained; use hadal-train lora, or the checkpoint it was made from");
         model.RecomputesActivations = options.RecomputeActivations;
         using var adapter = options.Lora is null ? null : LowRankAdapter.Attach(model, options.Lora, options.Model);
-        var parameters = adapter?.Parameters ?? Unfrozen(model);
+        var parameters = adapter?.Parameters ?? Unfrozen(model, options.HeadOnly);
         var weights = adapter is null ? TrainedWeights.Of(model, parameters, CopyTexts) : new TrainedWeights(parameters, adapter.Save, adapter.Load);
         note?.Invoke(Shares(model, parameters));
         foreach (var examples in (ExampleFile[])[data.Train, data.Validation])
@@ -97,19 +97,6 @@ public static class FineTune
         }
     }
 
-    private static ILearningTask TaskOf(FineTuneOptions options, Checkpoint start, string? template)
-    {
-        var tokenizer = start.LoadTokenizer();
-        return options.Task switch
-        {
-            "preference" => new PreferenceTask(tokenizer, template, options.SequenceLength, options.Preference),
-            "classification" => new LabelTask(tokenizer, options.SequenceLength, new LabelNames(options.Labels)),
-            "regression" => new LabelTask(tokenizer, options.SequenceLength, labels: null),
-            "tagging" => new TagTask(tokenizer, options.SequenceLength, new LabelNames(options.Labels)),
-            _ => new LanguageTask(tokenizer, template, options.SequenceLength),
-        };
-    }
-
     /// <summary>The model's config with the head that the task needs; null where it is the model's own.</summary>
     private static ModelConfig? ConfigFor(FineTuneOptions options, ModelConfig config) => options.Task switch
     {
@@ -134,7 +121,7 @@ public static class FineTune
     }
 
     /// <summary>All weights that answers depend on. Indexers learn from a loss of their own, prediction layers from another; both stay as they are.</summary>
-    private static List<TrainedParameter> Unfrozen(CausalModel model)
+    private static List<TrainedParameter> Unfrozen(CausalModel model, bool headOnly)
     {
         var predicted = model.Config is DeepSeekConfig config
             ? Enumerable.Range(config.NumHiddenLayers, config.NumNextnPredictLayers).Select(layer => string.Create(CultureInfo.InvariantCulture, $"model.layers.{layer}.")).ToList()
@@ -142,7 +129,7 @@ public static class FineTune
         var trained = new List<TrainedParameter>();
         foreach (var parameter in TrainedParameter.Of(model))
         {
-            parameter.Parameter.requires_grad = !parameter.IsIndexer && !predicted.Any(layer => parameter.Name.StartsWith(layer, StringComparison.Ordinal));
+            parameter.Parameter.requires_grad = (!headOnly || parameter.Name.StartsWith("score.", StringComparison.Ordinal)) && !parameter.IsIndexer && !predicted.Any(layer => parameter.Name.StartsWith(layer, StringComparison.Ordinal));
             if (parameter.Parameter.requires_grad) trained.Add(parameter);
         }
 

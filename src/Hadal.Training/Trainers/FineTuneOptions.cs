@@ -59,6 +59,9 @@ public sealed record FineTuneOptions : RunOptions
     /// <summary>Measurements in a row without a better one after which the run ends; 0 for never. The best weights are kept in any case.</summary>
     public int Patience { get; init; }
 
+    /// <summary>Whether only the head for labels is trained, and everything before it stays as it is.</summary>
+    public bool HeadOnly { get; init; }
+
     /// <summary>The adapter to train; null: all weights are trained.</summary>
     public LoraOptions? Lora { get; init; }
 
@@ -88,6 +91,7 @@ public sealed record FineTuneOptions : RunOptions
         expect(BadRecords is "refuse" or "skip", $"bad_records: expected refuse or skip, got '{BadRecords}'");
         expect(Epochs is > 0 and <= 100_000, $"epochs: expected 1 to 100000, got {Epochs}");
         expect(Steps is >= 0 and <= MaxSteps, $"steps: expected 0 to {MaxSteps}, got {Steps}");
+        expect(!HeadOnly || (Lora is null && Task is "classification" or "regression" or "tagging"), "head_only: expected false; only a head for labels can be trained by itself, by sft");
         expect(Patience >= 0, $"patience: expected 0 or more, got {Patience}");
         expect(WeightDecay >= 0, $"weight_decay: expected 0 or more, got {WeightDecay}");
         expect((long)BatchSequences * SequenceLength <= MaxTokensAtOnce,

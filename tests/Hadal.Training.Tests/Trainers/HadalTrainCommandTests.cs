@@ -31,7 +31,7 @@ public sealed class HadalTrainCommandTests
         Assert.Equal((2, ""), (code, output));
         Assert.Matches("^hadal-train: [^\n]*\n$", error);
         (code, output, error) = await Start([]).Ended();
-        Assert.Equal((2, "", "hadal-train: no command given; there is pretrain, sft, lora, dpo; see hadal-train --help\n"), (code, output, error));
+        Assert.Equal((2, "", "hadal-train: no command given; there is pretrain, sft, lora, dpo, eval; see hadal-train --help\n"), (code, output, error));
 
         using var run = new TinyRun();
         var folder = Path.GetDirectoryName(run.ConfigPath)!;
@@ -142,6 +142,24 @@ public sealed class HadalTrainCommandTests
         Assert.Equal("hadal-train: interrupted; a checkpoint was written, --resume goes on from it\n", error);
         var latest = TrainingCheckpoint.Latest(run.Checkpoints);
         Assert.Equal(run.CheckpointAt(LineCount(run)), latest);
+    }
+
+    [Fact]
+    public async Task Eval_prints_its_figures_as_one_object_and_names_bad_records()
+    {
+        using var run = new TinyAdaptation(TinyAdaptation.Qwen);
+        string model = Path.Combine(run.Folder, "base"), data = Path.Combine(run.Folder, "valid.jsonl");
+        var (code, output, error) = await Start(["eval", model, "--suite", "language", "--data", data, "--json"]).Ended();
+        Assert.Equal((0, ""), (code, error));
+        var figures = System.Text.Json.JsonElement.Parse(output);
+        Assert.Equal(["model", "suite", "records", "loss"], figures.EnumerateObject().Select(field => field.Name));
+        Assert.Equal(6, figures.GetProperty("records").GetInt32());
+        (code, output, error) = await Start(["eval", model, "--suite", "chess", "--data", data]).Ended();
+        Assert.Equal((1, "", "hadal-train: --suite: expected language, classification, regression, tagging, got 'chess'\n"), (code, output, error));
+        File.AppendAllText(data, "{}\n");
+        (code, output, error) = await Start(["eval", model, "--suite", "language", "--data", data]).Ended();
+        Assert.Equal((1, ""), (code, output));
+        Assert.StartsWith($"hadal-train: 1 of 7 records cannot be measured on: {data}:7: ", error, StringComparison.Ordinal);
     }
 
     [Fact]

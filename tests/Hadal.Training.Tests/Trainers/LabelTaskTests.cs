@@ -5,6 +5,7 @@ using Hadal.Checkpoints.Config;
 using Hadal.Checkpoints.Text;
 using Hadal.Training.Data.Examples;
 using Hadal.Training.Data.Records;
+using Hadal.Training.Trainers;
 using Hadal.Training.Trainers.Tasks;
 
 namespace Hadal.Training.Tests.Trainers;
@@ -37,12 +38,31 @@ public sealed class LabelTaskTests : IDisposable
             return;
         }
 
+        // Measured apart, the published model has the figures that chose it.
+        var best = run.Lines.Where(line => line.TryGetProperty("validation", out _)).Select(line => line.GetProperty("validation")).MaxBy(figures => figures.GetProperty("macro_f1").GetDouble());
+        var (records, measuredAgain) = Evaluation.Run(path, "classification", new RecordSource { Path = Path.Combine(run.Folder, "valid.jsonl") }, CancellationToken.None);
+        Assert.Equal(100, records);
+        Assert.Equal(best.GetProperty("accuracy").GetDouble(), measuredAgain["accuracy"]);
+        Assert.Equal(best.GetProperty("loss").GetDouble(), measuredAgain["loss"], 1e-4);
+        Assert.Contains("expected one with a head for tagging", Assert.Throws<TrainingException>(() => Evaluation.Run(path, "tagging", new RecordSource { Path = "x.jsonl" }, CancellationToken.None)).Message, StringComparison.Ordinal);
+
         using var model = Checkpoint.Open(path);
         Assert.Equal(["HadalForSequenceClassification"], model.Config.Architectures!);
         Assert.Equal(["calm", "bright"], model.Config.Labels);
         Assert.Equal("single_label_classification", model.Config.ProblemType);
         Assert.Equal([2, 12], model.Tensors["score.weight"].Shape);
         Assert.DoesNotContain("lm_head.weight", model.Tensors.Keys);
+    }
+
+    [Fact]
+    public void Only_the_head_is_trained_where_that_is_asked_for()
+    {
+        using var run = new TinyAdaptation(TinyAdaptation.Qwen, "task=classification", """labels=["calm","bright"]""", "steps=3", "head_only=true");
+        Write(run, random => Text(random, 5), _ => "\"label\": 0");
+        using var trained = Checkpoint.Open(run.Run());
+        using var start = Checkpoint.Open(Path.Combine(run.Folder, "base"));
+        Assert.All(start.Tensors.Where(pair => pair.Key != "lm_head.weight"), pair => Assert.True(pair.Value.Bytes.SequenceEqual(trained.Tensors[pair.Key].Bytes), pair.Key));
+        Assert.Contains(run.Notes, note => note.StartsWith("32 numbers are trained", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -1,0 +1,50 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Hadal.Training.Data.Records;
+using Hadal.Training.Trainers;
+
+namespace Hadal.Train;
+
+/// <summary><c>hadal-train eval MODEL --suite NAME --data PATH [--column name=column] [--json]</c>.</summary>
+internal static class EvalCommand
+{
+    public static Command Create()
+    {
+        var model = new Argument<string>("MODEL") { Description = "Checkpoint directory." };
+        var suite = new Option<string>("--suite") { Description = $"What is measured: {string.Join(", ", Evaluation.Suites)}.", HelpName = "NAME", Required = true };
+        var data = new Option<string>("--data") { Description = "Records: .jsonl, .csv, .tsv, .parquet or .txt.", HelpName = "PATH", Required = true };
+        var columns = new Option<string[]>("--column") { Description = "Name of a column in the file: --column text=sentence.", HelpName = "name=column" };
+        var json = new Option<bool>("--json") { Description = "Print one JSON object on standard output." };
+        var command = new Command("eval", "Measures a checkpoint on records.") { model, suite, data, columns, json };
+        command.SetAction(parsed => TrainingCommand.Guarded(cancellation =>
+        {
+            var source = new RecordSource { Path = parsed.GetValue(data)!, Columns = Columns(parsed.GetValue(columns) ?? []) };
+            var (records, figures) = Evaluation.Run(parsed.GetValue(model)!, parsed.GetValue(suite)!, source, cancellation);
+            return parsed.GetValue(json)
+                ? Json(parsed.GetValue(model)!, parsed.GetValue(suite)!, records, figures)
+                : string.Create(CultureInfo.InvariantCulture, $"records  {records}\n") + string.Join('\n', figures.Select(figure => string.Create(CultureInfo.InvariantCulture, $"{figure.Key}  {figure.Value}")));
+        }));
+        return command;
+    }
+
+    private static Dictionary<string, string> Columns(string[] pairs) => pairs.Select(pair => pair.Split('=', 2)).ToDictionary(
+        pair => pair.Length == 2 && pair[0].Length > 0 ? pair[0] : throw new Training.TrainingException($"--column {pair[0]}: expected name=column"), pair => pair[1], StringComparer.Ordinal);
+
+    private static string Json(string model, string suite, long records, IReadOnlyDictionary<string, double> figures)
+    {
+        using var bytes = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(bytes, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        {
+            writer.WriteStartObject();
+            writer.WriteString("model", model);
+            writer.WriteString("suite", suite);
+            writer.WriteNumber("records", records);
+            foreach (var (name, value) in figures) writer.WriteNumber(name, value);
+            writer.WriteEndObject();
+        }
+
+        return System.Text.Encoding.UTF8.GetString(bytes.ToArray());
+    }
+}

@@ -1,0 +1,71 @@
+using Hadal.Checkpoints;
+using Hadal.Checkpoints.Config;
+using Hadal.Training.Data.Examples;
+using Hadal.Training.Data.Records;
+using Hadal.Training.Models;
+using Hadal.Training.Torch;
+using Hadal.Training.Trainers.Tasks;
+using static TorchSharp.torch;
+
+namespace Hadal.Training.Trainers;
+
+/// <summary>Measures a checkpoint on records, with the figures that adaptations are chosen by.</summary>
+public static class Evaluation
+{
+    private const int BatchSequences = 16;
+    private const int ShownFaults = 10;
+
+    /// <summary>Names of what can be measured.</summary>
+    public static IReadOnlyList<string> Suites { get; } = ["language", "classification", "regression", "tagging"];
+
+    /// <summary>Measures a checkpoint.</summary>
+    /// <param name="model">The checkpoint directory.</param>
+    /// <param name="suite">One of <see cref="Suites"/>; all but the first need a checkpoint with such a head.</param>
+    /// <param name="data">The records.</param>
+    /// <param name="cancellation">Ends the reading.</param>
+    /// <returns>Number of records, and figures by name.</returns>
+    /// <exception cref="TrainingException">The suite is unknown or the model cannot do it, or records are bad.</exception>
+    /// <exception cref="CheckpointException">The model cannot be read.</exception>
+    public static (long Records, IReadOnlyDictionary<string, double> Figures) Run(string model, string suite, RecordSource data, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        if (!Suites.Contains(suite)) throw new TrainingException($"--suite: expected {string.Join(", ", Suites)}, got '{suite}'");
+        TorchRuntime.Initialize();
+        using var checkpoint = Checkpoint.Open(model);
+        var head = suite switch { "language" => ModelHead.Language, "tagging" => ModelHead.Token, _ => ModelHead.Sequence };
+        if (checkpoint.Config.Head != head || (suite == "regression") != (checkpoint.Config.ProblemType == "regression"))
+            throw new TrainingException($"{checkpoint.Path}: is {checkpoint.Config.Architectures?[0] ?? checkpoint.Config.ModelType}{(checkpoint.Config.ProblemType is { } kind ? $" ({kind})" : "")}, expected one with a head for {suite}");
+        var task = LearningTasks.Create(suite, checkpoint, checkpoint.ChatTemplate, checkpoint.Config.MaxPositionEmbeddings, checkpoint.Config.Labels, new PreferenceOptions());
+        using var twin = ModelFiles.Load(checkpoint);
+        using var noGradient = no_grad();
+        var faults = new List<string>();
+        var count = 0L;
+        var figures = task.Measure(twin, Examples().Chunk(BatchSequences).Select(examples => new ExampleBatch([.. examples.Select(example => new[] { example })])));
+        if (faults.Count > 0) throw new TrainingException($"{faults.Count} of {count} records cannot be measured on: {string.Join("; ", faults.Take(ShownFaults))}{(faults.Count > ShownFaults ? "; …" : "")}");
+        return (count, figures);
+
+        IEnumerable<TrainingExample> Examples()
+        {
+            foreach (var record in RecordReader.Read(data, Environment.CurrentDirectory, cancellation))
+            {
+                count++;
+                foreach (var example in Made(record)) yield return example;
+            }
+        }
+
+        IReadOnlyList<TrainingExample> Made(DataRecord record)
+        {
+            try
+            {
+                if (record.Fault is null) return task.Make(record);
+                faults.Add(record.Describe(record.Fault));
+            }
+            catch (BadRecordException bad)
+            {
+                faults.Add(record.Describe(bad.Message.ReplaceLineEndings(" ")));
+            }
+
+            return [];
+        }
+    }
+}
