@@ -95,9 +95,9 @@ internal sealed unsafe class RowMatrix<TFormat>(TFormat format, int rows, int co
         }
     }
 
-    /// <summary>Decodes columns of a row: whole units with vectors, what is left of the row by the definition.</summary>
+    /// <summary>Decodes columns of a row: whole units with vectors, what is left of the row by the definition. Memory is asked for so many bytes ahead meanwhile.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Decode<TLanes, TVector>(int row, int begin, int count, float* y)
+    private void Decode<TLanes, TVector>(int row, int begin, int count, float* y, nint ahead = 0)
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
     {
@@ -105,7 +105,11 @@ internal sealed unsafe class RowMatrix<TFormat>(TFormat format, int rows, int co
         var unit = _format.At(row, begin);
         var i = 0;
         for (; i <= count - unitLength; i += unitLength, unit += unitBytes)
+        {
+            for (var b = 0; b < unitBytes && ahead > 0 && Sse.IsSupported; b += 64) Sse.Prefetch0(unit + ahead + b);
             _format.Unpack<TLanes, TVector, StoreUse>(unit, row, begin + i, y + i, TLanes.Zero);
+        }
+
         if (i < count) _format.Scalar(row, begin + i, count - i, y + i);
     }
 
@@ -211,6 +215,7 @@ internal sealed unsafe class RowMatrix<TFormat>(TFormat format, int rows, int co
         var w = (float*)(((nint)room + 63) & ~63);
         var acc = w + (Tiles.RowCount * RowMatrix.ChunkLength);
         var tail = acc + (RowMatrix.TokenBlock * Tiles.RowCount * n);
+        var ahead = (nint)(_format.At(rowBegin + Tiles.RowCount, 0) - _format.At(rowBegin, 0));
         for (var t = 0; t < tokenCount; t += RowMatrix.TokenBlock)
         {
             var tokens = Math.Min(RowMatrix.TokenBlock, tokenCount - t);
@@ -221,7 +226,7 @@ internal sealed unsafe class RowMatrix<TFormat>(TFormat format, int rows, int co
                 for (var k = 0; k < Columns; k += RowMatrix.ChunkLength)
                 {
                     var count = Math.Min(RowMatrix.ChunkLength, Columns - k);
-                    for (var i = 0; i < rowCount; i++) Decode<TLanes, TVector>(r + i, k, count, w + (i * RowMatrix.ChunkLength));
+                    for (var i = 0; i < rowCount; i++) Decode<TLanes, TVector>(r + i, k, count, w + (i * RowMatrix.ChunkLength), t == 0 ? ahead : 0);
                     var whole = count & -n;
                     var xk = x + ((long)t * xStride) + k;
                     Tiles.Accumulate<TLanes, TVector>(w, RowMatrix.ChunkLength, rowCount, xk, xStride, tokens, whole, acc);

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Hadal.Checkpoints.Weights;
 using Hadal.Inference.Kernels.Lanes;
 
@@ -24,7 +25,7 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* slabs, TScales sc
     private const int TokenBlock = 256;
 
     /// <summary>Tokens from which unpacking pays.</summary>
-    private const int UnpackFromTokens = 8;
+    private const int UnpackFromTokens = 16;
 
     /// <summary>Bytes between what is read and what is asked for from memory.</summary>
     private const int BytesAhead = 8192;
@@ -297,6 +298,8 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* slabs, TScales sc
     {
         for (var g = 0; g < groupCount; g++, codes += TCodes.GroupBytes)
         {
+            // What the next block needs comes while this one is multiplied.
+            for (var b = 0; b < TCodes.GroupBytes && Sse.IsSupported; b += 64) Sse.Prefetch0(codes + BytesAhead + b);
             for (nint k = 0; k < 4; k++, target += 128)
             {
                 for (var part = 0; part < 64; part += TBytes.ByteCount)
