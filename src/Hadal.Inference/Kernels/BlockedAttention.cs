@@ -1,5 +1,7 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Hadal.Inference.Kernels.Lanes;
+using Hadal.Inference.Models;
 
 namespace Hadal.Inference.Kernels;
 
@@ -64,7 +66,8 @@ internal static unsafe class BlockedAttention
             total.Max[q] = max;
             total.Sum[q] = (total.Sum[q] * left) + (part.Sum[q] * right);
             float* o = total.Output + ((long)q * total.Stride), p = part.Output + ((long)q * part.Stride);
-            for (var i = 0; i < total.Width; i++) o[i] = (o[i] * left) + (p[i] * right);
+            Span<float> sum = new(o, total.Width), other = new(p, total.Width);
+            ElementWise.Apply(new Blend(left, right), sum, other, sum);
         }
     }
 
@@ -75,14 +78,16 @@ internal static unsafe class BlockedAttention
     public static void Finish(in AttentionState state, int query, float* output)
     {
         var scale = 1f / state.Sum[query];
-        var o = state.Output + ((long)query * state.Stride);
-        for (var i = 0; i < state.Width; i++) output[i] = o[i] * scale;
+        var sums = new ReadOnlySpan<float>(state.Output + ((long)query * state.Stride), state.Width);
+        ElementWise.Apply(new Scale(scale), sums, sums, new Span<float>(output, state.Width));
     }
 
-    /// <summary>The definition of <see cref="Add(float*, int, int, float, in AttentionBlock, int*, float*, in AttentionState)"/>.</summary>
+    /// <summary>The definition of <see cref="Add(float*, int, int, float, in AttentionBlock, int*, float*, in AttentionState)"/>, over floats.</summary>
     internal static void Scalar(
         float* queries, int first, int queryCount, int width, float scale, in AttentionBlock block, int* counts, float* scores, in AttentionState state)
     {
+        float* keys = (float*)block.Keys.Data, values = (float*)block.Values.Data;
+        long keyStride = block.Keys.Stride / sizeof(float), valueStride = block.Values.Stride / sizeof(float);
         for (var q = first; q < queryCount; q++)
         {
             var max = state.Max[q];
@@ -90,7 +95,7 @@ internal static unsafe class BlockedAttention
             {
                 var sum = 0f;
                 for (var i = 0; i < width; i++)
-                    sum += queries[((long)q * width) + i] * block.Keys[block.KeysAreTransposed ? ((long)i * block.KeyStride) + s : ((long)s * block.KeyStride) + i];
+                    sum += queries[((long)q * width) + i] * keys[block.KeysAreTransposed ? (i * keyStride) + s : (s * keyStride) + i];
                 scores[s] = sum * scale;
                 max = MathF.Max(max, scores[s]);
             }
@@ -101,7 +106,7 @@ internal static unsafe class BlockedAttention
             {
                 var p = MathF.Exp(scores[s] - max);
                 state.Sum[q] += p;
-                for (var i = 0; i < state.Width; i++) output[i] += p * block.Values[((long)s * block.ValueStride) + i];
+                for (var i = 0; i < state.Width; i++) output[i] += p * values[(s * valueStride) + i];
             }
         }
     }
@@ -117,18 +122,43 @@ internal static unsafe class BlockedAttention
         if (block.KeysAreTransposed)
         {
             // Columns behind the last position are computed too and masked: whole vectors cost less.
-            var columns = (seen + TLanes.Count - 1) & -TLanes.Count;
+            var pair = 2 * TLanes.Count;
+            var columns = (seen + pair - 1) & -pair;
             for (var q = 0; q < count; q++) new Span<float>(rows + (q * BlockTokens), columns).Clear();
-            Combination.AccumulateMany<TLanes, TVector>(x, width, count, block.Keys, block.KeyStride, width, columns, rows, BlockTokens);
+            switch (block.Format)
+            {
+                case CacheFormat.F32: Combine<TLanes, TVector, FloatRows<TLanes, TVector>>(x, width, count, block.Keys, width, columns, rows, BlockTokens); break;
+                case CacheFormat.BF16: Combine<TLanes, TVector, BFloat16Rows<TLanes, TVector>>(x, width, count, block.Keys, width, columns, rows, BlockTokens); break;
+                default: Combine<TLanes, TVector, Int8ScaledColumns<TLanes, TVector>>(x, width, count, block.Keys, width, columns, rows, BlockTokens); break;
+            }
         }
         else
         {
-            Attention.Scores<TLanes, TVector>(x, width, count, block.Keys, block.KeyStride, seen, width, 1f, rows, BlockTokens);
+            Attention.Scores<TLanes, TVector>(
+                x, width, count, (float*)block.Keys.Data, (int)block.Keys.Stride / sizeof(float), seen, width, 1f, rows, BlockTokens);
         }
 
         for (var q = first; q < queryCount; q++) Weigh<TLanes, TVector>(scores + (q * BlockTokens), counts[q], scale, state, q);
-        Combination.AccumulateMany<TLanes, TVector>(
-            rows, BlockTokens, count, block.Values, block.ValueStride, seen, state.Width, state.Output + ((long)first * state.Stride), state.Stride);
+        var output = state.Output + ((long)first * state.Stride);
+        switch (block.Format)
+        {
+            case CacheFormat.F32: Combine<TLanes, TVector, FloatRows<TLanes, TVector>>(rows, BlockTokens, count, block.Values, seen, state.Width, output, state.Stride); break;
+            case CacheFormat.BF16: Combine<TLanes, TVector, BFloat16Rows<TLanes, TVector>>(rows, BlockTokens, count, block.Values, seen, state.Width, output, state.Stride); break;
+            default: Combine<TLanes, TVector, Int8ScaledRows<TLanes, TVector>>(rows, BlockTokens, count, block.Values, seen, state.Width, output, state.Stride); break;
+        }
+    }
+
+    /// <summary><see cref="Combination.AccumulateStored"/>; a width that is no whole number of pairs of vectors has floats.</summary>
+    private static void Combine<TLanes, TVector, TRows>(
+        float* factors, int factorStride, int count, in RowBlock rows, int rowCount, int width, float* y, int yStride)
+        where TLanes : struct, ILanes<TVector>
+        where TVector : struct
+        where TRows : struct, IStoredRows<TVector>
+    {
+        if (width % (2 * TLanes.Count) == 0)
+            Combination.AccumulateStored<TLanes, TVector, TRows>(factors, factorStride, count, rows, rowCount, width, y, yStride);
+        else
+            Combination.AccumulateMany<TLanes, TVector>(factors, factorStride, count, (float*)rows.Data, rows.Stride / sizeof(float), rowCount, width, y, yStride);
     }
 
     /// <summary>Scores of one query become weights; those it does not see become 0.</summary>
@@ -167,8 +197,32 @@ internal static unsafe class BlockedAttention
         var factor = Power(state.Max[query] - max);
         state.Max[query] = max;
         state.Sum[query] *= factor;
-        var output = state.Output + ((long)query * state.Stride);
-        for (var i = 0; i < state.Width; i++) output[i] *= factor;
+        var output = new Span<float>(state.Output + ((long)query * state.Stride), state.Width);
+        ElementWise.Apply(new Scale(factor), output, output, output);
+    }
+
+    /// <summary><c>a · left + b · right</c>, each operation rounded.</summary>
+    private readonly struct Blend(float left, float right) : IBinaryOperation
+    {
+        public float Scalar(float a, float b) => (a * left) + (b * right);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public TVector Apply<TLanes, TVector>(TVector a, TVector b)
+            where TLanes : struct, ILanes<TVector>
+            where TVector : struct =>
+            TLanes.Add(TLanes.Multiply(a, TLanes.Broadcast(left)), TLanes.Multiply(b, TLanes.Broadcast(right)));
+    }
+
+    /// <summary><c>a · factor</c>.</summary>
+    private readonly struct Scale(float factor) : IBinaryOperation
+    {
+        public float Scalar(float a, float b) => a * factor;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public TVector Apply<TLanes, TVector>(TVector a, TVector b)
+            where TLanes : struct, ILanes<TVector>
+            where TVector : struct =>
+            TLanes.Multiply(a, TLanes.Broadcast(factor));
     }
 
     /// <summary><c>e^x</c> of a difference to the maximum; the first block comes after −∞.</summary>
@@ -176,22 +230,41 @@ internal static unsafe class BlockedAttention
 }
 
 /// <summary>Keys and values of up to 64 positions.</summary>
+/// <param name="format">How both are stored; keys that are not transposed and widths that are no whole number of pairs of vectors are floats.</param>
 /// <param name="keys">[positions, width], or transposed [width, 64].</param>
-/// <param name="keyStride">Distance of two rows of <paramref name="keys"/> in floats.</param>
 /// <param name="keysAreTransposed">Whether a row holds one component of all 64 positions; those behind the last written one may hold anything.</param>
 /// <param name="values">[positions, value width].</param>
-/// <param name="valueStride">Distance of two values in floats.</param>
-internal readonly unsafe struct AttentionBlock(float* keys, int keyStride, bool keysAreTransposed, float* values, int valueStride)
+internal readonly unsafe struct AttentionBlock(CacheFormat format, RowBlock keys, bool keysAreTransposed, RowBlock values)
 {
-    public float* Keys { get; } = keys;
+    /// <summary>Floats.</summary>
+    public AttentionBlock(float* keys, int keyStride, bool keysAreTransposed, float* values, int valueStride)
+        : this(
+            CacheFormat.F32, new RowBlock(keys, (long)keyStride * sizeof(float), null, 0), keysAreTransposed,
+            new RowBlock(values, (long)valueStride * sizeof(float), null, 0))
+    {
+    }
 
-    public int KeyStride { get; } = keyStride;
+    /// <summary>Keys and values of a head where they lie in the cache.</summary>
+    /// <param name="layout">Layout of the cache.</param>
+    /// <param name="first">Keys of the block.</param>
+    /// <param name="second">Values of the block.</param>
+    /// <param name="head">Head.</param>
+    /// <param name="next">Keys of the block that is read next, or null. Blocks lie apart and the processor does not see by itself what comes next, so
+    /// values are asked for while keys are read, and the next keys while values are.</param>
+    public static AttentionBlock InPlace(in CacheLayout layout, byte* first, byte* second, int head, byte* next)
+    {
+        byte* keys = first + (head * layout.First.HeadBytes), values = second + (head * layout.Second.HeadBytes);
+        var ahead = next == null ? 0 : (nint)(next + (head * layout.First.HeadBytes) - values);
+        return new AttentionBlock(layout.First.Format, layout.First.Stored(keys, (nint)(values - keys)), layout.First.IsTransposed, layout.Second.Stored(values, ahead));
+    }
+
+    public CacheFormat Format { get; } = format;
+
+    public RowBlock Keys { get; } = keys;
 
     public bool KeysAreTransposed { get; } = keysAreTransposed;
 
-    public float* Values { get; } = values;
-
-    public int ValueStride { get; } = valueStride;
+    public RowBlock Values { get; } = values;
 }
 
 /// <summary>What is kept of several queries between blocks.</summary>

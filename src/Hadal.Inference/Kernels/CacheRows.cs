@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Hadal.Inference.Kernels.Formats;
 using Hadal.Inference.Models;
 
@@ -18,7 +19,7 @@ internal readonly unsafe record struct CacheRows(int HeadCount, int Width, Cache
     /// <summary>Bytes of a block.</summary>
     public long BlockBytes => HeadCount * HeadBytes;
 
-    /// <summary>Distance in floats of two rows that <see cref="Read"/> gives.</summary>
+    /// <summary>Distance in elements of two rows.</summary>
     public int Stride => IsTransposed ? Tokens : Width;
 
     /// <summary>Floats of room that <see cref="Read"/> needs.</summary>
@@ -70,6 +71,15 @@ internal readonly unsafe record struct CacheRows(int HeadCount, int Width, Cache
         else CacheExpansion.Int8((sbyte*)source, Scales(source), count, Width, room);
         return room;
     }
+
+    /// <summary>Whether products take the rows as they are stored. Worth it where few queries read them; for many, floats are made once.</summary>
+    public bool AreMultipliedInPlace => Format == CacheFormat.F32 || (Vector128.IsHardwareAccelerated && Width % (2 * VectorWidth.Bits / 32) == 0);
+
+    /// <summary>The rows of one head as they are stored.</summary>
+    /// <param name="source">Start of the rows of the head.</param>
+    /// <param name="ahead">How far behind a row memory is asked for meanwhile, in bytes; 0: not at all.</param>
+    public RowBlock Stored(byte* source, nint ahead) =>
+        new(source, (long)Stride * ElementBytes, Format == CacheFormat.I8 ? Scales(source) : null, ahead);
 
     /// <summary>Brings the numbers of one token together, from rows that are not transposed.</summary>
     /// <param name="block">Start of the rows of the block.</param>

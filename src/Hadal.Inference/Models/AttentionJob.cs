@@ -67,7 +67,10 @@ internal readonly unsafe struct AttentionJob<TItems> : ICrewJob
             return;
         }
 
-        for (var task = partIndex; task < _items.ItemCount * _chunkCount; task += _partCount)
+        // Neighbours in a row: a block that a thread asks for ahead is then its own.
+        long taskCount = (long)_items.ItemCount * _chunkCount;
+        var end = (int)(taskCount * (partIndex + 1) / _partCount);
+        for (var task = (int)(taskCount * partIndex / _partCount); task < end; task++)
         {
             var (item, chunk) = (task / _chunkCount, task % _chunkCount);
             if (chunk * BlockedAttention.ChunkTokens >= Longest(_items, item)) continue;

@@ -128,6 +128,67 @@ public sealed unsafe class BlockedAttentionTests
         }
     }
 
+    public static TheoryData<int, int, int, int> StoredShapes()
+    {
+        var shapes = new TheoryData<int, int, int, int>();
+        foreach (var format in new[] { CacheFormat.F32, CacheFormat.BF16, CacheFormat.I8 })
+        {
+            foreach (var (queryCount, width, tokens) in new[] { (1, 64, 64), (2, 128, 33), (3, 32, 1), (6, 128, 64), (7, 96, 50), (13, 64, 63) })
+                shapes.Add((int)format, queryCount, width, tokens);
+        }
+
+        return shapes;
+    }
+
+    [Theory]
+    [MemberData(nameof(StoredShapes))]
+    public void Rows_read_where_they_lie_give_the_bits_of_rows_expanded_before(int formatIndex, int queryCount, int width, int tokens)
+    {
+        var layout = new CacheLayout(1, new CacheRows(2, width, (CacheFormat)formatIndex, true), new CacheRows(2, width, (CacheFormat)formatIndex, false));
+        if (!layout.First.AreMultipliedInPlace) return;
+        using var block = new GuardedBuffer(layout.LayerBytes);
+        using var keyRoom = new GuardedBuffer(Math.Max(4, layout.First.RoomFloats * sizeof(float)));
+        using var valueRoom = new GuardedBuffer(Math.Max(4, layout.First.RoomFloats * sizeof(float)));
+        byte* first = block.Data, second = first + layout.First.BlockBytes;
+        var numbers = Lengths.Random(4 * Block * width, 21, scale: 2);
+        for (var row = 0; row < 2 * Block; row++)
+        {
+            layout.First.Write(first, row / Block, row % Block, numbers.AsSpan(row * width, width));
+            layout.Second.Write(second, row / Block, row % Block, numbers.AsSpan(((2 * Block) + row) * width, width));
+        }
+
+        for (var head = 0; head < 2; head++)
+        {
+            var keys = layout.First.Read(first, head, tokens, keyRoom.Floats);
+            var values = layout.Second.Read(second, head, tokens, valueRoom.Floats);
+            var expanded = One(queryCount, width, tokens, new AttentionBlock(keys, Block, true, values, width));
+            // What is asked for ahead may lie anywhere.
+            Assert.Equal(expanded, One(queryCount, width, tokens, AttentionBlock.InPlace(layout, first, second, head, null)));
+            Assert.Equal(expanded, One(queryCount, width, tokens, AttentionBlock.InPlace(layout, first, second, head, first + (1L << 40))));
+        }
+    }
+
+    /// <summary>State of queries after one block; the first query sees half of it.</summary>
+    private static float[] One(int queryCount, int width, int tokens, in AttentionBlock block)
+    {
+        using var x = GuardedBuffer.Of(Lengths.Random(queryCount * width, 22));
+        using var scores = new GuardedBuffer(queryCount * Block * sizeof(float));
+        using var counts = new GuardedBuffer(queryCount * sizeof(int));
+        using var room = new GuardedBuffer(AttentionState.FloatCount(queryCount, width) * sizeof(float));
+        var state = AttentionState.At(room.Floats, queryCount, width);
+        BlockedAttention.Begin(state, queryCount);
+        for (var q = 0; q < queryCount; q++) ((int*)counts.Data)[q] = q == 0 ? (tokens + 1) / 2 : tokens;
+        BlockedAttention.Add(x.Floats, queryCount, width, 0.25f, block, (int*)counts.Data, scores.Floats, state);
+        var result = new List<float>();
+        for (var q = 0; q < queryCount; q++)
+        {
+            Assert.True(state.Sum[q] > 0);
+            result.AddRange([state.Max[q], state.Sum[q], .. new ReadOnlySpan<float>(state.Output + ((long)q * state.Stride), width)]);
+        }
+
+        return [.. result];
+    }
+
     [Fact]
     public void A_row_of_zeros_and_one_with_a_not_a_number_keep_their_meaning_in_bytes()
     {

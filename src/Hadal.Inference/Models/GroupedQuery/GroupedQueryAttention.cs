@@ -135,8 +135,16 @@ internal sealed unsafe class GroupedQueryAttention
         {
             var cache = pass.Pieces[GroupOf(item).Piece].Cache;
             var (layout, head, block) = (cache.Pool.Layout, item % _kvHeads, begin / BlockPool.BlockTokens);
-            var keys = layout.First.Read(cache.FirstBlock(layer, block), head, count, lane.Keys);
-            var values = layout.Second.Read(cache.SecondBlock(layer, block), head, count, lane.Values);
+            byte* first = cache.FirstBlock(layer, block), second = cache.SecondBlock(layer, block);
+            var queryCount = QueryCount(item);
+            if (queryCount <= AttentionRoom.SplitQueries && layout.First.AreMultipliedInPlace)
+            {
+                var isLast = begin + BlockPool.BlockTokens >= SeenBy(item, queryCount - 1);
+                return AttentionBlock.InPlace(layout, first, second, head, isLast ? null : cache.FirstBlock(layer, block + 1));
+            }
+
+            var keys = layout.First.Read(first, head, count, lane.Keys);
+            var values = layout.Second.Read(second, head, count, lane.Values);
             return new AttentionBlock(keys, layout.First.Stride, layout.First.IsTransposed, values, layout.Second.Stride);
         }
 
