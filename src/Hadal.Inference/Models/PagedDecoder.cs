@@ -13,7 +13,8 @@ namespace Hadal.Inference.Models;
 /// <param name="SliceLength">Tokens of the slice that the rows are part of; passes may cut it anywhere, so choices go by the slice.</param>
 /// <param name="SliceEnd">Position behind the last token of the slice.</param>
 /// <param name="Adapter">Adapter of the sequence, or null.</param>
-internal readonly record struct PassPiece(PagedKvCache Cache, int RowBegin, int RowCount, int Position, int SliceLength, int SliceEnd, DecoderAdapter? Adapter);
+/// <param name="LogitCount">How many rows, the last ones, have their logits wanted.</param>
+internal readonly record struct PassPiece(PagedKvCache Cache, int RowBegin, int RowCount, int Position, int SliceLength, int SliceEnd, DecoderAdapter? Adapter, int LogitCount);
 
 /// <summary>Neighbouring rows of a piece that attention computes together.</summary>
 internal readonly record struct RowGroup(int Piece, int RowBegin, int RowCount);
@@ -69,7 +70,7 @@ internal sealed class Pass(int maxRows, int rowsTogether)
     public void Add(PagedKvCache cache, int position, ReadOnlySpan<int> tokenIds, int logitCount, int sliceLength, int sliceEnd, DecoderAdapter? adapter)
     {
         HasAdapters |= adapter is not null;
-        Pieces[PieceCount] = new PassPiece(cache, RowCount, tokenIds.Length, position, sliceLength, sliceEnd, adapter);
+        Pieces[PieceCount] = new PassPiece(cache, RowCount, tokenIds.Length, position, sliceLength, sliceEnd, adapter, Math.Min(logitCount, tokenIds.Length));
         for (var i = 0; i < tokenIds.Length; i += rowsTogether)
             Groups[GroupCount++] = new RowGroup(PieceCount, RowCount + i, Math.Min(rowsTogether, tokenIds.Length - i));
         for (var i = 0; i < tokenIds.Length; i++)
@@ -81,6 +82,24 @@ internal sealed class Pass(int maxRows, int rowsTogether)
         }
 
         PieceCount++;
+    }
+
+    /// <summary>Leaves only the rows whose logits are wanted, in their order; attention has no more use for the pass then.</summary>
+    public void KeepLogitRows()
+    {
+        for (var i = 0; i < LogitRowCount; i++)
+        {
+            var row = LogitRows[i];
+            (TokenIds[i], Positions[i], PieceOfRow[i], LogitRows[i]) = (TokenIds[row], Positions[row], PieceOfRow[row], i);
+        }
+
+        (RowCount, GroupCount) = (0, 0);
+        for (var p = 0; p < PieceCount; p++)
+        {
+            var piece = Pieces[p];
+            Pieces[p] = piece with { RowBegin = RowCount, RowCount = piece.LogitCount, Position = piece.Position + piece.RowCount - piece.LogitCount };
+            RowCount += piece.LogitCount;
+        }
     }
 }
 
@@ -201,6 +220,21 @@ internal abstract unsafe class PagedDecoder : DecoderModel
     /// <summary>Shows the residual stream to whoever observes.</summary>
     protected void ShowStream(int layer, Pass pass) => Observe?.Invoke(layer, new ReadOnlySpan<float>(Hidden, pass.RowCount * Config.HiddenSize));
 
+    /// <summary>Before the last feed-forward: what follows is computed for the rows whose logits are wanted, and for no others.</summary>
+    protected void KeepLogitRows(Pass pass)
+    {
+        // Who observes sees every row.
+        if (Observe is not null) return;
+        var width = Config.HiddenSize;
+        for (var i = 0; i < pass.LogitRowCount; i++)
+        {
+            var row = pass.LogitRows[i];
+            if (row != i) new Span<float>(Hidden + ((long)row * width), width).CopyTo(new Span<float>(Hidden + ((long)i * width), width));
+        }
+
+        pass.KeepLogitRows();
+    }
+
     /// <summary>Adds every layer to <see cref="Hidden"/> and writes the caches.</summary>
     protected abstract void RunLayers(Pass pass);
 
@@ -227,7 +261,7 @@ internal abstract unsafe class PagedDecoder : DecoderModel
         var width = Config.HiddenSize;
         for (var row = 0; row < _pass.RowCount; row++) _embedding.DequantizeRow(_pass.TokenIds[row], Hidden + ((long)row * width));
         RunLayers(_pass);
-        for (var p = 0; p < _pass.PieceCount; p++) _pass.Pieces[p].Cache.Advance(_pass.Pieces[p].RowCount);
+        for (var p = 0; p < _pass.PieceCount; p++) _pass.Pieces[p].Cache.AdvanceTo(_pass.Pieces[p].Position + _pass.Pieces[p].RowCount);
         _finalRowCount = _pass.LogitRowCount;
         if (_pass.LogitRowCount > 0)
         {

@@ -76,8 +76,8 @@ internal sealed unsafe class PagedKvCache : KvCache
         for (var missing = BlocksMissing(length); missing > 0; missing--) _blocks[_blockCount++] = _pool.Take();
     }
 
-    /// <summary>Counts tokens whose rows were written.</summary>
-    public void Advance(int tokens) => _length += tokens;
+    /// <summary>Counts tokens whose rows were written, up to a position.</summary>
+    public void AdvanceTo(int length) => _length = length;
 
     /// <summary>The first rows of a layer in block <paramref name="blockIndex"/> of this sequence.</summary>
     public byte* FirstBlock(int layer, int blockIndex) => _pool.First(_blocks[blockIndex], layer);

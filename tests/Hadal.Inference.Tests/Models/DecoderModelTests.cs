@@ -32,6 +32,34 @@ public sealed class DecoderModelTests
 
     [Theory]
     [MemberData(nameof(Families))]
+    public void Rows_whose_logits_nobody_wants_are_left_out_without_a_trace(string family)
+    {
+        using var weights = new TinyModel(ConfigOf(family), seed: 4);
+        int[] first = TinyModel.Tokens(50, 1), second = TinyModel.Tokens(21, 2), third = TinyModel.Tokens(9, 3), next = TinyModel.Tokens(1, 4);
+        foreach (var batchTokens in new[] { 128, 16 })
+        {
+            using var model = weights.Open(Options with { MaxBatchTokens = batchTokens });
+            float[] All(int[] tokenIds) => Generation.AllLogits(model, tokenIds);
+            var expected = new[] { All(first)[(49 * 48)..], All(third)[(6 * 48)..], All([.. second, .. next])[(21 * 48)..] }.SelectMany(rows => rows).ToArray();
+
+            using KvCache a = model.CreateCache(), b = model.CreateCache(), c = model.CreateCache();
+            var batch = new ScheduledBatch(48);
+            batch.Add(a, first, 1);
+            batch.Add(b, second, 0);
+            batch.Add(c, third, 3);
+            model.Forward(batch);
+            Assert.Equal((50, 21, 9), (a.Length, b.Length, c.Length));
+            var actual = batch.Logits.ToArray().ToList();
+            batch.Clear();
+            batch.Add(b, next, 1);
+            model.Forward(batch);
+            actual.AddRange(batch.Logits);
+            Assert.Equal(expected, actual);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Families))]
     public void Thread_counts_and_cuts_change_no_bit(string family)
     {
         using var weights = new TinyModel(ConfigOf(family), seed: 2);

@@ -25,6 +25,7 @@ internal sealed unsafe class DecoderLayer
         else _dense = new FeedForward(weights, prefix + "mlp.");
     }
 
+    /// <summary><c>x += attention(input_layernorm x)</c>.</summary>
     /// <param name="crew">Threads.</param>
     /// <param name="pass">Rows and their sequences.</param>
     /// <param name="layer">Index of the layer in the caches.</param>
@@ -32,14 +33,26 @@ internal sealed unsafe class DecoderLayer
     /// <param name="normed">[rows, hidden_size] scratch.</param>
     /// <param name="output">[rows, hidden_size] scratch.</param>
     /// <param name="state">Scratch.</param>
-    public void Forward(ThreadCrew crew, Pass pass, int layer, float* hidden, float* normed, float* output, DeepSeekState state)
+    public void Attend(ThreadCrew crew, Pass pass, int layer, float* hidden, float* normed, float* output, DeepSeekState state)
     {
-        var (rows, width, eps) = (pass.RowCount, _config.HiddenSize, (float)_config.RmsNormEps);
-        RowJobs.Norm(crew, hidden, width, _inputNorm, eps, rows, normed, width);
+        var (rows, width) = (pass.RowCount, _config.HiddenSize);
+        RowJobs.Norm(crew, hidden, width, _inputNorm, (float)_config.RmsNormEps, rows, normed, width);
         _attention.Forward(crew, pass, layer, normed, output, state);
         RowJobs.Add(hidden, output, rows, width);
+    }
 
-        RowJobs.Norm(crew, hidden, width, _postAttentionNorm, eps, rows, normed, width);
+    /// <summary><c>x += mlp(post_attention_layernorm x)</c>.</summary>
+    /// <param name="crew">Threads.</param>
+    /// <param name="pass">Rows and their sequences.</param>
+    /// <param name="hidden">[rows, hidden_size] residual stream, added to.</param>
+    /// <param name="normed">[rows, hidden_size] scratch.</param>
+    /// <param name="output">[rows, hidden_size] scratch.</param>
+    /// <param name="state">Scratch.</param>
+    public void FeedForward(ThreadCrew crew, Pass pass, float* hidden, float* normed, float* output, DeepSeekState state)
+    {
+        var (rows, width) = (pass.RowCount, _config.HiddenSize);
+        if (rows == 0) return;
+        RowJobs.Norm(crew, hidden, width, _postAttentionNorm, (float)_config.RmsNormEps, rows, normed, width);
         if (_experts is not null)
         {
             _experts.Forward(crew, pass, normed, output, state);

@@ -52,7 +52,9 @@ internal sealed class DeepSeekModel : PagedDecoder
         ShowStream(-1, pass);
         for (var i = 0; i < _layers.Length; i++)
         {
-            _layers[i].Forward(Crew, pass, i, Hidden, Normed, BlockOutput, _state);
+            _layers[i].Attend(Crew, pass, i, Hidden, Normed, BlockOutput, _state);
+            if (i == _layers.Length - 1) KeepLogitRows(pass);
+            _layers[i].FeedForward(Crew, pass, Hidden, Normed, BlockOutput, _state);
             ShowStream(i, pass);
         }
     }

@@ -71,8 +71,9 @@ internal sealed unsafe class MultiTokenPrediction : IDisposable
         var output = normed + ((long)rows * width);
         var joined = output + ((long)rows * width);
         Combine(nextTokenIds, hidden, joined, stream);
-        _layer.Forward(_crew, _pass, 0, stream, normed, output, _state);
-        cache.Advance(rows);
+        _layer.Attend(_crew, _pass, 0, stream, normed, output, _state);
+        _layer.FeedForward(_crew, _pass, stream, normed, output, _state);
+        cache.AdvanceTo(cache.Length + rows);
         RowJobs.Norm(_crew, stream, width, _headNorm, (float)_config.RmsNormEps, rows, normed, width);
         fixed (float* y = logits) _head.Multiply(_crew, normed, width, rows, y, _config.VocabSize);
     }

@@ -41,24 +41,30 @@ internal sealed unsafe class GroupedQueryModel : PagedDecoder
     /// <inheritdoc/>
     protected override void RunLayers(Pass pass)
     {
-        var (rows, width, eps) = (pass.RowCount, _config.HiddenSize, (float)_config.RmsNormEps);
+        var (width, eps) = (_config.HiddenSize, (float)_config.RmsNormEps);
         ShowStream(-1, pass);
         for (var i = 0; i < _layers.Length; i++)
         {
             var layer = _layers[i];
-            RowJobs.Norm(Crew, Hidden, width, layer.InputNorm, eps, rows, Normed, width);
+            RowJobs.Norm(Crew, Hidden, width, layer.InputNorm, eps, pass.RowCount, Normed, width);
             layer.Attention.Forward(Crew, pass, i, Normed, BlockOutput, _state);
-            RowJobs.Add(Hidden, BlockOutput, rows, width);
-
-            RowJobs.Norm(Crew, Hidden, width, layer.PostAttentionNorm, eps, rows, Normed, width);
-            var task = new FeedForwardTask
-            {
-                Weights = layer.FeedForward, Adapted = pass.HasAdapters ? pass : null, X = Normed, TokenCount = rows, Gate = _state.Gate, Up = _state.Up, QuantizedActivation = _state.QuantizedActivation, Y = BlockOutput,
-            };
-            FeedForwardJob.Run(Crew, _state.Tasks, task, width);
-            RowJobs.Add(Hidden, BlockOutput, rows, width);
+            RowJobs.Add(Hidden, BlockOutput, pass.RowCount, width);
+            if (i == _layers.Length - 1) KeepLogitRows(pass);
+            if (pass.RowCount > 0) FeedForward(layer, pass);
             ShowStream(i, pass);
         }
+    }
+
+    private void FeedForward(Layer layer, Pass pass)
+    {
+        var (rows, width) = (pass.RowCount, _config.HiddenSize);
+        RowJobs.Norm(Crew, Hidden, width, layer.PostAttentionNorm, (float)_config.RmsNormEps, rows, Normed, width);
+        var task = new FeedForwardTask
+        {
+            Weights = layer.FeedForward, Adapted = pass.HasAdapters ? pass : null, X = Normed, TokenCount = rows, Gate = _state.Gate, Up = _state.Up, QuantizedActivation = _state.QuantizedActivation, Y = BlockOutput,
+        };
+        FeedForwardJob.Run(Crew, _state.Tasks, task, width);
+        RowJobs.Add(Hidden, BlockOutput, rows, width);
     }
 
     private static Layer[] BindLayers(GroupedQueryConfig config, WeightBinder weights)
