@@ -1,6 +1,7 @@
 // The one developer script: dotnet run dev.cs -- <command>
 //   test [name…]     builds and runs the test projects (all, or those whose name contains a word); prints "N passed, N failed".
 //                    Tests with the trait Width=all run once more at every narrower vector width, and scalar
+//   peak             what this machine can do: read bandwidth and products per second (bench/peak.cs)
 //   check            white space, then build (which holds the code to the style of .editorconfig) and tests
 #:property TargetFramework=net10.0
 #:property PublishAot=false
@@ -17,12 +18,13 @@ return command switch
 {
     "test" => Test(args[1..]),
     "check" => Check(),
+    "peak" => Run("dotnet", ["run", "-c", "Release", Path.Combine("bench", "peak.cs"), "--", .. args[1..]]),
     _ => Usage(command),
 };
 
 int Usage(string unknown)
 {
-    Console.Error.WriteLine($"dev.cs: unknown command '{unknown}'; use test [name…] or check");
+    Console.Error.WriteLine($"dev.cs: unknown command '{unknown}'; use test [name…], check or peak");
     return 2;
 }
 
