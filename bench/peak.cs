@@ -1,4 +1,4 @@
-// What this machine can do, as other figures are shares of it: dotnet run dev.cs -- peak [--threads N] [--rounds N] [--json]
+// What this machine can do, as other figures are shares of it: dotnet run dev.cs -- peak [--threads N] [--rounds N] [--only memory] [--json]
 // GB/s at which 512 MiB are read from memory, and GMAC/s of products in registers: float32 fused, and each integer instruction set that tiles are written for. The best of the rounds counts.
 #:property TargetFramework=net10.0
 #:property PublishAot=false
@@ -18,6 +18,7 @@ using Hadal.Inference.Kernels.Lanes;
 int rounds = 7;
 var threadCounts = Enumerable.Range(0, 16).Select(i => 1 << i).Where(n => n < Environment.ProcessorCount).Append(Environment.ProcessorCount).ToArray();
 var json = args.Contains("--json");
+var onlyMemory = args.Contains("--only");
 for (var i = 0; i + 1 < args.Length; i++)
 {
     if (args[i] == "--threads") threadCounts = [int.Parse(args[i + 1], CultureInfo.InvariantCulture)];
@@ -29,6 +30,7 @@ foreach (var threads in threadCounts)
 {
     using var crew = new ThreadCrew(threads);
     lines.Add((threads, "memory read", Read(crew, threads), "GB/s"));
+    if (onlyMemory) continue;
     if (Vector512.IsHardwareAccelerated) lines.Add((threads, "float32, 512 bit", Rate(crew, new FloatJob<Lanes512, Vector512<float>>()), "GMAC/s"));
     if (Vector256.IsHardwareAccelerated) lines.Add((threads, "float32, 256 bit", Rate(crew, new FloatJob<Lanes256, Vector256<float>>()), "GMAC/s"));
     if (Vector128.IsHardwareAccelerated) lines.Add((threads, "float32, 128 bit", Rate(crew, new FloatJob<Lanes128, Vector128<float>>()), "GMAC/s"));

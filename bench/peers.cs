@@ -66,11 +66,29 @@ static int Compare(string file, string[] options)
     var hadal = Directory.GetFiles(Path.Combine("src", "Hadal.Cli", "bin", "Release"), "hadal.dll", SearchOption.AllDirectories).First();
     var cache = depth + prompt > 1024 ? ["--cache", "bf16"] : Array.Empty<string>();
     engines.Insert(0, new Engine("Hadal", "dotnet", ["exec", hadal, "bench", file, .. Words(work), .. cache, "--json"]));
+    var bandwidth = new List<double>();
     for (var round = 0; round < rounds; round++)
+    {
+        bandwidth.Add(Bandwidth(threads));
         foreach (var engine in engines) engine.Run();
-    Console.WriteLine(FormattableString.Invariant($"{Path.GetFileName(file)}, {threads} threads, prompt {prompt}, generate {generate}, depth {depth}: medians of {rounds} (each run)"));
+    }
+
+    Console.WriteLine(FormattableString.Invariant(
+        $"{Path.GetFileName(file)}, {new FileInfo(file).Length / 1e9:F2} GB, {threads} threads, prompt {prompt}, generate {generate}, depth {depth}: medians of {rounds}, Hadal over the other, each run"));
+    Console.WriteLine("| engine | work | tokens/s | ratio | runs |");
+    Console.WriteLine("|---|---|---|---|---|");
     foreach (var engine in engines) engine.Print(engines[0]);
+    Console.WriteLine(FormattableString.Invariant(
+        $"memory read by {threads} threads: {Engine.Median(bandwidth):F1} GB/s ({string.Join(", ", bandwidth.Select(value => value.ToString("F1", CultureInfo.InvariantCulture)))})"));
     return 0;
+
+    static double Bandwidth(int threads)
+    {
+        var start = new ProcessStartInfo("dotnet", ["run", "-c", "Release", Path.Combine("bench", "peak.cs"), "--", "--threads", threads.ToString(CultureInfo.InvariantCulture), "--rounds", "5", "--only", "memory", "--json"]) { RedirectStandardOutput = true };
+        using var process = Process.Start(start)!;
+        using var document = JsonDocument.Parse(process.StandardOutput.ReadToEnd());
+        return document.RootElement[0].GetProperty("rate").GetDouble();
+    }
 
     static string[] Words(FormattableString text) => FormattableString.Invariant(text).Split(' ');
 }
@@ -137,7 +155,7 @@ internal sealed class Engine(string name, string program, string[] arguments)
             $"| {name} | {work} | {median:F1} | {ratio:F2} | {string.Join(", ", values.Select(value => value.ToString("F1", CultureInfo.InvariantCulture)))} |"));
     }
 
-    private static double Median(List<double> values)
+    public static double Median(List<double> values)
     {
         var sorted = values.Order().ToArray();
         return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
