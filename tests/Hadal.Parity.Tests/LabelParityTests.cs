@@ -4,6 +4,7 @@ using Hadal.Checkpoints.Config;
 using Hadal.Checkpoints.Weights;
 using Hadal.Inference.Engine;
 using Hadal.Inference.Models;
+using Hadal.Inference.Models.Adapters;
 using Hadal.Training.Adapters;
 using Hadal.Training.Models;
 using Hadal.Training.Models.DeepSeek;
@@ -34,7 +35,7 @@ public sealed class LabelParityTests
                 ModelType = family, VocabSize = 37, HiddenSize = 24, IntermediateSize = 32, NumHiddenLayers = 2, NumAttentionHeads = 4, NumKeyValueHeads = 2, HeadDim = 6, RmsNormEps = 1e-6,
                 MaxPositionEmbeddings = 64, EosTokenId = [1],
             };
-        var config = LabelHead.Replace(plain, head, ["negative", "neutral", "positive"], isValue: false);
+        var config = LabelConfig.With(plain, head, ["negative", "neutral", "positive"], isValue: false);
         Assert.EndsWith(head == ModelHead.Token ? "ForTokenClassification" : "ForSequenceClassification", config.Architectures![0], StringComparison.Ordinal);
         var directory = Directory.CreateTempSubdirectory("hadal-labels-");
         try
@@ -62,6 +63,13 @@ public sealed class LabelParityTests
             using var opened = LoraAdapter.Open(adapterPath, start.Config);
             Assert.Equal(adapter.ParameterCount, opened.ParameterCount);
             using (var labels = LabelModel.Open(start, opened, new EngineOptions { ThreadCount = 2, MaxContext = 40, MaxBatchTokens = 40 })) Compare(model, labels, tokenIds, head);
+
+            // Worked into the weights, head included, it is a model of its own.
+            var mergedPath = Path.Combine(directory.FullName, "merged");
+            new AdapterMerger(start, opened).Write(mergedPath, 2);
+            using var merged = Checkpoint.Open(mergedPath);
+            Assert.Equal(config.Architectures, merged.Config.Architectures!);
+            using (var labels = LabelModel.Open(merged, options: new EngineOptions { ThreadCount = 2, MaxContext = 40, MaxBatchTokens = 40 })) Compare(model, labels, tokenIds, head);
             Assert.Contains("has no score.weight", Assert.Throws<CheckpointException>(() => LabelModel.Open(start)).Message, StringComparison.Ordinal);
         }
         finally

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Hadal.Checkpoints.Config;
 using static TorchSharp.torch;
 
@@ -12,28 +11,4 @@ internal static class LabelHead
     /// <summary>A fresh <c>score</c> for the head that a config calls for; null where it is the language head.</summary>
     public static Projection? For(ModelConfig config, Device device) =>
         config.Head == ModelHead.Language ? null : new Projection(config.Labels.Count, config.HiddenSize, Deviation, device, config.Head == ModelHead.Token);
-
-    /// <summary>The config of the same decoder with a head for labels in the place of its own.</summary>
-    /// <param name="config">The decoder.</param>
-    /// <param name="head">The head.</param>
-    /// <param name="labels">Names of labels; one for a value.</param>
-    /// <param name="isValue">Whether the one score is a value.</param>
-    public static ModelConfig Replace(ModelConfig config, ModelHead head, IReadOnlyList<string> labels, bool isValue)
-    {
-        var architecture = config.Architectures is [var name, ..] && name.IndexOf("For", StringComparison.Ordinal) is var end and > 0 ? name[..end] : config.ModelType switch
-        {
-            "llama" => "Llama", "qwen2" => "Qwen2", "qwen3" => "Qwen3", "deepseek_v2" => "DeepseekV2", "deepseek_v3" => "DeepseekV3", "deepseek_v32" => "DeepseekV32", _ => "Hadal",
-        };
-        var replaced = config with
-        {
-            Architectures = [architecture + (head == ModelHead.Sequence ? "ForSequenceClassification" : "ForTokenClassification")],
-            Id2label = labels.Select((label, id) => (label, id)).ToDictionary(pair => pair.id.ToString(CultureInfo.InvariantCulture), pair => pair.label),
-            Label2id = labels.Select((label, id) => (label, id)).ToDictionary(pair => pair.label, pair => pair.id),
-            ProblemType = isValue ? "regression" : head == ModelHead.Sequence ? "single_label_classification" : null,
-
-            // Other programs look for the last token that is not this one.
-            PadTokenId = config.PadTokenId ?? (config.EosTokenId.Count > 0 ? config.EosTokenId[0] : null),
-        };
-        return replaced is DeepSeekConfig deepSeek ? deepSeek with { NumNextnPredictLayers = 0 } : replaced;
-    }
 }

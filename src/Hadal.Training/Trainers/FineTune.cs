@@ -100,9 +100,9 @@ public static class FineTune
     /// <summary>The model's config with the head that the task needs; null where it is the model's own.</summary>
     private static ModelConfig? ConfigFor(FineTuneOptions options, ModelConfig config) => options.Task switch
     {
-        "classification" => LabelHead.Replace(config, ModelHead.Sequence, options.Labels, isValue: false),
-        "regression" => LabelHead.Replace(config, ModelHead.Sequence, ["value"], isValue: true),
-        "tagging" => LabelHead.Replace(config, ModelHead.Token, options.Labels, isValue: false),
+        "classification" => LabelConfig.With(config, ModelHead.Sequence, options.Labels, isValue: false),
+        "regression" => LabelConfig.With(config, ModelHead.Sequence, ["value"], isValue: true),
+        "tagging" => LabelConfig.With(config, ModelHead.Token, options.Labels, isValue: false),
         _ => config.Head == ModelHead.Language ? null : throw new TrainingException($"model: scores labels ({config.Architectures![0]}), expected one that writes text, or the task classification, regression or tagging"),
     };
 

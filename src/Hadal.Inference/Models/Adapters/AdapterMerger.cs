@@ -2,13 +2,14 @@ using System.Buffers.Binary;
 using System.Text;
 using Hadal.Checkpoints;
 using Hadal.Checkpoints.Adapters;
+using Hadal.Checkpoints.Config;
 using Hadal.Checkpoints.Weights;
 using Hadal.Inference.Kernels;
 using Hadal.Inference.Kernels.Formats;
 
 namespace Hadal.Inference.Models.Adapters;
 
-/// <summary>Writes a model with an adapter worked into its weights: <c>W' = f ⊙ (W + s B A)</c>, trained biases in the place of the model's.</summary>
+/// <summary>Writes a model with an adapter worked into its weights: <c>W' = f ⊙ (W + s B A)</c>, trained biases in the place of the model's, and so a head for labels.</summary>
 /// <remarks>Sums are taken in float64 and rounded once, to the format the weight is stored in; a model in few bits or FP8 is written in BF16. f is 1 without DoRA, otherwise
 /// the trained lengths over the lengths of the rows. huggingface/peft <c>tuners/lora/layer.py</c>, <c>merge_and_unload</c>.</remarks>
 public sealed unsafe class AdapterMerger
@@ -18,6 +19,7 @@ public sealed unsafe class AdapterMerger
     private readonly Checkpoint _checkpoint;
     private readonly LoraAdapter _adapter;
     private readonly Dictionary<string, LoraModule> _modules;
+    private readonly ModelConfig _config;
     private readonly bool _isCoded;
 
     /// <summary>Plans the work.</summary>
@@ -28,7 +30,6 @@ public sealed unsafe class AdapterMerger
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         ArgumentNullException.ThrowIfNull(adapter);
-        if (adapter.Score is not null) throw new CheckpointException($"{adapter.Path}: brings a head for labels, which takes the place of the model's; run it as an adapter instead");
         if (checkpoint.Format != "safetensors")
             throw new CheckpointException($"{checkpoint.Path}: is a GGUF file, expected a directory with safetensors: its tokenizer and template could not be carried over");
         _modules = adapter.Modules.ToDictionary(module => module.Name, StringComparer.Ordinal);
@@ -37,6 +38,7 @@ public sealed unsafe class AdapterMerger
         var biased = adapter.Modules.FirstOrDefault(module => module.Bias is not null && !checkpoint.Tensors.ContainsKey(module.Name + ".bias"));
         if (biased is not null) throw new CheckpointException($"{adapter.Path}: {biased.Name} has a trained bias, and the model has none to put it in; run it as an adapter instead");
         (_checkpoint, _adapter) = (checkpoint, adapter);
+        _config = adapter.Score is null ? checkpoint.Config : LabelConfig.With(checkpoint.Config, adapter.Head, adapter.Labels, isValue: adapter.Labels.Count == 1);
         _isCoded = checkpoint.Tensors.Values.Any(tensor => !IsFloat(tensor.DType));
     }
 
@@ -60,23 +62,30 @@ public sealed unsafe class AdapterMerger
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = threadCount, CancellationToken = cancellation };
         AtomicDirectory.Write(path, directory =>
         {
-            var config = _isCoded ? _checkpoint.Config with { QuantizationConfig = null, TorchDtype = "bfloat16" } : _checkpoint.Config;
+            var config = _isCoded ? _config with { QuantizationConfig = null, TorchDtype = "bfloat16" } : _config;
             AtomicFile.Write(Path.Combine(directory, "config.json"), stream => stream.Write(Encoding.UTF8.GetBytes(config.ToJson())));
             CheckpointTexts.Copy(_checkpoint.Path, directory);
             if (_adapter.ChatTemplate is { } template) AtomicFile.Write(Path.Combine(directory, "chat_template.jinja"), stream => stream.Write(Encoding.UTF8.GetBytes(template)));
             var done = 0L;
-            SafetensorsWriter.WriteModel(directory, WeightManifest.For(_checkpoint.Config).Where(spec => _checkpoint.Tensors.ContainsKey(spec.Name)).Select(spec =>
+            SafetensorsWriter.WriteModel(directory, WeightManifest.For(_config).Select(spec => SourceOf(spec.Name)).OfType<WeightTensor>().Select(tensor => new TensorToWrite(NameOf(tensor), FormatOf(tensor), tensor.Shape, stream =>
             {
-                var tensor = _checkpoint.Tensors[spec.Name];
-                return new TensorToWrite(tensor.Name, FormatOf(tensor), tensor.Shape, stream =>
-                {
-                    Write(tensor, stream, parallel);
-                    progress?.Invoke(done += tensor.ElementCount);
-                });
-            }));
+                Write(tensor, stream, parallel);
+                progress?.Invoke(done += tensor.ElementCount);
+            })));
             _checkpoint.EnsureUnchanged();
         });
     }
+
+    /// <summary>The tensor that a weight is written from: the adapter's head, or the model's own; null where the model leaves it out.</summary>
+    private WeightTensor? SourceOf(string name) => name switch
+    {
+        "score.weight" when _adapter.Score is { } score => score.Weight,
+        "score.bias" when _adapter.Score is { } score => score.Bias,
+        _ => _checkpoint.Tensors.GetValueOrDefault(name),
+    };
+
+    /// <summary>Tensors of the adapter's head have the prefix of its file.</summary>
+    private static string NameOf(WeightTensor tensor) => tensor.Name[(tensor.Name.LastIndexOf("score.", StringComparison.Ordinal) is var place and > 0 ? place : 0)..];
 
     private static bool IsFloat(DType dtype) => dtype is DType.F32 or DType.F16 or DType.BF16;
 
