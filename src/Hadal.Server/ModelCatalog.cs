@@ -39,6 +39,15 @@ internal sealed class ModelCatalog : IAsyncDisposable
         Loaded = Task.WhenAll(_loading);
     }
 
+    /// <summary>A catalogue of one model that is ready. Whoever opened it closes it.</summary>
+    public ModelCatalog(ServedModel model, TimeProvider clock)
+    {
+        Created = clock.GetUtcNow();
+        _loading.Add(Task.FromResult(model));
+        foreach (var name in model.AdapterNames.Prepend(model.Name)) _models.Add(name, (name == model.Name ? null : model.Name, _loading[0]));
+        Loaded = _loading[0];
+    }
+
     /// <summary>When the server began, which clients are told as the time a model was made.</summary>
     public DateTimeOffset Created { get; }
 

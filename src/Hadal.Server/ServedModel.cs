@@ -9,7 +9,7 @@ using Hadal.Server.Answers;
 namespace Hadal.Server;
 
 /// <summary>A model that is ready to answer: its engine, its template and its adapters.</summary>
-public sealed class ServedModel : IAsyncDisposable
+public sealed class ServedModel : IAsyncDisposable, IDisposable
 {
     /// <summary>What a model without a template is given: the texts of all messages, to be continued.</summary>
     private const string ContinuationTemplate =
@@ -105,6 +105,9 @@ public sealed class ServedModel : IAsyncDisposable
         await Generator.DisposeAsync().ConfigureAwait(false);
         _checkpoint.Dispose();
     }
+
+    /// <inheritdoc cref="DisposeAsync"/>
+    public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
 
     /// <summary>An adapter by its name.</summary>
     internal DecoderAdapter? Adapter(string name) => _adapters.GetValueOrDefault(name);

@@ -35,11 +35,11 @@ internal sealed record ChatRequest
 
     /// <summary>Reads a body in the form of <c>/v1/chat/completions</c>.</summary>
     /// <exception cref="ApiException">A field is missing, out of range, not supported or not known.</exception>
-    public static ChatRequest Read(JsonElement body, RequestScope scope)
+    public static ChatRequest Read(JsonElement body, ModelCatalog catalog, Caller caller)
     {
         var request = new RequestReader(body);
-        var choice = scope.Server.Catalog.Find(request.RequiredText("model"));
-        var fields = GenerationFields.Read(request, choice, scope.Caller);
+        var choice = catalog.Find(request.RequiredText("model"));
+        var fields = GenerationFields.Read(request, choice, caller);
         var maxTokens = request.Integer("max_completion_tokens", 1, int.MaxValue) ?? request.Integer("max_tokens", 1, int.MaxValue);
         request.Take("max_tokens");
         var topLogProbs = LogProbCount(request);

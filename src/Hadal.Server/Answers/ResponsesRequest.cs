@@ -20,7 +20,7 @@ internal sealed record ResponsesRequest(ChatRequest Chat, JsonElement Body)
 
         try
         {
-            return new ResponsesRequest(ChatRequest.Read(JsonElement.Parse(chat.WrittenSpan), scope), body);
+            return new ResponsesRequest(ChatRequest.Read(JsonElement.Parse(chat.WrittenSpan), scope.Server.Catalog, scope.Caller), body);
         }
         catch (ApiException fault) when (fault.Param is { } field)
         {

@@ -11,7 +11,7 @@ internal static class ChatCompletions
     public static async Task HandleAsync(RequestScope scope)
     {
         using var body = await RequestBody.ReadAsync(scope.Http).ConfigureAwait(false);
-        var request = ChatRequest.Read(body.RootElement, scope);
+        var request = ChatRequest.Read(body.RootElement, scope.Server.Catalog, scope.Caller);
         scope.Model = request.Choice.Name;
         var answers = await Started<ChatStep>.AllAsync(
             Enumerable.Range(0, request.Fields.ChoiceCount).Select(index => ChatAnswer.GenerateAsync(request, index, scope.Cancel.Token)), scope.Cancel).ConfigureAwait(false);

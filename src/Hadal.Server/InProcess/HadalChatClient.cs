@@ -1,0 +1,134 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using Hadal.Inference.Engine;
+using Hadal.Server.Answers;
+using Hadal.Server.Http;
+using Microsoft.Extensions.AI;
+
+namespace Hadal.Server.InProcess;
+
+/// <summary>A model of this process as Microsoft.Extensions.AI's chat client: streaming, tools, structured output, reasoning. Any number of callers may use it at once.</summary>
+/// <remarks>A request is read as the server reads it, so that what cannot be kept is refused by name here too.</remarks>
+public sealed class HadalChatClient : IChatClient
+{
+    private readonly ServedModel _model;
+    private readonly ModelCatalog _catalog;
+    private readonly TimeProvider _clock;
+    private readonly ChatClientMetadata _metadata;
+
+    /// <summary>A client of a model, which whoever opened it closes.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="clock">Tells when answers were made; the system's clock if null.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="model"/> is null.</exception>
+    public HadalChatClient(ServedModel model, TimeProvider? clock = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        _model = model;
+        _clock = clock ?? TimeProvider.System;
+        _catalog = new ModelCatalog(model, _clock);
+        _metadata = new ChatClientMetadata("hadal", defaultModelId: model.Name);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">Something in the request cannot be kept; the message names it.</exception>
+    /// <exception cref="GenerationException">The queue is full, the prompt too long, or the engine failed.</exception>
+    public async Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        var updates = new List<ChatResponseUpdate>();
+        await foreach (var update in GetStreamingResponseAsync(messages, options, cancellationToken).ConfigureAwait(false)) updates.Add(update);
+        return updates.ToChatResponse();
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">Something in the request cannot be kept; the message names it.</exception>
+    /// <exception cref="GenerationException">The queue is full, the prompt too long, or the engine failed.</exception>
+    public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(messages);
+        var request = Read(messages, options ?? new ChatOptions());
+        var (id, created) = ("chatcmpl-" + Endpoints.ChatCompletions.NewId(), _clock.GetUtcNow());
+        ChatCall? call = null;
+        await foreach (var step in ChatAnswer.GenerateAsync(request, 0, cancellationToken).ConfigureAwait(false))
+        {
+            var contents = new List<AIContent>();
+            foreach (var part in step.Parts) call = Add(contents, part, call);
+            if (step is { FinishReason: { } reason, Usage: { } usage })
+            {
+                if (call is not null) contents.Add(Whole(call));
+                contents.Add(new UsageContent(Details(usage)));
+                yield return Update(contents, new ChatFinishReason(reason));
+            }
+            else if (contents.Count > 0) yield return Update(contents);
+        }
+
+        ChatResponseUpdate Update(List<AIContent> contents, ChatFinishReason? reason = null) =>
+            new(ChatRole.Assistant, contents) { ResponseId = id, MessageId = id, ModelId = request.Choice.Name, CreatedAt = created, FinishReason = reason };
+    }
+
+    /// <inheritdoc/>
+    public object? GetService(Type serviceType, object? serviceKey = null)
+    {
+        ArgumentNullException.ThrowIfNull(serviceType);
+        if (serviceKey is not null) return null;
+        if (serviceType == typeof(ChatClientMetadata)) return _metadata;
+        if (serviceType == typeof(ServedModel)) return _model;
+        return serviceType == typeof(TextGenerator) ? _model.Generator : serviceType.IsInstanceOfType(this) ? this : null;
+    }
+
+    /// <summary>Nothing: the model belongs to whoever opened it.</summary>
+    public void Dispose()
+    {
+    }
+
+    /// <summary>Adds a piece; a call is given whole, behind its last argument.</summary>
+    /// <returns>The call that is being written, or null.</returns>
+    private static ChatCall? Add(List<AIContent> contents, AnswerPart part, ChatCall? call)
+    {
+        switch (part.Kind)
+        {
+            case AnswerPartKind.CallBegin:
+                if (call is not null) contents.Add(Whole(call));
+                return new ChatCall(ChatDeltas.NewCallId(), part.Text);
+            case AnswerPartKind.CallArguments:
+                call!.Arguments.Append(part.Text);
+                return call;
+            case AnswerPartKind.Reasoning:
+                contents.Add(new TextReasoningContent(part.Text));
+                return call;
+            default:
+                contents.Add(new TextContent(part.Text));
+                return call;
+        }
+    }
+
+    private static FunctionCallContent Whole(ChatCall call) => FunctionCallContent.CreateFromParsedArguments(call.Arguments.ToString(), call.Id, call.Name, static text =>
+    {
+        using var document = JsonDocument.Parse(text);
+        return document.RootElement.EnumerateObject().ToDictionary(member => member.Name, object? (member) => member.Value.Clone());
+    });
+
+    private static UsageDetails Details(ChatUsage usage) => new()
+    {
+        InputTokenCount = usage.Engine.PromptTokens,
+        OutputTokenCount = usage.CompletionTokens,
+        TotalTokenCount = usage.Engine.PromptTokens + usage.CompletionTokens,
+        CachedInputTokenCount = usage.Engine.CachedTokens,
+        ReasoningTokenCount = usage.ReasoningTokens,
+    };
+
+    private ChatRequest Read(IEnumerable<ChatMessage> messages, ChatOptions options)
+    {
+        var body = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(body, JsonBody.Options)) ChatRequestJson.Write(json, _model.Name, messages, options);
+        try
+        {
+            return ChatRequest.Read(JsonElement.Parse(body.WrittenSpan), _catalog, Caller.Anyone);
+        }
+        catch (ApiException fault)
+        {
+            throw new ArgumentException(fault.Message, fault.Param, fault);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+using Hadal.Inference.Engine;
+using Hadal.Inference.Models;
+using Hadal.Server;
+using Hadal.Server.InProcess;
+using Microsoft.Extensions.AI;
+using Microsoft.Extensions.Options;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>A model for an application, opened when it is first asked for.</summary>
+public sealed class HadalOptions
+{
+    /// <summary>Checkpoint directory or <c>.gguf</c> file.</summary>
+    public string Model { get; set; } = "";
+
+    /// <summary>How it is called; the name of its file or directory if null.</summary>
+    public string? Name { get; set; }
+
+    /// <summary>Requests computed together, 1 to 1024. Default: 8.</summary>
+    public int MaxConcurrent { get; set; } = 8;
+
+    /// <summary>Requests that wait beyond those, 0 to 65536. Default: 64.</summary>
+    public int MaxQueued { get; set; } = 64;
+
+    /// <summary>Tokens of prompt and answer together; null for what the model was made for, but no more than 4096.</summary>
+    public int? MaxContext { get; set; }
+
+    /// <summary>Threads; null for the processors this process may use.</summary>
+    public int? ThreadCount { get; set; }
+
+    /// <summary>What products with quantised weights are computed with. Default: <see cref="Arithmetic.Integer"/>, which is faster.</summary>
+    public Arithmetic Arithmetic { get; set; } = Arithmetic.Integer;
+
+    internal string? Fault()
+    {
+        if (string.IsNullOrWhiteSpace(Model)) return "Model: expected a checkpoint directory or a .gguf file, found nothing";
+        if (MaxContext is < 1) return "MaxContext: expected 1 or more";
+        if (ThreadCount is < 1 or > 1024) return "ThreadCount: expected 1 to 1024";
+        return Limits().Faults() is [var fault, ..] ? fault : null;
+    }
+
+    internal TextGeneratorOptions Limits() => new() { MaxConcurrent = MaxConcurrent, MaxQueued = MaxQueued };
+}
+
+/// <summary>Adds a model to an application.</summary>
+public static class HadalServices
+{
+    /// <summary>Registers a <see cref="ServedModel"/>, an <see cref="IChatClient"/> and an <see cref="IEmbeddingGenerator{TInput, TEmbedding}"/> over it, each once for the application.</summary>
+    /// <param name="services">The application's services.</param>
+    /// <param name="configure">Sets the options; a section of the configuration can be bound here. What is out of range is told when the application starts.</param>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    public static IServiceCollection AddHadal(this IServiceCollection services, Action<HadalOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentNullException.ThrowIfNull(configure);
+        services.AddSingleton<IValidateOptions<HadalOptions>, Validation>();
+        services.AddOptions<HadalOptions>().Configure(configure).ValidateOnStart();
+        services.AddSingleton(provider => Open(provider.GetRequiredService<IOptions<HadalOptions>>().Value));
+        services.AddSingleton<IChatClient>(provider => new HadalChatClient(provider.GetRequiredService<ServedModel>(), provider.GetService<TimeProvider>()));
+        services.AddSingleton<IEmbeddingGenerator<string, Embedding<float>>>(provider => new HadalEmbeddingGenerator(provider.GetRequiredService<ServedModel>()));
+        return services;
+    }
+
+    private static ServedModel Open(HadalOptions options)
+    {
+        var engine = new EngineOptions { MaxContext = options.MaxContext, MaxSequences = options.MaxConcurrent, Arithmetic = options.Arithmetic };
+        if (options.ThreadCount is { } threads) engine = engine with { ThreadCount = threads };
+        return ServedModel.Open(options.Name ?? Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(options.Model)), options.Model, options.Limits(), engine);
+    }
+
+    private sealed class Validation : IValidateOptions<HadalOptions>
+    {
+        public ValidateOptionsResult Validate(string? name, HadalOptions options) =>
+            options.Fault() is { } fault ? ValidateOptionsResult.Fail(fault) : ValidateOptionsResult.Success;
+    }
+}

@@ -1,0 +1,121 @@
+using System.ComponentModel;
+using System.Text.Json;
+using Hadal.Server.InProcess;
+using Microsoft.Extensions.AI;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+
+namespace Hadal.Server.Tests;
+
+/// <summary>The same engine within an application, through Microsoft.Extensions.AI as it is.</summary>
+public sealed class InProcessTests
+{
+    [Fact]
+    public async Task An_answer_streams_and_is_the_server_s()
+    {
+        await using var server = await TestServer.StartAsync(null, TestModel.Source("m"));
+        var expected = await server.PostAsync("/v1/chat/completions", """{"model":"m","messages":[{"role":"user","content":"The sea"}],"temperature":0,"max_tokens":20}""");
+        await using var model = TestModel.Source("m").Open();
+        using var client = new HadalChatClient(model);
+        var options = new ChatOptions { Temperature = 0, MaxOutputTokens = 20 };
+        var whole = await client.GetResponseAsync("The sea", options);
+        Assert.Equal(ChatCompletionsTests.Content(expected), whole.Text);
+        Assert.Equal(ChatFinishReason.Length, whole.FinishReason);
+        Assert.Equal(20, whole.Usage!.OutputTokenCount);
+        Assert.Equal("m", whole.ModelId);
+        var updates = new List<ChatResponseUpdate>();
+        await foreach (var update in client.GetStreamingResponseAsync("The sea", options)) updates.Add(update);
+        Assert.True(updates.Count > 5);
+        Assert.Equal(whole.Text, updates.ToChatResponse().Text);
+        Assert.Equal("m", client.GetService<ChatClientMetadata>()!.DefaultModelId);
+        Assert.Same(client, client.GetService<HadalChatClient>());
+        Assert.Null(client.GetService<string>());
+    }
+
+    [Fact]
+    public async Task A_function_is_called_and_its_result_comes_back()
+    {
+        await using var model = TestModel.Source("chat", "deepseek-v3.1").Open();
+        var asked = new List<bool>();
+        var function = AIFunctionFactory.Create(([Description("Whether the unit is old")] bool isOld) =>
+        {
+            asked.Add(isOld);
+            return isOld ? "112 cycles left" : "900 cycles left";
+        }, "get_rul", "Remaining useful life");
+        using var client = new HadalChatClient(model).AsBuilder().UseFunctionInvocation().Build();
+        var options = new ChatOptions { Tools = [function], ToolMode = ChatToolMode.RequireSpecific("get_rul"), MaxOutputTokens = 40 };
+        var response = await client.GetResponseAsync("How long will unit 7 last?", options);
+        Assert.Single(asked);
+        var call = Assert.Single(response.Messages.SelectMany(message => message.Contents).OfType<FunctionCallContent>());
+        Assert.Equal(("get_rul", asked[0]), (call.Name, ((JsonElement)call.Arguments!["isOld"]!).GetBoolean()));
+        Assert.Equal(call.CallId, Assert.Single(response.Messages.SelectMany(message => message.Contents).OfType<FunctionResultContent>()).CallId);
+        Assert.Equal(ChatRole.Assistant, response.Messages[^1].Role);
+    }
+
+    [Fact]
+    public async Task A_type_is_filled_in()
+    {
+        await using var model = TestModel.Source("m").Open();
+        using var client = new HadalChatClient(model);
+        var response = await client.GetResponseAsync<Report>("How is unit 7?", new ChatOptions { Seed = 1 }, useJsonSchemaResponseFormat: true);
+        Assert.InRange((int)response.Result.State, 0, 1);
+    }
+
+    [Fact]
+    public async Task Thoughts_come_apart_and_go_back()
+    {
+        await using var model = TestModel.Source("reasoner", "deepseek-r1").Open();
+        using var client = new HadalChatClient(model);
+        var response = await client.GetResponseAsync("Whales", new ChatOptions { MaxOutputTokens = 8 });
+        Assert.NotEmpty(response.Messages[0].Contents.OfType<TextReasoningContent>());
+        List<ChatMessage> messages = [new(ChatRole.User, "Whales"), .. response.Messages, new(ChatRole.User, "Go on")];
+        Assert.Equal(3, (await client.GetResponseAsync(messages, new ChatOptions { MaxOutputTokens = 3 })).Usage!.OutputTokenCount);
+    }
+
+    [Fact]
+    public async Task What_cannot_be_kept_is_refused_by_name_and_what_is_cancelled_ends()
+    {
+        await using var model = TestModel.Source("m").Open();
+        using var client = new HadalChatClient(model);
+        Assert.Contains("temperature", (await Assert.ThrowsAsync<ArgumentException>(() => client.GetResponseAsync("x", new ChatOptions { Temperature = 3 }))).Message, StringComparison.Ordinal);
+        Assert.Contains("ConversationId", (await Assert.ThrowsAsync<ArgumentException>(() => client.GetResponseAsync("x", new ChatOptions { ConversationId = "1" }))).Message, StringComparison.Ordinal);
+        Assert.Contains("nonsense", (await Assert.ThrowsAsync<ArgumentException>(() => client.GetResponseAsync("x", new ChatOptions { AdditionalProperties = new() { ["nonsense"] = 1 } }))).Message, StringComparison.Ordinal);
+        await Assert.ThrowsAsync<ArgumentException>(() => client.GetResponseAsync(new ChatMessage(ChatRole.User, [new DataContent(new byte[] { 1 }, "image/png")])));
+        using var cancel = new CancellationTokenSource();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+        {
+            await foreach (var _ in client.GetStreamingResponseAsync("x", new ChatOptions { MaxOutputTokens = 900 }, cancel.Token)) await cancel.CancelAsync();
+        });
+    }
+
+    [Fact]
+    public async Task An_application_gets_its_clients_from_its_services()
+    {
+        var services = new ServiceCollection();
+        services.AddHadal(options => (options.Model, options.MaxContext) = (Path.Combine(Hadal.Tests.SharedData.RepositoryRoot, "models", "hadal-mini"), 256));
+        using var provider = services.BuildServiceProvider();
+        var client = provider.GetRequiredService<IChatClient>();
+        Assert.Equal("hadal-mini", (await client.GetResponseAsync("The", new ChatOptions { MaxOutputTokens = 2 })).ModelId);
+        var embeddings = await provider.GetRequiredService<IEmbeddingGenerator<string, Embedding<float>>>().GenerateAsync(["one", "two"]);
+        Assert.Equal(2, embeddings.Count);
+        Assert.Equal(1, embeddings[0].Vector.ToArray().Sum(value => value * value), 1e-5);
+        Assert.Same(provider.GetRequiredService<ServedModel>(), client.GetService(typeof(ServedModel)));
+    }
+
+    [Fact]
+    public void Options_out_of_range_are_told()
+    {
+        var services = new ServiceCollection();
+        services.AddHadal(options => options.MaxConcurrent = 0);
+        using var provider = services.BuildServiceProvider();
+        Assert.Contains("Model", Assert.Throws<OptionsValidationException>(provider.GetRequiredService<IChatClient>).Message, StringComparison.Ordinal);
+    }
+
+    private enum State
+    {
+        Good,
+        Worn,
+    }
+
+    private sealed record Report(State State);
+}
