@@ -16,6 +16,9 @@ internal sealed class AnswerGrammar(Shell shell)
     private readonly Option<string?> _grammar = new("--grammar") { Description = "The answer is a text of this grammar: Lark where the file ends in .lark, else GBNF.", HelpName = "FILE" };
     private readonly Option<string?> _terms = new("--terms") { Description = "The answer is one of these terms, one a line.", HelpName = "FILE" };
 
+    /// <summary>Characters of a value that an error shows.</summary>
+    private const int ShownMax = 80;
+
     /// <summary>Whole numbers are digits only: a model that may write <c>50.000…</c> for an integer finds no end.</summary>
     private static readonly JsonGrammarOptions Written = new() { IntegersAsDigits = true };
 
@@ -38,7 +41,7 @@ internal sealed class AnswerGrammar(Shell shell)
         }
         catch (GrammarException fault)
         {
-            throw CommandException.Failed($"{given[0].Name} {value}: {fault.Message}", fault);
+            throw CommandException.Failed($"{given[0].Name} {TerminalText.Visible(value.Length <= ShownMax ? value : value[..ShownMax] + "…").ReplaceLineEndings("\u240A")}: {fault.Message}", fault);
         }
     }
 

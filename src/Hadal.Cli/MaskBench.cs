@@ -67,9 +67,7 @@ internal sealed class MaskBench(Tokenizer tokenizer)
     {
         using var document = Read(path);
         var name = Path.GetFileName(path);
-        if (!document.RootElement.TryGetProperty("schema", out var schema) || !document.RootElement.TryGetProperty("tests", out var tests) || tests.ValueKind != JsonValueKind.Array)
-            throw CommandException.Failed($"{path}: expected an object with 'schema' and a list 'tests', as MaskBench has them");
-
+        var (schema, tests) = PartsOf(document.RootElement, path);
         var text = Encoding.UTF8.GetBytes(schema.GetRawText());
         var masks = new List<double>();
         var start = Stopwatch.GetTimestamp();
@@ -87,19 +85,39 @@ internal sealed class MaskBench(Tokenizer tokenizer)
         var firstMask = Stopwatch.GetElapsedTime(start).TotalMicroseconds;
         var (result, fault) = (MaskBenchResult.Passing, default(string));
         var number = 0;
-        foreach (var test in tests.EnumerateArray())
+        foreach (var (instance, isValid) in tests)
         {
-            var found = RunTest(grammar, test, masks);
+            var found = RunTest(grammar, instance, isValid, masks);
             if (found.Fault is { } reason) (result, fault) = (found.Result, $"test {number}: {reason}");
             number++;
         }
         return new MaskBenchOutcome(name, result, fault, firstMask, masks);
     }
 
-    private (MaskBenchResult Result, string? Fault) RunTest(Grammar grammar, JsonElement test, List<double> masks)
+    private static (JsonElement Schema, List<(string Instance, bool IsValid)> Tests) PartsOf(JsonElement file, string path)
     {
-        var instance = PythonJson.Write(test.GetProperty("data"));
-        var isValid = test.GetProperty("valid").GetBoolean();
+        if (file.ValueKind != JsonValueKind.Object || !file.TryGetProperty("schema", out var schema) || !file.TryGetProperty("tests", out var list) || list.ValueKind != JsonValueKind.Array)
+            throw CommandException.Failed($"{path}: expected an object with 'schema' and a list 'tests', as MaskBench has them");
+
+        var tests = new List<(string, bool)>(list.GetArrayLength());
+        foreach (var test in list.EnumerateArray())
+        {
+            if (test.ValueKind != JsonValueKind.Object || !test.TryGetProperty("data", out var data) || !test.TryGetProperty("valid", out var valid) || valid.ValueKind is not (JsonValueKind.True or JsonValueKind.False))
+                throw CommandException.Failed($"{path}, test {tests.Count}: expected an object with 'data', and 'valid' that is true or false");
+            try
+            {
+                tests.Add((PythonJson.Write(data), valid.GetBoolean()));
+            }
+            catch (InvalidOperationException fault)
+            {
+                throw CommandException.Failed($"{path}, test {tests.Count}: a string holds half a surrogate pair, which no text in UTF-8 can be", fault);
+            }
+        }
+        return (schema, tests);
+    }
+
+    private (MaskBenchResult Result, string? Fault) RunTest(Grammar grammar, string instance, bool isValid, List<double> masks)
+    {
         var matcher = new GrammarMatcher(grammar, _vocabulary);
         var accepted = 0;
         try

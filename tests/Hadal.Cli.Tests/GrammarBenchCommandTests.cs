@@ -45,6 +45,11 @@ public sealed class GrammarBenchCommandTests : IDisposable
         Assert.Contains("no .json files", TestShell.Run("", "grammar-bench", _folder, "--tokenizer", Model).Fault(1), StringComparison.Ordinal);
         File.WriteAllText(Path.Combine(_folder, "x.json"), "{}");
         Assert.Contains("'schema'", TestShell.Run("", "grammar-bench", _folder, "--tokenizer", Model).Fault(1), StringComparison.Ordinal);
+        foreach (var text in (string[])["[]", "{\"schema\":true,\"tests\":[3]}", "{\"schema\":true,\"tests\":[{\"valid\":1,\"data\":2}]}", "{\"schema\":true,\"tests\":[{\"valid\":true}]}", "{\"schema\":true,\"tests\":[{\"valid\":true,\"data\":\"\\ud800\"}]}"])
+        {
+            File.WriteAllText(Path.Combine(_folder, "x.json"), text);
+            Assert.Matches("x.json(, test 0)?: (expected an object|a string holds half)", TestShell.Run("", "grammar-bench", _folder, "--tokenizer", Model).Fault(1));
+        }
         File.WriteAllText(Path.Combine(_folder, "x.json"), "{");
         Assert.Contains("is no JSON", TestShell.Run("", "grammar-bench", _folder, "--tokenizer", Model).Fault(1), StringComparison.Ordinal);
     }
@@ -75,6 +80,7 @@ public sealed class GrammarBenchCommandTests : IDisposable
         Assert.Equal("7", Answer("--schema", "integer.json"));
 
         var shell = new TestShell { CurrentDirectory = _folder };
+        Assert.Contains("--regex (a\u240Ab: ", shell.Run("run", Model, "-p", "x", "--regex", "(a\nb").Fault(1), StringComparison.Ordinal);
         Assert.Contains("--regex (a: ", shell.Run("run", Model, "-p", "x", "--regex", "(a").Fault(1), StringComparison.Ordinal);
         Assert.Contains("expected one of them", shell.Run("run", Model, "-p", "x", "--regex", "a", "--schema", "schema.json").Fault(2), StringComparison.Ordinal);
     }
