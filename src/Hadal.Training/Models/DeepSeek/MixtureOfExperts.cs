@@ -89,7 +89,7 @@ public sealed class MixtureOfExperts : NamedModule
     private Tensor InFewBits(Tensor sorted, string name, long[] counts)
     {
         var parts = sorted.split(counts, 0);
-        return cat([.. Enumerable.Range(0, counts.Length).Where(expert => counts[expert] > 0).Select(expert => QuantizedProduct.Apply(parts[expert], _experts.Codes[(expert, name)]))], 0);
+        return cat([.. Enumerable.Range(0, counts.Length).Where(expert => counts[expert] > 0).Select(expert => _experts.Product(parts[expert], expert, name))], 0);
     }
 
     /// <summary>Rows of <paramref name="sorted"/> times the matrix of their expert.</summary>
