@@ -113,6 +113,7 @@ public sealed class HadalServer : IAsyncDisposable
         app.MapGet("/health/ready", Health.ReadyAsync);
         app.MapGet("/health", Health.ReadyAsync);
         app.MapGet("/metrics", Health.MetricsAsync);
+        app.MapGet("/openapi.json", OpenApi.ShowAsync);
     }
 
     private sealed class NoLifetime : IHostLifetime

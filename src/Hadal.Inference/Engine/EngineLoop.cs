@@ -6,7 +6,7 @@ namespace Hadal.Inference.Engine;
 /// <summary>The engine's thread. <c>Step()</c> = schedule → forward → sample → publish: the computed tokens of each sequence catch up with its
 /// tokens; chunked prefill, batching and recovery after an eviction follow from that one rule.</summary>
 /// <remarks>
-/// Decoding sequences come first, then prompts in the order of arrival, cut to the rows that are left. A sequence whose reader is far behind pauses.
+/// Places go to tenants in turn. Decoding sequences come first, then prompts in the order they got their places, cut to the rows that are left. A sequence whose reader is far behind pauses.
 /// If the caches have no room, sequences give theirs back, those that pause first, then the youngest; they are computed again when another one has
 /// ended or nothing else can run. No bit of an answer depends on any of this, because the model's numbers do not depend on cuts or batch mates.
 /// </remarks>
@@ -23,6 +23,7 @@ internal sealed class EngineLoop
     private readonly List<Sequence> _arrivals = [];
     private readonly List<Sequence> _waiting = [];
     private readonly List<Sequence> _running = [];
+    private readonly FairTurns _turns = new();
     private readonly List<(Sequence Sequence, int Count)> _scheduled = [];
     private int _presentCount;
     private int _turn;
@@ -152,14 +153,16 @@ internal sealed class EngineLoop
 
     private void Admit()
     {
-        var count = Math.Min(_waiting.Count, _options.MaxConcurrent - _running.Count);
-        for (var i = 0; i < count; i++)
+        while (_waiting.Count > 0 && _running.Count < _options.MaxConcurrent)
         {
-            _waiting[i].Start(_model.CreateCache(), _model.MaxContext);
-            _running.Add(_waiting[i]);
+            var index = _turns.Next(_waiting, _running);
+            var sequence = _waiting[index];
+            _waiting.RemoveAt(index);
+            sequence.Start(_model.CreateCache(), _model.MaxContext);
+            _running.Add(sequence);
         }
 
-        if (count > 0) _waiting.RemoveRange(0, count);
+        if (_waiting.Count == 0) _turns.Clear();
     }
 
     /// <summary>Lets the oldest evicted sequence that could run try again although no other has ended, because nothing else can run.</summary>

@@ -40,6 +40,9 @@ public sealed record GenerationOptions
     /// <summary>Number of alternatives whose log-probabilities each chunk carries beside its own token's, 0 to <see cref="MaxTopLogProbs"/>; null for none at all.</summary>
     public int? TopLogProbs { get; init; }
 
+    /// <summary>Whose request it is: where requests wait, tenants take turns, so that one with many does not keep out one with few.</summary>
+    public string Tenant { get; init; } = "";
+
     /// <summary>Goes on with a request that the engine has taken before: it is not refused where the queue is full, and does not wait behind others.</summary>
     public bool IsContinuation { get; init; }
 

@@ -71,6 +71,9 @@ internal sealed class Sequence
     /// <summary>[hidden_size] of unit length, once it was computed.</summary>
     public float[]? Embedding { get; private set; }
 
+    /// <summary>Whose request it is.</summary>
+    public string Tenant => _options.Tenant;
+
     /// <summary>Goes on with a request that was taken before.</summary>
     public bool IsContinuation => _options.IsContinuation;
 

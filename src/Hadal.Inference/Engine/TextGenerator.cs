@@ -138,7 +138,7 @@ public sealed class TextGenerator : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(promptIds);
         ArgumentNullException.ThrowIfNull(options);
         int[] prompt = [.. promptIds];
-        options = new GenerationOptions { Adapter = options.Adapter, CacheSalt = options.CacheSalt, IsContinuation = options.IsContinuation, MaxTokens = 1 };
+        options = new GenerationOptions { Adapter = options.Adapter, CacheSalt = options.CacheSalt, Tenant = options.Tenant, IsContinuation = options.IsContinuation, MaxTokens = 1 };
         Check(prompt, options);
         var sequence = new Sequence(prompt, options, [], Tokenizer, null, 0, _options.MaxUnreadChunks, _clock, _loop.Wake) { IsEmbedded = true };
         using var registration = cancellationToken.UnsafeRegister(static state => ((Sequence)state!).Cancel(), sequence);

@@ -44,6 +44,7 @@ internal sealed record GenerationFields
         {
             Adapter = choice.Adapter,
             CacheSalt = Salt(request, caller),
+            Tenant = caller.Name,
             Sampling = sampling,
             StopStrings = Stops(request),
             StopTokenIds = [.. (request.List("stop_token_ids", 64) ?? []).Select(id => Id(id, "stop_token_ids"))],

@@ -23,6 +23,28 @@ public sealed class ContinuationTests
         await waiting;
     }
 
+    [Theory]
+    [InlineData(1, "many few one many few many many many")]
+    [InlineData(3, "many few one many few many many many")]
+    public void One_with_many_requests_does_not_keep_out_one_with_few(int places, string expected)
+    {
+        List<Sequence> waiting = [.. "many many many many many few few one".Split(' ').Select(Waiting)];
+        var (turns, running, order) = (new FairTurns(), new List<Sequence>(), new List<string>());
+        while (waiting.Count > 0)
+        {
+            // The oldest ends where there is no place.
+            if (running.Count == places) running.RemoveAt(0);
+            var index = turns.Next(waiting, running);
+            order.Add(waiting[index].Tenant);
+            running.Add(waiting[index]);
+            waiting.RemoveAt(index);
+        }
+
+        Assert.Equal(expected, string.Join(' ', order));
+
+        static Sequence Waiting(string tenant) => new([1], TinyEngine.Greedy(1) with { Tenant = tenant }, [], TinyEngine.Tokenizer, null, 0, 1, TimeProvider.System, () => { });
+    }
+
     [Fact]
     public async Task The_last_chunk_says_which_stop_string_ended_the_answer()
     {
