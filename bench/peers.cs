@@ -1,8 +1,8 @@
 // Hadal, llama.cpp and ik_llama.cpp on one GGUF file, in turns: tokens/s as medians over rounds, with the bandwidth of the same minutes.
 //   bench/peers/build.sh FOLDER                                      builds the peers from their public sources
 //   dotnet run bench/peers.cs -- write SHAPE FILE.gguf [--layers N]  random weights: projections in Q4_0, the head in Q6_K, as the peers' own quantiser stores them
-//   dotnet run bench/peers.cs -- compare FILE.gguf --peers FOLDER [--threads 2] [--prompt 0] [--generate 0] [--depth 0] [--rounds 5] [--settings plain]
-// Build Hadal first: dotnet build -c Release src/Hadal.Cli. --settings chooses what of each peer runs: see Peers.
+//   dotnet run bench/peers.cs -- compare FILE.gguf --peers FOLDER [--threads 2] [--prompt 0] [--generate 0] [--depth 0] [--rounds 5] [--settings llama.plain,ik.repack-flash]
+// Build Hadal first: dotnet build -c Release src/Hadal.Cli. --settings chooses what of each peer runs: see Peers. Where caches matter, all hold 16 bits.
 #:property TargetFramework=net10.0
 #:property PublishAot=false
 #:property RestorePackagesWithLockFile=false
@@ -44,7 +44,7 @@ static int Compare(string file, string[] options)
 {
     int threads = 2, prompt = 0, generate = 0, depth = 0, rounds = 5;
     string? folder = null;
-    var settings = "plain";
+    var settings = "llama.plain,ik.repack-flash";
     for (var i = 0; i + 1 < options.Length; i += 2)
     {
         int Number() => int.Parse(options[i + 1], CultureInfo.InvariantCulture);
@@ -102,7 +102,7 @@ internal static class Peers
         string llama = Path.Combine(folder, "peer-llama"), ik = Path.Combine(folder, "peer-ik_llama");
         foreach (var setting in settings.Split(','))
         {
-            string[] after = setting switch
+            string[] after = setting[(setting.IndexOf('.') + 1)..] switch
             {
                 "plain" => [],
                 "flash" => ["--flash", "1"],
@@ -110,10 +110,10 @@ internal static class Peers
                 "repack-flash" => ["--repack", "1", "--flash", "1"],
                 "mla" => ["--mla", "3", "--flash", "1"],
                 "repack-mla" => ["--repack", "1", "--mla", "3", "--flash", "1"],
-                _ => throw new ArgumentException($"--settings: unknown '{setting}'"),
+                _ => throw new ArgumentException($"--settings: unknown '{setting}'; expected llama. or ik. before plain, flash, repack, repack-flash, mla or repack-mla"),
             };
-            if (File.Exists(llama) && setting is "plain" or "flash") yield return ($"llama.cpp {setting}", llama, [], after);
-            if (File.Exists(ik)) yield return ($"ik_llama.cpp {setting}", ik, [], after);
+            var program = setting.StartsWith("ik.", StringComparison.Ordinal) ? ik : llama;
+            yield return ($"{(program == ik ? "ik_llama.cpp" : "llama.cpp")} {setting[(setting.IndexOf('.') + 1)..]}", program, [], after);
         }
     }
 }
