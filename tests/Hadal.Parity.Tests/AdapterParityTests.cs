@@ -123,8 +123,14 @@ public sealed class AdapterParityTests
         "hadal" => DrawnCase.Long.Config,
         "deepseek_v2" or "deepseek_v3" => DrawnCase.Long.Config with
         {
-            ModelType = family, IndexNHeads = null, IndexHeadDim = null, IndexTopk = null, NumNextnPredictLayers = 0, QLoraRank = family == "deepseek_v2" ? null : 12,
-            TopkMethod = family == "deepseek_v2" ? "greedy" : "noaux_tc", ScoringFunc = family == "deepseek_v2" ? "softmax" : "sigmoid",
+            ModelType = family,
+            IndexNHeads = null,
+            IndexHeadDim = null,
+            IndexTopk = null,
+            NumNextnPredictLayers = 0,
+            QLoraRank = family == "deepseek_v2" ? null : 12,
+            TopkMethod = family == "deepseek_v2" ? "greedy" : "noaux_tc",
+            ScoringFunc = family == "deepseek_v2" ? "softmax" : "sigmoid",
         },
         _ => new GroupedQueryConfig
         {

@@ -70,8 +70,17 @@ public sealed class QuantizedAdapterTests
     private static DeepSeekConfig Hadal { get; } = DrawnCase.Long.Config with
     {
         // No whole groups fill the 48 inputs of an expert's down_proj: it stays in floats beside gate_proj and up_proj in few bits.
-        HiddenSize = 32, IntermediateSize = 64, MoeIntermediateSize = 48, QLoraRank = 32, KvLoraRank = 32, NumAttentionHeads = 4, NumKeyValueHeads = 4, QkNopeHeadDim = 4, VHeadDim = 8,
-        NumNextnPredictLayers = 0, IndexTopk = 64,
+        HiddenSize = 32,
+        IntermediateSize = 64,
+        MoeIntermediateSize = 48,
+        QLoraRank = 32,
+        KvLoraRank = 32,
+        NumAttentionHeads = 4,
+        NumKeyValueHeads = 4,
+        QkNopeHeadDim = 4,
+        VHeadDim = 8,
+        NumNextnPredictLayers = 0,
+        IndexTopk = 64,
     };
 
     private static GroupedQueryConfig Qwen { get; } = new()

@@ -16,7 +16,13 @@ public static class LabelConfig
         ArgumentNullException.ThrowIfNull(labels);
         var architecture = config.Architectures is [var name, ..] && name.IndexOf("For", StringComparison.Ordinal) is var end and > 0 ? name[..end] : config.ModelType switch
         {
-            "llama" => "Llama", "qwen2" => "Qwen2", "qwen3" => "Qwen3", "deepseek_v2" => "DeepseekV2", "deepseek_v3" => "DeepseekV3", "deepseek_v32" => "DeepseekV32", _ => "Hadal",
+            "llama" => "Llama",
+            "qwen2" => "Qwen2",
+            "qwen3" => "Qwen3",
+            "deepseek_v2" => "DeepseekV2",
+            "deepseek_v3" => "DeepseekV3",
+            "deepseek_v32" => "DeepseekV32",
+            _ => "Hadal",
         };
         var replaced = config with
         {
