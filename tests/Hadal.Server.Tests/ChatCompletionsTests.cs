@@ -76,6 +76,22 @@ public sealed class ChatCompletionsTests(SharedServer shared)
             Path, $"{{\"model\":\"hadal-mini\",\"messages\":[{{\"role\":\"user\",\"content\":\"{prompt}\"}}],\"temperature\":0,\"max_tokens\":30}}"));
     }
 
+    [Fact]
+    public async Task An_answer_whose_call_does_not_fit_the_context_ends_with_length()
+    {
+        var empty = await PromptTokensAsync(10);
+        var perWord = (await PromptTokensAsync(20) - empty) / 10;
+        var end = await _server.PostAsync(Path, Asking(10 + ((1022 - empty) / perWord), 40));
+        Assert.InRange(end.GetProperty("usage").GetProperty("prompt_tokens").GetInt32(), 1020, 1022);
+        Assert.Equal("length", end.GetProperty("choices")[0].GetProperty("finish_reason").GetString());
+
+        async Task<int> PromptTokensAsync(int words) => (await _server.PostAsync(Path, Asking(words, 1))).GetProperty("usage").GetProperty("prompt_tokens").GetInt32();
+
+        // The bias makes the model begin a call at once.
+        static string Asking(int words, int maxTokens) => "{\"model\":\"chat\",\"messages\":[{\"role\":\"user\",\"content\":\"" + string.Concat(Enumerable.Repeat(" the", words))
+            + "\"}],\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"get_rul\",\"parameters\":{}}}],\"max_tokens\":" + maxTokens + ",\"logit_bias\":{\"10\":100}}";
+    }
+
     [Theory]
     [InlineData("chat", "12")]
     [InlineData("chat", "10")]

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using Hadal.Inference.Engine;
@@ -26,7 +27,9 @@ public sealed class DisciplineTests
         Assert.Equal(HttpStatusCode.ServiceUnavailable, third.StatusCode);
         Assert.Equal("1", Assert.Single(third.Headers.GetValues("Retry-After")));
         Assert.Equal("server_is_overloaded", (await TestServer.ErrorAsync(third)).GetProperty("code").GetString());
-        Assert.Equal(HttpStatusCode.ServiceUnavailable, (await server.SendAsync(Path, ChatCompletionsTests.Body("m", "\"n\":3"))).StatusCode);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, (await server.SendAsync(Path, ChatCompletionsTests.Body("m", "\"n\":2"))).StatusCode);
+        var (status, error) = await server.FaultAsync(Path, ChatCompletionsTests.Body("m", "\"n\":3"));
+        Assert.Equal((400, "n"), (status, error.GetProperty("param").GetString()));
         gate.Open();
         await first;
         await TestServer.EventsAsync(await second);
@@ -162,6 +165,54 @@ public sealed class DisciplineTests
         Assert.Equal(HttpStatusCode.OK, (await server.SendAsync(Path, Short, default, ("x-api-key", "second"))).StatusCode);
         Assert.Contains("64 hexadecimal digits", Assert.Single(log), StringComparison.Ordinal);
         File.Delete(file);
+    }
+
+    [Fact]
+    public async Task A_file_of_keys_that_could_not_be_read_is_tried_again_and_an_empty_one_lets_nobody_in()
+    {
+        var file = System.IO.Path.GetTempFileName();
+        await File.WriteAllTextAsync(file, Hash("first") + "\n");
+        var log = new List<string>();
+        await using var server = await TestServer.StartAsync(new ServerOptions { ApiKeyFile = file, Log = log.Add }, TestModel.Source("m"));
+        await File.WriteAllTextAsync(file, Hash("second") + " plant\n");
+        using (new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.None))
+        {
+            Assert.Equal(HttpStatusCode.OK, await StatusAsync("first"));
+            Assert.Equal(HttpStatusCode.Unauthorized, await StatusAsync("second"));
+            Assert.Contains("stay as they were", Assert.Single(log), StringComparison.Ordinal);
+        }
+
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync("second"));
+        Assert.Equal(HttpStatusCode.Unauthorized, await StatusAsync("first"));
+        await File.WriteAllTextAsync(file, "");
+        Assert.Equal(HttpStatusCode.Unauthorized, await StatusAsync("second"));
+        File.Delete(file);
+
+        async Task<HttpStatusCode> StatusAsync(string key)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, "/v1/models") { Headers = { { "x-api-key", key } } };
+            using var response = await server.Client.SendAsync(request);
+            return response.StatusCode;
+        }
+    }
+
+    [Fact]
+    public async Task A_body_that_does_not_come_does_not_hold_up_the_end()
+    {
+        await using var server = await TestServer.StartAsync(new ServerOptions { DrainTimeout = TimeSpan.Zero }, TestModel.Source("m"));
+        using var client = new TcpClient();
+        await client.ConnectAsync("127.0.0.1", server.Client.BaseAddress!.Port);
+        using var reader = new StreamReader(client.GetStream());
+        await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(
+            $"POST {Path} HTTP/1.1\r\nHost: 127.0.0.1:{server.Client.BaseAddress.Port}\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n"));
+
+        // The server says so when it begins to read.
+        Assert.Equal("HTTP/1.1 100 Continue", await reader.ReadLineAsync());
+        await reader.ReadLineAsync();
+        var stopping = server.Server.StopAsync();
+        Assert.Equal("HTTP/1.1 503 Service Unavailable", await reader.ReadLineAsync());
+        client.Close();
+        await stopping;
     }
 
     [Theory]

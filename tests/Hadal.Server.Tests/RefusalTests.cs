@@ -18,6 +18,7 @@ public sealed class RefusalTests(SharedServer shared)
     [InlineData("max_tokens", "\"max_tokens\":9223372036854775808")]
     [InlineData("n", "\"n\":2147483648")]
     [InlineData("n", "\"n\":0")]
+    [InlineData("n", "\"n\":73")]
     [InlineData("seed", "\"seed\":1.5")]
     [InlineData("stop", "\"stop\":\"\"")]
     [InlineData("stop", "\"stop\":[1]")]
@@ -78,6 +79,8 @@ public sealed class RefusalTests(SharedServer shared)
     }
 
     [Theory]
+    [InlineData("n", "\"prompt\":\"x\",\"n\":73")]
+    [InlineData("n", "\"prompt\":[\"x\",\"y\"],\"n\":37")]
     [InlineData("prompt", "\"prompt\":[]")]
     [InlineData("prompt", "\"prompt\":[1,\"a\"]")]
     [InlineData("prompt", "\"prompt\":[-1]")]
@@ -130,12 +133,24 @@ public sealed class RefusalTests(SharedServer shared)
     }
 
     [Fact]
+    public async Task A_call_that_must_be_made_of_no_tool_is_refused()
+    {
+        const string fields = """
+            "tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[]}}
+            """;
+        var (status, error) = await _server.FaultAsync("/v1/chat/completions", ChatCompletionsTests.Body("chat", fields));
+        Assert.Equal((400, "tool_choice.allowed_tools.tools"), (status, error.GetProperty("param").GetString()));
+    }
+
+    [Fact]
     public async Task A_prompt_beyond_the_context_is_refused_with_openai_s_code()
     {
         foreach (var text in new[] { new string('x', 200_000), string.Join(' ', Enumerable.Repeat("whale", 1500)) })
         {
             var (status, error) = await _server.FaultAsync("/v1/chat/completions", "{\"model\":\"hadal-mini\",\"messages\":[{\"role\":\"user\",\"content\":\"" + text + "\"}]}");
             Assert.Equal((400, "context_length_exceeded", "messages"), (status, error.GetProperty("code").GetString(), error.GetProperty("param").GetString()));
+            (status, error) = await _server.FaultAsync("/v1/responses", "{\"model\":\"hadal-mini\",\"input\":\"" + text + "\"}");
+            Assert.Equal((400, "context_length_exceeded", "input"), (status, error.GetProperty("code").GetString(), error.GetProperty("param").GetString()));
         }
     }
 

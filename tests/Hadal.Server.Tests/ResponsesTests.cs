@@ -66,6 +66,16 @@ public sealed class ResponsesTests(SharedServer shared)
         Assert.Equal("message", Assert.Single(second.GetProperty("output").EnumerateArray()).GetProperty("type").GetString());
     }
 
+    [Fact]
+    public async Task Parameters_as_deep_as_a_body_may_be_are_taken()
+    {
+        // The body has depth 64; in the form of chat the parameters stand one level deeper.
+        var deep = new string('[', 60) + new string(']', 60);
+        var answer = await _server.PostAsync("/v1/responses", "{\"model\":\"chat\",\"input\":\"How long?\",\"tool_choice\":\"none\",\"max_output_tokens\":4,"
+            + "\"tools\":[{\"type\":\"function\",\"name\":\"f\",\"parameters\":{\"default\":" + deep + "}}]}");
+        Assert.Equal("response", answer.GetProperty("object").GetString());
+    }
+
     [Theory]
     [InlineData("previous_response_id", "\"previous_response_id\":\"resp_1\"")]
     [InlineData("store", "\"store\":true")]

@@ -119,7 +119,7 @@ internal sealed class EngineLoop
             while (mayWait && !_hasNews) Monitor.Wait(_gate);
             _isIdle = false;
             _hasNews = false;
-            foreach (var arrival in _arrivals) _waiting.Insert(arrival.IsContinuation ? 0 : _waiting.Count, arrival);
+            foreach (var arrival in _arrivals) _waiting.Insert(arrival.ComesFirst ? 0 : _waiting.Count, arrival);
             _arrivals.Clear();
             NoteStatus();
             return !_isClosed;
@@ -215,9 +215,9 @@ internal sealed class EngineLoop
     private void Compute(int begin, int count)
     {
         _batch.Clear();
-        for (var i = begin; i < begin + count; i++) _scheduled[i].Sequence.AddTo(_batch, _scheduled[i].Count);
         try
         {
+            for (var i = begin; i < begin + count; i++) _scheduled[i].Sequence.AddTo(_batch, _scheduled[i].Count);
             _beforeForward();
             _model.Forward(_batch);
         }

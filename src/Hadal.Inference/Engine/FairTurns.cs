@@ -7,13 +7,13 @@ internal sealed class FairTurns
     private long _turn;
 
     /// <summary>The next to be taken up.</summary>
-    /// <param name="waiting">At least one, in the order of arrival; what goes on with a request stands in front.</param>
+    /// <param name="waiting">At least one, in the order of arrival; what goes on with an answer stands in front.</param>
     /// <param name="running">Those that hold a place.</param>
     /// <returns>Its index.</returns>
     public int Next(List<Sequence> waiting, List<Sequence> running)
     {
         var best = 0;
-        if (!waiting[0].IsContinuation)
+        if (!waiting[0].ComesFirst)
         {
             for (var i = 1; i < waiting.Count; i++)
                 if (waiting[i].Tenant != waiting[best].Tenant && Comes(waiting[i], waiting[best], running)) best = i;

@@ -43,7 +43,7 @@ public sealed record GenerationOptions
     /// <summary>Whose request it is: where requests wait, tenants take turns, so that one with many does not keep out one with few.</summary>
     public string Tenant { get; init; } = "";
 
-    /// <summary>Goes on with a request that the engine has taken before: it is not refused where the queue is full, and does not wait behind others.</summary>
+    /// <summary>Goes on with a request that the engine has taken before: it is not refused where the queue is full, and an answer does not wait behind others; an embedding does.</summary>
     public bool IsContinuation { get; init; }
 
     /// <summary>Requests with the same salt share what was computed of prompts that begin alike; others cannot even tell by the time it takes. Null is a salt like any other.</summary>

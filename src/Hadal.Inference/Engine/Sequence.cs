@@ -77,6 +77,9 @@ internal sealed class Sequence
     /// <summary>Goes on with a request that was taken before.</summary>
     public bool IsContinuation => _options.IsContinuation;
 
+    /// <summary>Goes on with an answer that somebody reads. Further texts of one embedding request are many, and take turns like all others.</summary>
+    public bool ComesFirst => IsContinuation && !IsEmbedded;
+
     /// <summary>True while its cache was given to others; its tokens are computed again when there is room.</summary>
     public bool IsEvicted { get; private set; }
 

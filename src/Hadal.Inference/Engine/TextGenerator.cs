@@ -45,6 +45,9 @@ public sealed class TextGenerator : IAsyncDisposable
     /// <summary>Tokens of prompt and answer together at most.</summary>
     public int MaxContext => _model.MaxContext;
 
+    /// <summary>Requests that may run and wait together.</summary>
+    public int MaxRequests => _options.MaxConcurrent + _options.MaxQueued;
+
     /// <summary>What the engine is doing.</summary>
     public EngineStatus Status => _loop.Status;
 

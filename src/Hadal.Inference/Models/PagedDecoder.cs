@@ -261,7 +261,6 @@ internal abstract unsafe class PagedDecoder : DecoderModel
         var width = Config.HiddenSize;
         for (var row = 0; row < _pass.RowCount; row++) _embedding.DequantizeRow(_pass.TokenIds[row], Hidden + ((long)row * width));
         RunLayers(_pass);
-        for (var p = 0; p < _pass.PieceCount; p++) _pass.Pieces[p].Cache.AdvanceTo(_pass.Pieces[p].Position + _pass.Pieces[p].RowCount);
         _finalRowCount = _pass.LogitRowCount;
         if (_pass.LogitRowCount > 0)
         {
@@ -272,6 +271,8 @@ internal abstract unsafe class PagedDecoder : DecoderModel
             logitRow += _pass.LogitRowCount;
         }
 
+        // Only now: a pass that fails leaves the caches as they were, and can be tried again.
+        for (var p = 0; p < _pass.PieceCount; p++) _pass.Pieces[p].Cache.AdvanceTo(_pass.Pieces[p].Position + _pass.Pieces[p].RowCount);
         _pass.Clear();
 
         Span<float> Row(float* rows, int row) => new(rows + ((long)row * width), width);

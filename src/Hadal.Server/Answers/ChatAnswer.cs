@@ -153,7 +153,13 @@ internal sealed class ChatAnswer
 
         options = options with { MaxTokens = options.MaxTokens - _completionTokens, IsContinuation = _usage is not null };
         if (marks.Count > 0) options = options with { StopStrings = [.. options.StopStrings.Except(marks), .. marks] };
-        await foreach (var chunk in _request.Choice.Model.Generator.GenerateAsync(_request.Encode(_prompt), options, _cancellation).ConfigureAwait(false))
+        if (Begin(options) is not { } chunks)
+        {
+            _finishReason = FinishReason.Length;
+            yield break;
+        }
+
+        await foreach (var chunk in chunks.ConfigureAwait(false))
         {
             _cancellation.ThrowIfCancellationRequested();
             if (chunk.Usage is { } usage)
@@ -163,6 +169,19 @@ internal sealed class ChatAnswer
             }
 
             yield return chunk;
+        }
+    }
+
+    /// <summary>The next generation; null where what was generated has filled the context.</summary>
+    private IAsyncEnumerable<GeneratedChunk>? Begin(GenerationOptions options)
+    {
+        try
+        {
+            return _request.Choice.Model.Generator.GenerateAsync(_request.Encode(_prompt), options, _cancellation);
+        }
+        catch (Exception fault) when (_usage is not null && ApiException.Of(fault).Code == "context_length_exceeded")
+        {
+            return null;
         }
     }
 

@@ -30,6 +30,9 @@ internal sealed record ChatRequest
     /// <summary>Whether the prompt has opened the model's reasoning.</summary>
     public required bool OpensReasoning { get; init; }
 
+    /// <summary>Field that the prompt was made from, named in faults.</summary>
+    public string PromptField { get; init; } = "messages";
+
     /// <summary>What the client attached, given back with the answer.</summary>
     public JsonElement? Metadata { get; init; }
 
@@ -79,7 +82,7 @@ internal sealed record ChatRequest
     public IReadOnlyList<int> Encode(IReadOnlyList<TextSegment> prompt)
     {
         var generator = Choice.Model.Generator;
-        PromptLength.Check(generator, string.Concat(prompt.Select(segment => segment.Text)), "messages");
+        PromptLength.Check(generator, string.Concat(prompt.Select(segment => segment.Text)), PromptField);
         return generator.Tokenizer.Encode(prompt, addSpecial: false);
     }
 

@@ -85,6 +85,8 @@ internal sealed record ChatTools(JsonElement? Rendered, IReadOnlyList<ChatTool> 
         });
         var chosen = names.Select(name => Find(tools, name)).ToList();
         choice.End();
+        if (mode == "required" && chosen.Count == 0)
+            throw ApiException.Invalid("tool_choice.allowed_tools.tools", "tool_choice.allowed_tools.tools: expected at least one tool where one must be called");
         return new ChatTools(rendered, chosen, MustCall: mode == "required", Parallel: mode != "required");
     }
 

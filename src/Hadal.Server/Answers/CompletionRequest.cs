@@ -42,7 +42,8 @@ internal sealed record CompletionRequest
             throw ApiException.Invalid("best_of", "best_of is not supported: ask for n answers and choose", "unsupported_parameter");
         if (echo && logProbs is not null) throw ApiException.Invalid("echo", "echo: expected only without logprobs, which the prompt has none of", "unsupported_parameter");
         var prompts = ReadPrompts(request, choice.Model, suffix);
-        if (prompts.Count * fields.ChoiceCount > MaxAnswers) throw ApiException.Invalid("n", FormattableString.Invariant($"n: expected at most {MaxAnswers} answers together"));
+        var (answers, limit) = (prompts.Count * fields.ChoiceCount, Math.Min(MaxAnswers, choice.Model.Generator.MaxRequests));
+        if (answers > limit) throw ApiException.Invalid("n", FormattableString.Invariant($"n: expected at most {limit} answers of all prompts together, found {answers}"));
         request.End();
         var options = fields.Options with { MaxTokens = maxTokens, TopLogProbs = (int?)logProbs };
         GenerationFields.Check(options, choice);

@@ -20,7 +20,8 @@ internal sealed record ResponsesRequest(ChatRequest Chat, JsonElement Body)
 
         try
         {
-            return new ResponsesRequest(ChatRequest.Read(JsonElement.Parse(chat.WrittenSpan), scope.Server.Catalog, scope.Caller), body);
+            var request = ChatRequest.Read(JsonElement.Parse(chat.WrittenSpan, JsonBody.Rewritten), scope.Server.Catalog, scope.Caller);
+            return new ResponsesRequest(request with { PromptField = "input" }, body);
         }
         catch (ApiException fault) when (fault.Param is { } field)
         {

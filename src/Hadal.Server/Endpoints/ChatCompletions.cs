@@ -10,7 +10,7 @@ internal static class ChatCompletions
     /// <summary>Answers a request, whole or as a stream.</summary>
     public static async Task HandleAsync(RequestScope scope)
     {
-        using var body = await RequestBody.ReadAsync(scope.Http).ConfigureAwait(false);
+        using var body = await RequestBody.ReadAsync(scope).ConfigureAwait(false);
         var request = ChatRequest.Read(body.RootElement, scope.Server.Catalog, scope.Caller);
         scope.Model = request.Choice.Name;
         var answers = await Started<ChatStep>.AllAsync(

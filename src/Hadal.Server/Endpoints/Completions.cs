@@ -12,7 +12,7 @@ internal static class Completions
     /// <summary>Answers a request, whole or as a stream.</summary>
     public static async Task HandleAsync(RequestScope scope)
     {
-        using var body = await RequestBody.ReadAsync(scope.Http).ConfigureAwait(false);
+        using var body = await RequestBody.ReadAsync(scope).ConfigureAwait(false);
         var request = CompletionRequest.Read(body.RootElement, scope);
         scope.Model = request.Choice.Name;
         var answers = await Started<GeneratedChunk>.AllAsync(

@@ -15,7 +15,7 @@ internal static class Embeddings
     /// <summary>Answers a request.</summary>
     public static async Task HandleAsync(RequestScope scope)
     {
-        using var body = await RequestBody.ReadAsync(scope.Http).ConfigureAwait(false);
+        using var body = await RequestBody.ReadAsync(scope).ConfigureAwait(false);
         var request = new RequestReader(body.RootElement);
         var choice = scope.Server.Catalog.Find(request.RequiredText("model"));
         scope.Model = choice.Name;

@@ -9,7 +9,7 @@ internal static class Responses
     /// <summary>Answers a request, whole or as a stream.</summary>
     public static async Task HandleAsync(RequestScope scope)
     {
-        using var body = await RequestBody.ReadAsync(scope.Http).ConfigureAwait(false);
+        using var body = await RequestBody.ReadAsync(scope).ConfigureAwait(false);
         var request = ResponsesRequest.Read(body.RootElement, scope);
         scope.Model = request.Chat.Choice.Name;
         var answers = await Started<ChatStep>.AllAsync([ChatAnswer.GenerateAsync(request.Chat, 0, scope.Cancel.Token)], scope.Cancel).ConfigureAwait(false);

@@ -8,7 +8,7 @@ internal static class Tokens
     /// <summary>Text to tokens: <c>content</c> or <c>prompt</c>.</summary>
     public static async Task TokenizeAsync(RequestScope scope)
     {
-        using var body = await RequestBody.ReadAsync(scope.Http).ConfigureAwait(false);
+        using var body = await RequestBody.ReadAsync(scope).ConfigureAwait(false);
         var request = new RequestReader(body.RootElement);
         var choice = scope.Server.Catalog.Find(request.Text("model"));
         scope.Model = choice.Name;
@@ -48,7 +48,7 @@ internal static class Tokens
     /// <summary>Tokens to text.</summary>
     public static async Task DetokenizeAsync(RequestScope scope)
     {
-        using var body = await RequestBody.ReadAsync(scope.Http).ConfigureAwait(false);
+        using var body = await RequestBody.ReadAsync(scope).ConfigureAwait(false);
         var request = new RequestReader(body.RootElement);
         var choice = scope.Server.Catalog.Find(request.Text("model"));
         scope.Model = choice.Name;

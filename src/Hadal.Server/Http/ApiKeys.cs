@@ -25,6 +25,7 @@ internal sealed class ApiKeys
     private readonly Lock _reading = new();
     private (DateTime Changed, long Length) _stamp;
     private (byte[] Hash, Caller Caller)[] _keys;
+    private string? _fault;
 
     /// <exception cref="IOException">The file cannot be read.</exception>
     /// <exception cref="FormatException">A line is not a key, or there is none.</exception>
@@ -33,7 +34,8 @@ internal sealed class ApiKeys
         _path = path;
         _log = log;
         _stamp = StampOf(path);
-        _keys = Read(path);
+        _keys = Read(ReadLines(path), path);
+        if (_keys.Length == 0) throw new FormatException($"{path}: expected at least one key, found none; printf %s \"$KEY\" | sha256sum writes a line");
     }
 
     /// <summary>Who a key belongs to, or null. Takes the same time whatever is wrong with the key.</summary>
@@ -55,13 +57,23 @@ internal sealed class ApiKeys
             try
             {
                 var stamp = StampOf(_path);
-                if (stamp == _stamp) return;
-                _stamp = stamp;
-                Volatile.Write(ref _keys, Read(_path));
+                if (stamp != _stamp)
+                {
+                    var lines = ReadLines(_path);
+
+                    // A file that could not be read is tried again: what makes it readable does not change its stamp.
+                    _stamp = stamp;
+                    var keys = Read(lines, _path);
+                    if (keys.Length == 0) _log($"{_path}: has no keys any more; nobody is let in");
+                    Volatile.Write(ref _keys, keys);
+                }
+
+                _fault = null;
             }
             catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or FormatException)
             {
-                _log($"{_path}: the keys stay as they were: {fault.Message}");
+                if (fault.Message != _fault) _log($"{_path}: the keys stay as they were: {fault.Message}");
+                _fault = fault.Message;
             }
         }
     }
@@ -72,18 +84,20 @@ internal sealed class ApiKeys
         return file.Exists ? (file.LastWriteTimeUtc, file.Length) : throw new FileNotFoundException("there is no such file", path);
     }
 
-    private static (byte[], Caller)[] Read(string path)
+    private static string[] ReadLines(string path) => new FileInfo(path).Length <= MaxFileBytes
+        ? File.ReadAllLines(path)
+        : throw new FormatException($"{path}: expected at most {MaxFileBytes} bytes");
+
+    private static (byte[], Caller)[] Read(string[] lines, string path)
     {
-        if (new FileInfo(path).Length > MaxFileBytes) throw new FormatException($"{path}: expected at most {MaxFileBytes} bytes");
         var keys = new List<(byte[], Caller)>();
-        var lines = File.ReadAllLines(path);
         for (var i = 0; i < lines.Length; i++)
         {
             var words = lines[i].Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
             if (words.Length > 0 && !words[0].StartsWith('#')) keys.Add(ReadLine(words, string.Create(CultureInfo.InvariantCulture, $"{path}, line {i + 1}")));
         }
 
-        return keys.Count > 0 ? [.. keys] : throw new FormatException($"{path}: expected at least one key, found none; printf %s \"$KEY\" | sha256sum writes a line");
+        return [.. keys];
     }
 
     private static (byte[], Caller) ReadLine(string[] words, string place)

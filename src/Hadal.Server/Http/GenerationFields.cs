@@ -56,10 +56,13 @@ internal sealed record GenerationFields
         request.Text("user", 512);
         request.Text("safety_identifier", 512);
         request.Text("prompt_cache_key", 512);
+        var choiceCount = (int)(request.Integer("n", 1, MaxChoices) ?? 1);
+        if (choiceCount > choice.Model.Generator.MaxRequests)
+            throw ApiException.Invalid("n", FormattableString.Invariant($"n: expected at most {choice.Model.Generator.MaxRequests}, which this server can hold, found {choiceCount}"));
         return new GenerationFields
         {
             Options = options,
-            ChoiceCount = (int)(request.Integer("n", 1, MaxChoices) ?? 1),
+            ChoiceCount = choiceCount,
             Stream = stream,
             IncludeUsage = includeUsage,
         };

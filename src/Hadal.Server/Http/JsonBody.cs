@@ -10,6 +10,9 @@ internal static class JsonBody
     /// <summary>Letters of all scripts as they are; the answer is never read as markup.</summary>
     public static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
 
+    /// <summary>A body written anew in the form of chat: what was accepted stands a few levels deeper in it.</summary>
+    public static readonly JsonDocumentOptions Rewritten = new() { MaxDepth = 128 };
+
     /// <summary>Answers with one JSON value.</summary>
     public static async Task WriteAsync(HttpContext http, Action<Utf8JsonWriter> write, int status = 200)
     {

@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
 using System.Text.Unicode;
-using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
 
 namespace Hadal.Server.Http;
@@ -12,15 +11,16 @@ internal static class RequestBody
     private static readonly JsonDocumentOptions Options = new() { MaxDepth = 64, AllowDuplicateProperties = false };
 
     /// <summary>Reads and checks a body.</summary>
+    /// <exception cref="OperationCanceledException">It did not come in time.</exception>
     /// <exception cref="ApiException">It is not JSON in UTF-8, has a key twice, or is no object.</exception>
-    public static async Task<JsonDocument> ReadAsync(HttpContext http)
+    public static async Task<JsonDocument> ReadAsync(RequestScope scope)
     {
-        var request = http.Request;
+        var request = scope.Http.Request;
         if (!MediaTypeHeaderValue.TryParse(request.ContentType, out var type) || !type.MediaType.Equals("application/json", StringComparison.OrdinalIgnoreCase))
             throw new ApiException(415, "Content-Type: expected application/json");
         if (request.Headers.ContentEncoding is { Count: > 0 } encoding && encoding != "identity")
             throw new ApiException(415, "Content-Encoding: expected none, bodies are read as they are");
-        var result = await request.BodyReader.ReadAtLeastAsync(int.MaxValue, http.RequestAborted).ConfigureAwait(false);
+        var result = await request.BodyReader.ReadAtLeastAsync(int.MaxValue, scope.Cancel.Token).ConfigureAwait(false);
         try
         {
             return Parse(result.Buffer);

@@ -63,6 +63,8 @@ internal sealed class RequestScope : IDisposable
 /// <summary>What all requests share.</summary>
 internal sealed class ServerState(ServerOptions options, ModelCatalog catalog, ApiKeys? keys) : IDisposable
 {
+    private static readonly TimeSpan LastWait = TimeSpan.FromSeconds(10);
+
     private readonly CancellationTokenSource _stopping = new();
     private readonly Dictionary<string, int> _byCaller = [];
     private readonly TaskCompletionSource _idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -131,7 +133,9 @@ internal sealed class ServerState(ServerOptions options, ModelCatalog catalog, A
         catch (TimeoutException)
         {
             await _stopping.CancelAsync().ConfigureAwait(false);
-            await _idle.Task.ConfigureAwait(false);
+
+            // All have been told; whoever does not read what is left is cut off when listening ends.
+            await _idle.Task.WaitAsync(LastWait, options.Clock).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

@@ -124,7 +124,7 @@ public sealed class HadalChatClient : IChatClient
         using (var json = new Utf8JsonWriter(body, JsonBody.Options)) ChatRequestJson.Write(json, _model.Name, messages, options);
         try
         {
-            return ChatRequest.Read(JsonElement.Parse(body.WrittenSpan), _catalog, Caller.Anyone);
+            return ChatRequest.Read(JsonElement.Parse(body.WrittenSpan, JsonBody.Rewritten), _catalog, Caller.Anyone);
         }
         catch (ApiException fault)
         {

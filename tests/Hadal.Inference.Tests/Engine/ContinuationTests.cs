@@ -23,6 +23,22 @@ public sealed class ContinuationTests
         await waiting;
     }
 
+    [Fact]
+    public async Task Further_texts_of_an_embedding_are_taken_although_the_queue_is_full_but_wait_their_turn()
+    {
+        using var gate = new Gate();
+        await using var engine = new TinyEngine(TinyEngine.Weights(), new TextGeneratorOptions { MaxConcurrent = 1, MaxQueued = 1 }, gate: gate);
+        var running = engine.CompleteAsync([1], TinyEngine.Greedy(2));
+        await gate.ArrivedAsync();
+        var waiting = engine.CompleteAsync([2], TinyEngine.Greedy(1) with { Tenant = "few" });
+        Task[] embeddings = [.. Enumerable.Range(3, 4).Select(id => engine.Generator.EmbedAsync([id], new GenerationOptions { Tenant = "many", IsContinuation = true }))];
+        gate.Open(3);
+        await running;
+        Assert.Same(waiting, await Task.WhenAny([waiting, .. embeddings]));
+        gate.Open();
+        await Task.WhenAll(embeddings);
+    }
+
     [Theory]
     [InlineData(1, "many few one many few many many many")]
     [InlineData(3, "many few one many few many many many")]
