@@ -41,7 +41,13 @@ internal static class EvalCommand
             writer.WriteString("model", model);
             writer.WriteString("suite", suite);
             writer.WriteNumber("records", records);
-            foreach (var (name, value) in figures) writer.WriteNumber(name, value);
+            foreach (var (name, value) in figures)
+            {
+                // JSON has no word for what is no finite number.
+                if (double.IsFinite(value)) writer.WriteNumber(name, value);
+                else writer.WriteNull(name);
+            }
+
             writer.WriteEndObject();
         }
 

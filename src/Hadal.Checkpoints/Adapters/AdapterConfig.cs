@@ -47,7 +47,10 @@ public sealed record AdapterConfig
     /// <summary>Modules that were trained whole; a head for labels, <c>score</c>, is the one that is read.</summary>
     public IReadOnlyList<string>? ModulesToSave { get; set; }
 
-    /// <summary>Names of the labels of <c>score</c> by their number as text. Not a key of peft, which leaves it to the program.</summary>
+    /// <summary>Name of the file with the names of the labels of <c>score</c>, a list of texts in order. It stands beside <c>adapter_config.json</c>, in which peft would not know them.</summary>
+    public const string LabelNamesFile = "label_names.json";
+
+    /// <summary>Names of the labels of <c>score</c> by their number as text. Read from <see cref="LabelNamesFile"/>, or from the config of adapters that have it there; written to the former only.</summary>
     [JsonPropertyName("id2label")]
     public IReadOnlyDictionary<string, string>? Id2label { get; set; }
 
@@ -66,6 +69,11 @@ public sealed record AdapterConfig
     /// <param name="rank">Rank of its matrices.</param>
     public double ScaleOf(string module, int rank) => AdapterPatterns.Of(AlphaPattern, module, LoraAlpha) / (UseRslora ? Math.Sqrt(rank) : rank);
 
-    /// <summary>The text of <c>adapter_config.json</c>, unknown keys included.</summary>
-    public string ToJson() => JsonSerializer.Serialize(this, ConfigJson.Default.AdapterConfig);
+    /// <summary>The text of <c>adapter_config.json</c>, unknown keys included, without names of labels.</summary>
+    public string ToJson() => JsonSerializer.Serialize(this with { Id2label = null }, ConfigJson.Default.AdapterConfig);
+
+    /// <summary>The text of <see cref="LabelNamesFile"/>, or null where there are no labels.</summary>
+    public string? LabelNamesToJson() => Id2label is not { } names
+        ? null
+        : JsonSerializer.Serialize(Enumerable.Range(0, names.Count).Select(id => names[FormattableString.Invariant($"{id}")]).ToArray(), ConfigJson.Default.StringArray);
 }

@@ -31,9 +31,23 @@ internal static class AdapterConfigReader
         foreach (var (key, value) in config.OtherKeys ?? new Dictionary<string, JsonElement>())
             if (key is "target_parameters" or "trainable_token_indices" && IsSet(value)) Unsupported(key, value.GetRawText(), "null");
         faults.ThrowIfAny();
-        return config;
+        return folder.TryRead(AdapterConfig.LabelNamesFile, MaxBytes) is { } labels ? config with { Id2label = LabelNames(labels, Path.Combine(folder.Path, AdapterConfig.LabelNamesFile)) } : config;
 
         void Unsupported(string key, string found, string supported) => faults.Add($"{key} is {found}, which is not computed; supported: {supported}");
+    }
+
+    private static Dictionary<string, string> LabelNames(ReadOnlyMemory<byte> json, string where)
+    {
+        try
+        {
+            var names = JsonSerializer.Deserialize(json.Span, ConfigJson.Default.StringArray);
+            if (names is null || names.Any(name => name is null)) throw new CheckpointException($"{where}: expected a list of texts, one for each label in order");
+            return names.Select((name, id) => (name, id)).ToDictionary(pair => FormattableString.Invariant($"{pair.id}"), pair => pair.name);
+        }
+        catch (Exception fault) when (fault is JsonException or InvalidOperationException)
+        {
+            throw new CheckpointException($"{where}: expected a list of texts, one for each label in order: {fault.Message}", fault);
+        }
     }
 
     private static AdapterConfig Parse(ReadOnlyMemory<byte> json, string where)

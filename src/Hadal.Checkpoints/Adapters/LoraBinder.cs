@@ -70,7 +70,7 @@ internal sealed class LoraBinder(string where, AdapterConfig config, ModelConfig
         var bias = tensors.GetValueOrDefault(Bias);
         if (bias is not null) Shape(bias, [labels]);
         if (config.Id2label is { } names && (names.Count != labels || !Enumerable.Range(0, labels).All(id => names.ContainsKey(FormattableString.Invariant($"{id}")))))
-            _faults.Add($"score.weight has {labels} labels, id2label in {AdapterConfigReader.Name} names {string.Join(", ", names.Keys.Take(8))}");
+            _faults.Add($"score.weight has {labels} labels, {AdapterConfig.LabelNamesFile} or id2label in {AdapterConfigReader.Name} names {string.Join(", ", names.Keys.Take(8))}");
         Score = (weight, bias);
     }
 

@@ -14,4 +14,5 @@ namespace Hadal.Checkpoints.Config;
 [JsonSerializable(typeof(QuantizationConfig))]
 [JsonSerializable(typeof(GenerationConfig))]
 [JsonSerializable(typeof(Adapters.AdapterConfig))]
+[JsonSerializable(typeof(string[]))]
 internal sealed partial class ConfigJson : JsonSerializerContext;

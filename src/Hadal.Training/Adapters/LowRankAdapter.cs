@@ -81,12 +81,13 @@ public sealed class LowRankAdapter : IDisposable
     }
 
 
-    /// <summary>Writes <c>adapter_config.json</c> and <c>adapter_model.safetensors</c> (float32) into a folder.</summary>
+    /// <summary>Writes <c>adapter_config.json</c>, <c>adapter_model.safetensors</c> (float32) and, where it has labels, their names into a folder.</summary>
     /// <exception cref="IOException">They cannot be written.</exception>
     public void Save(string directory)
     {
         Directory.CreateDirectory(directory);
         SafetensorsWriter.Write(Path.Combine(directory, WeightsFile), _tensors.Select(tensor => TensorBytes.Describe(Prefix + tensor.Name, tensor.Parameter, DType.F32)));
+        if (Config.LabelNamesToJson() is { } labels) AtomicFile.Write(Path.Combine(directory, AdapterConfig.LabelNamesFile), stream => stream.Write(Encoding.UTF8.GetBytes(labels)));
         AtomicFile.Write(Path.Combine(directory, ConfigFile), stream => stream.Write(Encoding.UTF8.GetBytes(Config.ToJson())));
     }
 
@@ -95,7 +96,8 @@ public sealed class LowRankAdapter : IDisposable
     /// <exception cref="CheckpointException">The file cannot be read.</exception>
     public void Load(string directory)
     {
-        if (File.ReadAllText(Path.Combine(directory, ConfigFile)) != Config.ToJson())
+        var labels = Path.Combine(directory, AdapterConfig.LabelNamesFile);
+        if (File.ReadAllText(Path.Combine(directory, ConfigFile)) != Config.ToJson() || (File.Exists(labels) ? File.ReadAllText(labels) : null) != Config.LabelNamesToJson())
             throw new TrainingException($"{directory}: its {ConfigFile} is not the adapter of this run; resume with the config it was made with, or use another output");
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();

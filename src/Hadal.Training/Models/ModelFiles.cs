@@ -16,7 +16,7 @@ public static class ModelFiles
     /// <param name="checkpoint">Weights in F32, BF16 or F16; AWQ INT4 and INT8 stay in few bits, frozen.</param>
     /// <param name="computeType">Dtype of activations.</param>
     /// <param name="device">Where the model shall live; the CPU when null.</param>
-    /// <param name="config">The checkpoint's config with another head, which stays as it is drawn where the checkpoint does not have it; null for the checkpoint's own.</param>
+    /// <param name="config">The checkpoint's config with another head, which stays as it is drawn unless the checkpoint has a head for the same labels; null for the checkpoint's own.</param>
     /// <exception cref="CheckpointException">A weight is missing, or rotary factors are stored as a tensor.</exception>
     /// <exception cref="NotSupportedException">Weights are in FP8 or a GGUF block format.</exception>
     public static CausalModel Load(Checkpoint checkpoint, ScalarType computeType = ScalarType.Float32, Device? device = null, ModelConfig? config = null)
@@ -24,6 +24,7 @@ public static class ModelFiles
         ArgumentNullException.ThrowIfNull(checkpoint);
         if (checkpoint.Tensors.ContainsKey("rope_freqs.weight"))
             throw new CheckpointException($"{checkpoint.Path}: has rope_freqs.weight, which config.json cannot say; train on the safetensors directory the file was made from");
+        var keepsHead = config is null || HasHeadOf(checkpoint, config);
         var isInterleaved = checkpoint.Config is GroupedQueryConfig { UsesInterleavedRope: true };
         CausalModel model = WithLayersOf(checkpoint, config ?? checkpoint.Config) switch
         {
@@ -35,7 +36,7 @@ public static class ModelFiles
         using var noGradient = no_grad();
         foreach (var (spec, tensor) in model.PublishedWeights())
         {
-            var isStored = checkpoint.Tensors.TryGetValue(spec.Name, out var stored);
+            var isStored = checkpoint.Tensors.TryGetValue(spec.Name, out var stored) && (keepsHead || !spec.Name.StartsWith("score.", StringComparison.Ordinal));
             if (isStored && QuantizedWeight.TryRead(stored!) is { } codes)
                 Place(model, spec.Name, codes);
             else if (isStored)
@@ -48,6 +49,12 @@ public static class ModelFiles
 
         return model;
     }
+
+    /// <summary>Whether a checkpoint scores the labels of a config, in their order and for the same kind of problem.</summary>
+    /// <remarks>A checkpoint that does not say its kind of problem has that of the config.</remarks>
+    internal static bool HasHeadOf(Checkpoint checkpoint, ModelConfig config) => checkpoint.Config.Head == config.Head
+        && checkpoint.Config.Labels.SequenceEqual(config.Labels, StringComparer.Ordinal)
+        && (checkpoint.Config.ProblemType is not { } kind || kind == config.ProblemType);
 
     /// <summary>Many conversions leave out the prediction layers that their config promises.</summary>
     private static ModelConfig WithLayersOf(Checkpoint checkpoint, ModelConfig config) =>

@@ -40,9 +40,16 @@ public static class Evaluation
         using var noGradient = no_grad();
         var faults = new List<string>();
         var count = 0L;
-        var figures = task.Measure(twin, Examples().Chunk(BatchSequences).Select(examples => new ExampleBatch([.. examples.Select(example => new[] { example })])));
+        using var batches = Examples().Chunk(BatchSequences).Select(examples => new ExampleBatch([.. examples.Select(example => new[] { example })])).GetEnumerator();
+        var figures = batches.MoveNext() ? task.Measure(twin, From(batches)) : null;
         if (faults.Count > 0) throw new TrainingException($"{faults.Count} of {count} records cannot be measured on: {string.Join("; ", faults.Take(ShownFaults))}{(faults.Count > ShownFaults ? "; …" : "")}");
-        return (count, figures);
+        return (count, figures ?? throw new TrainingException($"--data: {data.Path}: has no records, expected at least one to measure on"));
+
+        static IEnumerable<ExampleBatch> From(IEnumerator<ExampleBatch> batches)
+        {
+            do yield return batches.Current;
+            while (batches.MoveNext());
+        }
 
         IEnumerable<TrainingExample> Examples()
         {

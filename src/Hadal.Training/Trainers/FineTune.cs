@@ -33,7 +33,9 @@ public static class FineTune
     public static string Run(FineTuneOptions options, string stage, bool resume, IProgress<StepMetrics>? progress, Action<string>? note, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(options);
+        RefuseOwnResult(options);
         using var run = TrainingRun.Open(options, resume, progress, cancellation);
+        run.Reserve(options.Lora is null ? "model" : "adapter");
         using var start = Checkpoint.Open(options.ModelDirectory);
         if (start.Format != "safetensors") throw new TrainingException($"model: {start.Path}: is a GGUF file, expected a directory with safetensors: its tokenizer and template could not be carried over");
         if (options.SequenceLength > start.Config.MaxPositionEmbeddings)
@@ -43,7 +45,10 @@ public static class FineTune
         using var data = ReadData(options, start, task, note, cancellation);
 
         random.manual_seed(options.Seed);
-        using var model = ModelFiles.Load(start, options.ComputeScalar, config: ConfigFor(options, start.Config));
+        var config = ConfigFor(options, start.Config);
+        if (config is not null && start.Config.Head != ModelHead.Language && !ModelFiles.HasHeadOf(start, config))
+            note?.Invoke($"the model's head scores {string.Join(", ", start.Config.Labels.Take(12))}, which are not the labels of this run in their order; a new head is trained");
+        using var model = ModelFiles.Load(start, options.ComputeScalar, config: config);
         if (model.IsQuantized && options.Lora is null)
             throw new TrainingException($"model: {start.Path}: its weights are in few bits, beside which only an adapter can be trained; use hadal-train lora, or the checkpoint it was made from");
         model.RecomputesActivations = options.RecomputeActivations;
@@ -71,6 +76,8 @@ public static class FineTune
         }
 
         var result = Path.Combine(options.OutputDirectory, adapter is null ? "model" : "adapter");
+        if (run.HasOnlyScoresThatAreNoNumbers)
+            throw new TrainingException($"validation: no measurement gave a finite score, and {result} is not written: lower learning_rate (now {options.LearningRate}) and use another output");
         return run.HasBest && Directory.Exists(result) ? result : Publish();
 
         string Publish() => adapter is not null
@@ -94,6 +101,17 @@ public static class FineTune
         void CopyTemplate(string folder)
         {
             if (options.ChatTemplate is not null) AtomicFile.Write(Path.Combine(folder, TemplateFile), stream => stream.Write(Encoding.UTF8.GetBytes(template!)));
+        }
+    }
+
+    /// <summary>A result is swapped in as a whole: what stood in its place is removed, and that must not be the model.</summary>
+    private static void RefuseOwnResult(FineTuneOptions options)
+    {
+        var model = Path.TrimEndingDirectorySeparator(options.ModelDirectory);
+        foreach (var name in (string[])["model", "adapter"])
+        {
+            if (model == Path.GetFullPath(Path.Combine(options.OutputDirectory, name)))
+                throw new TrainingException($"output: {options.OutputDirectory}: its {name} is the model to start from, which the result would replace; use another output");
         }
     }
 

@@ -128,10 +128,15 @@ public static class FineTunePresets
         if (root["preset"] is JsonValue value && value.TryGetValue<string>(out var name))
         {
             if (!Presets.TryGetValue(name, out var preset)) return [$"preset: expected {string.Join(" or ", Presets.Keys)}, got '{name}'"];
-            AddMissing(root, (JsonObject)JsonNode.Parse(preset)!);
+            var defaults = (JsonObject)JsonNode.Parse(preset)!;
+
+            // Preferences are learnt far slower than answers, by a rate of their own.
+            if (stage == "dpo") defaults.Remove("learning_rate");
+            AddMissing(root, defaults);
         }
 
         if (stage == "sft" && root["lora"] is not null) return ["lora: trains an adapter; use hadal-train lora"];
+        if (stage == "lora" && root.ContainsKey("lora") && root["lora"] is null) return ["lora: expected an object, got null; all weights are trained by hadal-train sft"];
         if (stage == "lora") AddMissing(root, new JsonObject { ["learning_rate"] = 2e-4, ["lora"] = new JsonObject() });
         if (stage == "dpo") AddMissing(root, new JsonObject { ["learning_rate"] = root["lora"] is null ? 1e-6 : 1e-5, ["packing"] = false, ["task"] = "preference" });
         return (root["task"]?.ToString() == "preference") == (stage == "dpo") ? [] : ["task: preference is learnt by hadal-train dpo, and dpo learns nothing else"];

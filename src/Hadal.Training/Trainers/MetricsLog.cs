@@ -87,12 +87,17 @@ internal sealed class MetricsLog
         return log;
     }
 
-    /// <summary>Appends a line.</summary>
+    /// <summary>Appends a line. Measured figures that are no finite numbers, which JSON cannot say, are left out.</summary>
     public void Add(StepMetrics metrics)
     {
-        _lines.Add(metrics);
-        File.AppendAllLines(_path, [JsonSerializer.Serialize(metrics, Json)]);
+        var line = metrics with { BitsPerByte = Finite(metrics.BitsPerByte), Validation = Finite(metrics.Validation) };
+        _lines.Add(line);
+        File.AppendAllLines(_path, [JsonSerializer.Serialize(line, Json)]);
     }
+
+    private static SortedDictionary<string, double>? Finite(IReadOnlyDictionary<string, double>? figures) => figures is null || !figures.Values.Any(double.IsFinite)
+        ? null
+        : new SortedDictionary<string, double>(figures.Where(figure => double.IsFinite(figure.Value)).ToDictionary(), StringComparer.Ordinal);
 
     private static bool TryParse(string line, out StepMetrics metrics)
     {

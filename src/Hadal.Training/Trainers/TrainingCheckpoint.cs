@@ -77,7 +77,12 @@ internal static class TrainingCheckpoint
             AtomicFile.Write(Path.Combine(temporary, StateFile), stream => JsonSerializer.Serialize(stream, state));
             var hashes = Directory.EnumerateFiles(temporary).Order(StringComparer.Ordinal).ToDictionary(file => Path.GetFileName(file), HashOf);
             AtomicFile.Write(Path.Combine(temporary, Marker), stream => JsonSerializer.Serialize(stream, hashes));
-            if (Directory.Exists(final)) Directory.Delete(final, recursive: true);
+            if (Directory.Exists(final))
+            {
+                if (!IsOurs(final)) throw new TrainingException($"checkpoint {final}: cannot be written: a folder of something else has that name; move it away and use --resume");
+                Remove(final);
+            }
+
             Directory.Move(temporary, final);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
@@ -86,20 +91,30 @@ internal static class TrainingCheckpoint
             throw new TrainingException($"checkpoint {final}: cannot be written: {fault.Message}; earlier checkpoints are untouched, make room and use --resume", fault);
         }
 
-        foreach (var old in Complete(root).SkipLast(keep))
-        {
-            // Without its marker a folder does not count, however far its removal gets.
-            File.Delete(Path.Combine(old, Marker));
-            Directory.Delete(old, recursive: true);
-        }
-
+        foreach (var old in Complete(root).SkipLast(keep)) Remove(old);
         return final;
     }
 
-    /// <summary>Removes what interrupted runs left half-written under <paramref name="root"/>. Only the one run that owns the folder may call it.</summary>
+    /// <summary>Removes what interrupted runs left half-written under <paramref name="root"/>, and nothing that others have there. Only the one run that owns the folder may call it.</summary>
     public static void RemoveLeftovers(string root)
     {
-        foreach (var folder in Directory.EnumerateDirectories(root, ".step-*.tmp").Concat(Directory.EnumerateDirectories(root, "step-*").Except(Complete(root)))) Discard(folder);
+        var halves = Directory.EnumerateDirectories(root, "step-*").Except(Complete(root)).Where(IsOurs);
+        foreach (var folder in Directory.EnumerateDirectories(root, ".step-*.tmp").Concat(halves).ToList()) Discard(folder);
+    }
+
+    /// <summary>Whether a folder was written here: other programs have folders <c>step-500</c> too.</summary>
+    private static bool IsOurs(string folder)
+    {
+        var name = Path.GetFileName(folder);
+        return name.Length >= FolderName(0).Length && name.AsSpan("step-".Length).IndexOfAnyExceptInRange('0', '9') < 0 && File.Exists(Path.Combine(folder, StateFile));
+    }
+
+    /// <summary>Removes a checkpoint. Under its temporary name it does not count, however far the removal gets.</summary>
+    private static void Remove(string folder)
+    {
+        var temporary = Path.Combine(Path.GetDirectoryName(folder)!, $".{Path.GetFileName(folder)}.{Guid.NewGuid():N}.tmp");
+        Directory.Move(folder, temporary);
+        Directory.Delete(temporary, recursive: true);
     }
 
     /// <summary>The newest complete checkpoint under <paramref name="root"/>, or null.</summary>

@@ -34,9 +34,13 @@ internal sealed class TrainingRun : IDisposable
         _cancellation = cancellation;
         _checkpoints = Path.Combine(options.OutputDirectory, "checkpoints");
         _claim = Claim(_checkpoints);
-        TrainingCheckpoint.RemoveLeftovers(_checkpoints);
         _latest = TrainingCheckpoint.Latest(_checkpoints);
-        if (_latest is null || resume) return;
+        if (_latest is null || resume)
+        {
+            TrainingCheckpoint.RemoveLeftovers(_checkpoints);
+            return;
+        }
+
         _claim.Dispose();
         throw new TrainingException($"{_checkpoints}: has checkpoints of an earlier run; use --resume to go on, or another output");
     }
@@ -112,6 +116,9 @@ internal sealed class TrainingRun : IDisposable
     /// <summary>Whether a validation has chosen weights.</summary>
     public bool HasBest => _state.BestStep is not null;
 
+    /// <summary>Whether there were validations, and none of them had a score that is a finite number.</summary>
+    public bool HasOnlyScoresThatAreNoNumbers => !HasBest && _state.ScoresSinceBest > 0;
+
     /// <summary>Holds a score of the validation against the best so far.</summary>
     /// <param name="score">Higher is better.</param>
     /// <returns>Whether it is the best.</returns>
@@ -133,6 +140,17 @@ internal sealed class TrainingRun : IDisposable
         if (_cancellation.IsCancellationRequested) throw new OperationCanceledException("interrupted; a checkpoint was written, --resume goes on from it", _cancellation);
     }
 
+    /// <summary>Makes sure that the place of the result is free or holds an earlier result of this run, and puts back what a kill left beside it.</summary>
+    /// <param name="name">Its folder in the output: <c>model</c> or <c>adapter</c>.</param>
+    /// <exception cref="TrainingException">Something else is there.</exception>
+    public void Reserve(string name)
+    {
+        var (final, old) = (Path.Combine(_options.OutputDirectory, name), ReplacedFolder(name));
+        if (!Directory.Exists(final) && Directory.Exists(old)) Directory.Move(old, final);
+        if (_latest is null && Directory.Exists(final) && !File.Exists(PublishedMark))
+            throw new TrainingException($"{final}: exists and is no result of this run, which has no checkpoint yet; move it away, or use another output");
+    }
+
     /// <summary>Writes what the run is for beside its place and swaps it in.</summary>
     /// <param name="name">Its folder in the output: <c>model</c> or <c>adapter</c>.</param>
     /// <param name="write">Writes its files into the folder it is given.</param>
@@ -140,14 +158,23 @@ internal sealed class TrainingRun : IDisposable
     public string Publish(string name, Action<string> write)
     {
         var final = Path.Combine(_options.OutputDirectory, name);
-        var temporary = final + ".tmp";
+        var (temporary, old) = (final + ".tmp", ReplacedFolder(name));
         try
         {
             if (Directory.Exists(temporary)) Directory.Delete(temporary, recursive: true);
             Directory.CreateDirectory(temporary);
             write(temporary);
-            if (Directory.Exists(final)) Directory.Delete(final, recursive: true);
+            File.WriteAllText(PublishedMark, "");
+
+            // At every moment the old result or the new one is whole, under its name or beside it.
+            if (Directory.Exists(final))
+            {
+                if (Directory.Exists(old)) Directory.Delete(old, recursive: true);
+                Directory.Move(final, old);
+            }
+
             Directory.Move(temporary, final);
+            if (Directory.Exists(old)) Directory.Delete(old, recursive: true);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
@@ -156,6 +183,12 @@ internal sealed class TrainingRun : IDisposable
 
         return final;
     }
+
+    /// <summary>An empty file that says: a result in the output is this run's, even before its first checkpoint.</summary>
+    private string PublishedMark => Path.Combine(_checkpoints, ".published");
+
+    /// <summary>Where the earlier result is while the new one takes its place.</summary>
+    private string ReplacedFolder(string name) => Path.Combine(_options.OutputDirectory, $".{name}.replaced");
 
     /// <inheritdoc/>
     public void Dispose() => _claim.Dispose();

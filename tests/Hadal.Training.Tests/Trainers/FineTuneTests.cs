@@ -1,6 +1,8 @@
 using Hadal.Checkpoints;
 using Hadal.Checkpoints.Adapters;
+using Hadal.Training.Data.Records;
 using Hadal.Training.Trainers;
+using Hadal.Training.Trainers.Tasks;
 
 namespace Hadal.Training.Tests.Trainers;
 
@@ -211,6 +213,63 @@ public sealed class FineTuneTests
             if (file is not null) File.WriteAllText(Path.Combine(run.Folder, file), "x");
             return Assert.Throws<TrainingException>(() => run.Run(stage, changes: change)).Message;
         }
+    }
+
+    [Theory]
+    [InlineData("output=.", "model=model", "the model to start from, which the result would replace")]
+    [InlineData("output=out", "model=out/model", "the model to start from, which the result would replace")]
+    [InlineData("output=out", "model=out/adapter/", "the model to start from, which the result would replace")]
+    [InlineData("output=.", "model=base", "exists and is no result of this run")]
+    public void A_result_never_takes_the_place_of_a_model_that_is_not_its_own(string output, string model, string fault)
+    {
+        using var run = new TinyAdaptation(TinyAdaptation.Qwen, output, model);
+        var kept = Path.Combine(run.Folder, model == "model=base" ? "model" : model["model=".Length..].TrimEnd('/'));
+        TinyAdaptation.WriteModel(TinyAdaptation.Qwen, kept);
+        var files = Directory.GetFiles(kept).ToDictionary(path => path, File.ReadAllBytes);
+        foreach (var isResumed in (bool[])[false, true]) Assert.Contains(fault, Assert.Throws<TrainingException>(() => run.Run(resume: isResumed)).Message, StringComparison.Ordinal);
+        Assert.All(files, file => Assert.Equal(file.Value, File.ReadAllBytes(file.Key)));
+    }
+
+    [Fact]
+    public void A_run_killed_between_its_first_result_and_its_first_checkpoint_begins_again()
+    {
+        using var run = new TinyAdaptation(TinyAdaptation.Qwen, "steps=3", "evaluate_every_steps=1", "checkpoint_every_steps=0");
+        Assert.Throws<KilledException>(() => run.Run(onStep: metrics => KillAt(metrics, 2)));
+        var result = Path.Combine(run.Output, "model");
+        Assert.True(Directory.Exists(result));
+        Assert.Null(TrainingCheckpoint.Latest(run.Checkpoints));
+
+        // As a kill in the middle of the swap leaves it.
+        Directory.Move(result, Path.Combine(run.Output, ".model.replaced"));
+        Assert.Equal(result, run.Run(resume: true));
+        Assert.True(File.Exists(Path.Combine(result, "model.safetensors")));
+        Assert.False(Directory.Exists(Path.Combine(run.Output, ".model.replaced")));
+    }
+
+    [Fact]
+    public void A_preset_does_not_hurry_preferences_and_lora_without_an_adapter_is_refused()
+    {
+        using var run = new TinyAdaptation(TinyAdaptation.Qwen);
+        File.WriteAllText(run.ConfigPath, """{ "output": "out", "model": "base", "train": [{ "path": "train.jsonl" }] }""");
+        Assert.Equal(1e-5, FineTuneOptions.Read(run.ConfigPath, ["preset=hadal"], "dpo").LearningRate);
+        Assert.Equal(2e-4, FineTuneOptions.Read(run.ConfigPath, ["preset=hadal"], "lora").LearningRate);
+        Assert.Contains("lora: expected an object, got null", Assert.Throws<TrainingException>(() => FineTuneOptions.Read(run.ConfigPath, ["lora=null"], "lora")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Pairs_of_different_conversations_are_bad_and_the_system_text_is_read()
+    {
+        using var run = new TinyAdaptation(TinyAdaptation.Qwen);
+        using var start = Checkpoint.Open(Path.Combine(run.Folder, "base"));
+        var tokenizer = start.LoadTokenizer();
+        var task = new PreferenceTask(tokenizer, TinyAdaptation.Template, 48, new PreferenceOptions());
+        var made = task.Make(Record("""{"system": "salt", "prompt": "sea", "chosen": "cold", "rejected": "light"}"""));
+        Assert.Contains("salt<｜User｜>sea<｜Assistant｜>cold", tokenizer.Decode(made[0].Ids, skipSpecial: false), StringComparison.Ordinal);
+        var fault = Assert.Throws<BadRecordException>(() => task.Make(Record(
+            """{"chosen": [{"role": "user", "content": "sea"}, {"role": "assistant", "content": "cold"}], "rejected": [{"role": "user", "content": "fish"}, {"role": "assistant", "content": "light"}]}""")));
+        Assert.StartsWith("rejected: its messages before the last one differ from those of chosen", fault.Message, StringComparison.Ordinal);
+
+        static DataRecord Record(string json) => new("a.jsonl", 1, System.Text.Json.JsonElement.Parse(json), null);
     }
 
     [Fact]

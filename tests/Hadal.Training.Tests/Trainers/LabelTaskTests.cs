@@ -5,6 +5,7 @@ using Hadal.Checkpoints.Config;
 using Hadal.Checkpoints.Text;
 using Hadal.Training.Data.Examples;
 using Hadal.Training.Data.Records;
+using Hadal.Training.Models;
 using Hadal.Training.Trainers;
 using Hadal.Training.Trainers.Tasks;
 
@@ -35,6 +36,10 @@ public sealed class LabelTaskTests : IDisposable
             using var adapter = LoraAdapter.Open(path, start.Config);
             Assert.Equal((ModelHead.Sequence, "SEQ_CLS"), (adapter.Head, adapter.Config.TaskType));
             Assert.Equal(["calm", "bright"], adapter.Labels);
+
+            // peft knows no such key, and drops settings where it finds one.
+            Assert.DoesNotContain("label", File.ReadAllText(Path.Combine(path, "adapter_config.json")), StringComparison.Ordinal);
+            Assert.Equal("""["calm","bright"]""", string.Concat(File.ReadAllText(Path.Combine(path, "label_names.json")).Where(letter => !char.IsWhiteSpace(letter))));
             return;
         }
 
@@ -52,6 +57,32 @@ public sealed class LabelTaskTests : IDisposable
         Assert.Equal("single_label_classification", model.Config.ProblemType);
         Assert.Equal([2, 12], model.Tensors["score.weight"].Shape);
         Assert.DoesNotContain("lm_head.weight", model.Tensors.Keys);
+    }
+
+    [Fact]
+    public void A_head_goes_on_only_where_its_labels_are_the_same_in_the_same_order()
+    {
+        using var run = new TinyAdaptation(TinyAdaptation.Qwen, "task=classification", """labels=["calm","bright"]""", "steps=2", "head_only=true");
+        Write(run, random => Text(random, 5), _ => "\"label\": 0");
+        var trained = run.Run();
+        using var checkpoint = Checkpoint.Open(trained);
+        foreach (var (labels, isKept) in ((string[], bool)[])[(["calm", "bright"], true), (["bright", "calm"], false), (["calm", "bright", "loud"], false)])
+        {
+            using var model = ModelFiles.Load(checkpoint, config: LabelConfig.With(checkpoint.Config, ModelHead.Sequence, labels, isValue: false));
+            var head = model.PublishedWeights().Single(weight => weight.Spec.Name == "score.weight").Tensor;
+            Assert.Equal([labels.Length, 16], head.shape);
+            Assert.Equal(isKept, checkpoint.Tensors["score.weight"].Bytes.SequenceEqual(System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(head.data<float>().ToArray())));
+        }
+
+        Assert.Equal(1, new LabelNames(["1", "0"]).IdOf(JsonElement.Parse("0"), "label"));
+        Assert.Equal(1, new LabelNames(["a", "b"]).IdOf(JsonElement.Parse("1"), "label"));
+
+        // Where nothing can be measured, that is said.
+        var file = Path.Combine(run.Folder, "bad.jsonl");
+        File.WriteAllText(file, """{"text": "a"}""");
+        Assert.StartsWith("1 of 1 records cannot be measured on", Assert.Throws<TrainingException>(() => Evaluation.Run(trained, "classification", new RecordSource { Path = file }, CancellationToken.None)).Message, StringComparison.Ordinal);
+        File.WriteAllText(file, "");
+        Assert.Equal($"--data: {file}: has no records, expected at least one to measure on", Assert.Throws<TrainingException>(() => Evaluation.Run(trained, "classification", new RecordSource { Path = file }, CancellationToken.None)).Message);
     }
 
     [Fact]

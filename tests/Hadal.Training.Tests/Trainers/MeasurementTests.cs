@@ -72,6 +72,20 @@ public sealed class MeasurementTests
     }
 
     [Fact]
+    public void Figures_that_are_no_finite_numbers_are_left_out_of_the_log()
+    {
+        var folder = Directory.CreateTempSubdirectory("hadal-log-");
+        var path = Path.Combine(folder.FullName, "metrics.jsonl");
+        var log = MetricsLog.Open(path, 0);
+        log.Add(Line(1) with { Validation = new Dictionary<string, double> { ["loss"] = double.NaN, ["accuracy"] = 0.5 } });
+        log.Add(Line(2) with { Validation = new Dictionary<string, double> { ["loss"] = double.PositiveInfinity } });
+        var lines = MetricsLog.Open(path, 9).Lines;
+        Assert.Equal(["accuracy"], lines[0].Validation!.Keys);
+        Assert.Null(lines[1].Validation);
+        folder.Delete(recursive: true);
+    }
+
+    [Fact]
     public void The_picture_is_well_formed_whatever_was_logged()
     {
         XNamespace svg = "http://www.w3.org/2000/svg";

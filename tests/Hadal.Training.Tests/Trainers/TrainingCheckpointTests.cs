@@ -17,12 +17,22 @@ public sealed class TrainingCheckpointTests : IDisposable
         {
             Directory.CreateDirectory(folder);
             File.WriteAllText(Path.Combine(folder, "model.safetensors"), "half");
+            File.WriteAllText(Path.Combine(folder, "trainer.json"), "{}");
+        }
+
+        // Other programs have such names too.
+        string[] foreign = [Path.Combine(_run.Checkpoints, "step-500"), Path.Combine(_run.Checkpoints, "step-0000500")];
+        foreach (var folder in foreign)
+        {
+            Directory.CreateDirectory(folder);
+            File.WriteAllText(Path.Combine(folder, "pytorch_model.bin"), "dear");
         }
 
         Assert.Equal(_run.CheckpointAt(6), TrainingCheckpoint.Latest(_run.Checkpoints));
         _run.Run(resume: true);
         Assert.False(Directory.Exists(half));
         Assert.False(Directory.Exists(temporary));
+        Assert.All(foreign, folder => Assert.True(File.Exists(Path.Combine(folder, "pytorch_model.bin"))));
         Assert.True(Directory.Exists(_run.CheckpointAt(6)));
     }
 

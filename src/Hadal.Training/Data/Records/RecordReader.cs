@@ -23,8 +23,8 @@ internal static class RecordReader
         return kind switch
         {
             ".jsonl" or ".ndjson" or ".json" => Streamed(JsonLines.Read),
-            ".csv" => Streamed((stream, _) => SeparatedValues.Read(stream, ',')),
-            ".tsv" => Streamed((stream, _) => SeparatedValues.Read(stream, '\t')),
+            ".csv" => Streamed((stream, _) => SeparatedValues.Read(stream, ',', path)),
+            ".tsv" => Streamed((stream, _) => SeparatedValues.Read(stream, '\t', path)),
             ".txt" => Streamed((stream, _) => PlainText.Read(stream, source.Separator)),
             ".parquet" when !isPacked => Named(ParquetRows.Read(path, cancellation)),
             _ => throw new TrainingException($"{path}: expected a name that ends in .jsonl, .ndjson, .json, .csv, .tsv or .txt (or one of these and .gz), or in .parquet"),

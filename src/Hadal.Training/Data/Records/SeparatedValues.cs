@@ -6,13 +6,13 @@ namespace Hadal.Training.Data.Records;
 /// <summary>Comma- or tab-separated values with a line of names, quoted as RFC 4180 has it; all values are text.</summary>
 internal static class SeparatedValues
 {
-    public static IEnumerable<(long Line, JsonElement Fields, string? Fault)> Read(Stream stream, char separator)
+    public static IEnumerable<(long Line, JsonElement Fields, string? Fault)> Read(Stream stream, char separator, string path)
     {
         using var reader = RecordReader.TextOf(stream);
         var rows = new Rows(reader, separator);
         if (rows.Next() is not { } header) yield break;
         if (header.Fault is not null || header.Values.Distinct().Count() < header.Values.Count)
-            throw new TrainingException($"the line of names of a CSV file: {header.Fault ?? "expected different names"}, found {string.Join(", ", header.Values.Take(12))}");
+            throw new TrainingException($"{path}:1: the line of names: {header.Fault ?? "expected different names"}, found {string.Join(", ", header.Values.Take(12))}");
         while (rows.Next() is { } row)
         {
             if (row.Fault is not null) yield return (row.Line, default, row.Fault);

@@ -14,8 +14,13 @@ internal sealed class LabelNames(IReadOnlyList<string> labels)
     /// <exception cref="BadRecordException">It is none of them.</exception>
     public int IdOf(JsonElement value, string where)
     {
-        if (value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) && number >= 0 && number < Names.Count) return number;
-        var text = value.ValueKind == JsonValueKind.String ? DataRecord.Text(value, where) : "";
+        // Names come first, however they are written: of the labels "1" and "0", 0 is the second.
+        var text = value.ValueKind switch
+        {
+            JsonValueKind.String => DataRecord.Text(value, where),
+            JsonValueKind.Number => value.GetRawText(),
+            _ => null,
+        };
         for (var id = 0; id < Names.Count; id++)
             if (Names[id] == text) return id;
         if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var written) && written < Names.Count) return written;

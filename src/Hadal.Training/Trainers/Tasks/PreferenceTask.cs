@@ -9,7 +9,7 @@ namespace Hadal.Training.Trainers.Tasks;
 
 /// <summary>Learns which of two answers is better (DPO). Each pair is two examples, the better answer first.</summary>
 /// <remarks>Records have <c>chosen</c> and <c>rejected</c>, texts or lists of messages, and <c>prompt</c>, a text or a list of messages; without it both lists of messages hold it and
-/// differ in the last one. The value of an example is the log-probability that the model gave its answer before the first step: no second model is kept.</remarks>
+/// differ in the last one only. A text in <c>system</c> stands before it. The value of an example is the log-probability that the model gave its answer before the first step: no second model is kept.</remarks>
 internal sealed class PreferenceTask(Tokenizer tokenizer, string? chatTemplate, int sequenceLength, PreferenceOptions options) : ILearningTask
 {
     private readonly ChatExamples _chat = new(tokenizer, new ChatPrompt(chatTemplate ?? throw new TrainingException("chat_template: the model has none to write conversations with; name one"), tokenizer), sequenceLength);
@@ -25,7 +25,9 @@ internal sealed class PreferenceTask(Tokenizer tokenizer, string? chatTemplate, 
     {
         var (chosen, rejected) = (Answer(record, "chosen"), Answer(record, "rejected"));
         if (chosen.Text == rejected.Text) throw new BadRecordException("chosen and rejected are the same; there is nothing to prefer");
-        var prompt = Prompt(record) ?? chosen.Before ?? throw record.Missing("prompt");
+        if (chosen.Prefix is { } first && rejected.Prefix is { } second && !(first.Count == second.Count && first.Zip(second).All(pair => JsonElement.DeepEquals(pair.First, pair.Second))))
+            throw new BadRecordException("rejected: its messages before the last one differ from those of chosen; expected the same conversation with another answer");
+        var prompt = WithSystem(record, Prompt(record) ?? chosen.Before ?? throw record.Missing("prompt"));
         return [_chat.Make(prompt, chosen.Text), _chat.Make(prompt, rejected.Text)];
     }
 
@@ -102,7 +104,14 @@ internal sealed class PreferenceTask(Tokenizer tokenizer, string? chatTemplate, 
         return prompt.ValueKind == JsonValueKind.Array ? LanguageExamples.Messages(prompt, "prompt") : [new ChatMessage("user", record.Text("prompt"))];
     }
 
-    private static (string Text, IReadOnlyList<ChatMessage>? Before) Answer(DataRecord record, string name)
+    private static IReadOnlyList<ChatMessage> WithSystem(DataRecord record, IReadOnlyList<ChatMessage> prompt)
+    {
+        if (record.TextOrNull("system") is not { Length: > 0 } system) return prompt;
+        if (prompt is not [{ Role: "system" } own, ..]) return [new ChatMessage("system", system), .. prompt];
+        return own.Content == system ? prompt : throw new BadRecordException("system: the conversation begins with another one; expected one of them");
+    }
+
+    private static (string Text, IReadOnlyList<ChatMessage>? Before, IReadOnlyList<JsonElement>? Prefix) Answer(DataRecord record, string name)
     {
         if (!record.TryGet(name, out var value)) throw record.Missing(name);
         var (text, before) = (value.ValueKind == JsonValueKind.Array ? null : record.Text(name), (IReadOnlyList<ChatMessage>?)null);
@@ -113,6 +122,7 @@ internal sealed class PreferenceTask(Tokenizer tokenizer, string? chatTemplate, 
             before = messages.Count > 1 ? [.. messages.SkipLast(1)] : null;
         }
 
-        return text.Length > 0 ? (text, before) : throw new BadRecordException($"{name}: is empty");
+        IReadOnlyList<JsonElement>? prefix = value.ValueKind == JsonValueKind.Array ? [.. value.EnumerateArray().SkipLast(1)] : null;
+        return text.Length > 0 ? (text, before, prefix) : throw new BadRecordException($"{name}: is empty");
     }
 }
