@@ -164,7 +164,7 @@ internal sealed class TrainingRun : IDisposable
             if (Directory.Exists(temporary)) Directory.Delete(temporary, recursive: true);
             Directory.CreateDirectory(temporary);
             write(temporary);
-            File.WriteAllText(PublishedMark, "");
+            if (TrainingCheckpoint.Latest(_checkpoints) is null) File.WriteAllText(PublishedMark, "");
 
             // At every moment the old result or the new one is whole, under its name or beside it.
             if (Directory.Exists(final))

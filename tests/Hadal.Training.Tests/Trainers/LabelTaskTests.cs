@@ -81,7 +81,7 @@ public sealed class LabelTaskTests : IDisposable
         var file = Path.Combine(run.Folder, "bad.jsonl");
         File.WriteAllText(file, """{"text": "a"}""");
         Assert.StartsWith("1 of 1 records cannot be measured on", Assert.Throws<TrainingException>(() => Evaluation.Run(trained, "classification", new RecordSource { Path = file }, CancellationToken.None)).Message, StringComparison.Ordinal);
-        File.WriteAllText(file, "");
+        File.WriteAllText(file, "\n");
         Assert.Equal($"--data: {file}: has no records, expected at least one to measure on", Assert.Throws<TrainingException>(() => Evaluation.Run(trained, "classification", new RecordSource { Path = file }, CancellationToken.None)).Message);
     }
 
