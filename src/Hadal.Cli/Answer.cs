@@ -20,14 +20,22 @@ internal sealed record Answer(string Text, string FinishReason, GenerationUsage 
     {
         using var work = shell.Interruption.Begin();
         var text = new StringBuilder();
-        await foreach (var chunk in generator.GenerateAsync(promptIds, options, work.Token).ConfigureAwait(false))
+        try
         {
-            text.Append(chunk.Text);
-            if (output is not null && chunk.Text.Length > 0) output.Write(shell.IsOutputTerminal ? TerminalText.Visible(chunk.Text) : chunk.Text);
-            if (chunk is not { FinishReason: { } reason, Usage: { } usage }) continue;
-            var answer = new Answer(text.ToString(), reason, usage);
-            if (output is not null) End(answer, shell, output);
-            return answer;
+            await foreach (var chunk in generator.GenerateAsync(promptIds, options, work.Token).ConfigureAwait(false))
+            {
+                text.Append(chunk.Text);
+                if (output is not null && chunk.Text.Length > 0) output.Write(shell.IsOutputTerminal ? TerminalText.Visible(chunk.Text) : chunk.Text);
+                if (chunk is not { FinishReason: { } reason, Usage: { } usage }) continue;
+                var answer = new Answer(text.ToString(), reason, usage);
+                if (output is not null) End(answer, shell, output);
+                return answer;
+            }
+        }
+        catch (GenerationException) when (output is not null && text.Length > 0 && text[^1] != '\n')
+        {
+            output.WriteLine(); // What is said about it begins a line of its own.
+            throw;
         }
 
         throw new GenerationException(GenerationFault.Failed, "the answer has no end");

@@ -14,7 +14,7 @@ internal sealed class AnswerGrammar(Shell shell)
     private readonly Option<string?> _schema = new("--schema") { Description = "The answer is JSON that this JSON Schema allows.", HelpName = "FILE" };
     private readonly Option<string?> _regex = new("--regex") { Description = "The answer matches this regular expression as a whole.", HelpName = "PATTERN" };
     private readonly Option<string?> _grammar = new("--grammar") { Description = "The answer is a text of this grammar: Lark where the file ends in .lark, else GBNF.", HelpName = "FILE" };
-    private readonly Option<string?> _terms = new("--terms") { Description = "The answer is one of these terms, one a line.", HelpName = "FILE" };
+    private readonly Option<string?> _terms = new("--terms") { Description = "The answer is one of these terms, or its plural or capital variant. A line is a term, or term, tab and id, which --json prints; lines that begin with # are comments.", HelpName = "FILE" };
 
     /// <summary>Characters of a value that an error shows.</summary>
     private const int ShownMax = 80;
@@ -26,6 +26,9 @@ internal sealed class AnswerGrammar(Shell shell)
 
     /// <summary>All of them.</summary>
     public IReadOnlyList<Option<string?>> Options => [_schema, _regex, _grammar, _terms];
+
+    /// <summary>The terms of the grammar, where it was made of terms.</summary>
+    public Lexicon? Terms { get; private set; }
 
     /// <summary>The grammar that was asked for, or null.</summary>
     /// <exception cref="CommandException">More than one was asked for, or it cannot be used; the message names the option.</exception>
@@ -61,7 +64,8 @@ internal sealed class AnswerGrammar(Shell shell)
         if (option == _schema) return JsonSchemaGrammar.Compile(text, Written).Grammar;
         if (option == _grammar) return value.EndsWith(".lark", StringComparison.OrdinalIgnoreCase) ? LarkGrammar.Compile(text) : GbnfGrammar.Compile(text);
         using var reader = new StringReader(text);
-        return Lexicon.Read(reader).ToGrammar();
+        Terms = Lexicon.Read(reader);
+        return Terms.ToGrammar();
     }
 
     /// <summary>A file of UTF-8 text, without the mark at its beginning.</summary>

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Serialization;
 using Hadal.Checkpoints;
 using Hadal.Checkpoints.Adapters;
 using Hadal.Checkpoints.Config;
@@ -91,9 +92,14 @@ internal sealed class RunCommand
     private async Task<int> AnswerAsync(TextGenerator generator, IReadOnlyList<int> promptIds, GenerationOptions options, bool isJson)
     {
         var answer = await Answer.ReadAsync(generator, promptIds, options, _shell, isJson ? null : _shell.Text).ConfigureAwait(false);
-        if (isJson) JsonOutput.Write(_shell, RunResult.Of(answer), CommandJson.Default.RunResult);
-        if (!isJson && answer.FinishReason == FinishReason.Length && options.Grammar is { } grammar && !AnswerGrammar.IsWhole(grammar, answer.Text))
-            throw CommandException.Failed($"the answer was cut after {answer.Usage.CompletionTokens} tokens and is no whole text of the grammar; raise --max-tokens or --context");
+        if (isJson) JsonOutput.Write(_shell, RunResult.Of(answer, _grammar.Terms?.IdsOf(answer.Text)), CommandJson.Default.RunResult);
+        var isStopped = answer.FinishReason == FinishReason.Stop && options.StopStrings.Count > 0;
+        if (!isJson && (isStopped || answer.FinishReason == FinishReason.Length) && options.Grammar is { } grammar && !AnswerGrammar.IsWhole(grammar, answer.Text))
+        {
+            var remedy = isStopped ? "leave --stop out" : "raise --max-tokens or --context";
+            throw CommandException.Failed($"the answer was cut after {answer.Usage.CompletionTokens} tokens and is no whole text of the grammar; {remedy}");
+        }
+
         return answer.FinishReason == FinishReason.Cancelled ? ExitCode.Interrupted : ExitCode.Done;
     }
 
@@ -172,9 +178,10 @@ internal sealed record RunResult(
     string FinishReason,
     double TimeToFirstTokenMs,
     double DecodeTokensPerSecond,
-    double PrefillTokensPerSecond)
+    double PrefillTokensPerSecond,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Ids)
 {
-    public static RunResult Of(Answer answer) => new(
+    public static RunResult Of(Answer answer, IReadOnlyList<string>? ids) => new(
         answer.Text, answer.Usage.PromptTokens, answer.Usage.CompletionTokens, answer.FinishReason, answer.Usage.TimeToFirstToken.TotalMilliseconds,
-        answer.Usage.DecodeTokensPerSecond, answer.Usage.PrefillTokensPerSecond);
+        answer.Usage.DecodeTokensPerSecond, answer.Usage.PrefillTokensPerSecond, ids);
 }

@@ -103,6 +103,27 @@ public sealed class RunCommandTests : IDisposable
     }
 
     [Fact]
+    public void A_stop_text_that_cuts_a_text_of_a_grammar_is_a_failure()
+    {
+        string[] options = ["run", Model, "-p", "Hello", "--regex", "abcabcabc", "--stop", "ca"];
+        Assert.Contains("is no whole text of the grammar; leave --stop out", TestShell.Run("", options).Error, StringComparison.Ordinal);
+        Assert.Equal(1, TestShell.Run("", options).ExitCode);
+        Assert.Equal("ab", TestShell.Run("", [.. options, "--json"]).Done().Json.GetProperty("text").GetString());
+        options[5] = "abca|ab";
+        Assert.Equal("ab\n", TestShell.Run("", options).Done().Text);
+    }
+
+    [Fact]
+    public void The_ids_of_a_term_stand_in_the_object()
+    {
+        var terms = Path.Combine(_folder.FullName, "terms.txt");
+        File.WriteAllText(terms, "# a comment\nfever\tHP:0001945\nfever\tother\n");
+        var json = TestShell.Run("", "run", Model, "-p", "Hello", "--terms", terms, "--json").Done().Json;
+        Assert.Contains(json.GetProperty("text").GetString(), (string[])["fever", "Fever", "fevers", "Fevers"]);
+        Assert.Equal(["HP:0001945", "other"], json.GetProperty("ids").EnumerateArray().Select(id => id.GetString()));
+    }
+
+    [Fact]
     public void The_recommendations_of_the_checkpoint_are_the_defaults()
     {
         var model = Copy();

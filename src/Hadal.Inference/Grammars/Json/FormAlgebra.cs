@@ -419,7 +419,9 @@ internal sealed class FormAlgebra
             outside.Add(_openObject with { Max = shape.Min - 1 });
         }
 
-        if (shape.Max is { } max)
+        // Where all properties are named, one too many is one that is not named.
+        var isClosed = shape.Others.All(k => k.Value.Kind == SchemaTermKind.False);
+        if (shape.Max is { } max && !(isClosed && shape.Named.Count <= max))
         {
             outside.Add(_openObject with { Min = max + 1 });
         }

@@ -93,7 +93,7 @@ internal sealed class JsonGrammarWriter
 
         foreach (var shape in form.Objects)
         {
-            options.Add(_builder.Sequence(_builder.Lexeme(_pool.Concat(before, _pool.Literal("{"u8))), Object(shape)));
+            options.Add(_builder.Sequence(_builder.Lexeme(_pool.Concat(before, _pool.Literal("{"u8))), Object(shape, term.Name)));
         }
 
         return _builder.Choice(options.ToArray());
@@ -264,7 +264,7 @@ internal sealed class JsonGrammarWriter
     }
 
     /// <summary>The properties and the closing brace.</summary>
-    private GrammarNode Object(ObjectForm shape)
+    private GrammarNode Object(ObjectForm shape, string place)
     {
         if (shape.Named.Any(p => p.IsRequired && p.Value.Kind == SchemaTermKind.False))
         {
@@ -281,6 +281,11 @@ internal sealed class JsonGrammarWriter
 
         var required = named.Count(p => p.IsRequired);
         var min = Math.Max(0, shape.Min - required);
+        if (!_expander.Options.BestEffort)
+        {
+            RefuseWhatRepeatedNamesCheat(shape, others, min, place);
+        }
+
         if (shape.Some.Count > 0 || (min > 0 && named.Count > required) || (shape.Max is { } max && (max < named.Count || named.Count > required)))
         {
             return new CountedObject(this, shape, named, others).Write();
@@ -328,6 +333,29 @@ internal sealed class JsonGrammarWriter
         }
 
         return _builder.Choice(options.ToArray());
+    }
+
+    /// <summary>
+    /// A name that is free can be written twice, which is one property to most readers, with the last value. One property more than is required is
+    /// there all the same; a second one, or one whose value matters, need not be.
+    /// </summary>
+    private void RefuseWhatRepeatedNamesCheat(ObjectForm shape, List<KeyForm> others, int min, string place)
+    {
+        const string Remedy = "cannot be enforced where names are free, since one of them can be written twice; name the properties and set additionalProperties to false, or ask for best effort";
+        if (min > 1 && others.Count > 0)
+        {
+            throw new GrammarException($"JSON Schema, {place}: minProperties of {shape.Min} (or the opposite of maxProperties) {Remedy}");
+        }
+
+        foreach (var some in shape.Some)
+        {
+            if (others.Exists(kind => !_pool.IsNothing(_pool.And(kind.Keys, some.Keys)) && IsCheated(kind.Value, _expander.Terms.And(kind.Value, some.Value))))
+            {
+                throw new GrammarException($"JSON Schema, {place}: the opposite of additionalProperties or patternProperties (in not, oneOf or if) {Remedy}");
+            }
+        }
+
+        bool IsCheated(SchemaTerm all, SchemaTerm needed) => needed != all && !_expander.IsEmpty(needed);
     }
 
     /// <summary>A named property, with the comma in front unless it is the first.</summary>

@@ -8,7 +8,7 @@ namespace Hadal.Inference.Grammars.Json;
 /// What cannot be enforced is refused with its place; nothing that the schema forbids is ever written.</para>
 /// <para>Left out of what the schema allows: properties stand in the order in which the schema names them, those that it does not name come last;
 /// keys, <c>const</c> and <c>enum</c> write printable ASCII as it is, not as <c>\u0041</c>; bounded numbers are not written with exponents that
-/// programs do not write. Keys that a schema does not name can be written twice.</para>
+/// programs do not write. Keys that a schema does not name can be written twice, but where a count or an opposite would be cheated by it, which is refused.</para>
 /// </remarks>
 public sealed partial class JsonSchemaGrammar
 {

@@ -149,13 +149,13 @@ internal sealed class SchemaExpander
                     return values.GetArrayLength() > 100 ? null : values.EnumerateArray().Select(Terms.Value).ToList();
                 }
 
-                if (schema.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String && type.GetString() == "boolean")
+                if (schema.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String && type.ValueEquals("boolean"u8))
                 {
                     return [Terms.Value(JsonElement.Parse("false"u8)), Terms.Value(JsonElement.Parse("true"u8))];
                 }
 
                 return schema.TryGetProperty("$ref", out var reference) && reference.ValueKind == JsonValueKind.String
-                    ? Listed(Terms.Schema(Document.Resolve(term.Location, reference.GetString()!, "$ref")), depth + 1)
+                    ? Listed(Terms.Schema(Document.Resolve(term.Location, ConstantForms.Text(reference, term.Location.At("$ref")), "$ref")), depth + 1)
                     : null;
             default:
                 return null;

@@ -36,7 +36,7 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
         var hasProperties = at.Element.TryGetProperty("properties", out _);
         foreach (var keyword in at.Element.EnumerateObject())
         {
-            switch (keyword.Name)
+            switch (Name(keyword, at.Pointer))
             {
                 case "items" or "prefixItems" or "additionalItems" or "minItems" or "maxItems" or "uniqueItems" or "contains":
                     form = hasArrays ? form : _algebra.And(form, Guarded(at, keyword.Name, () => Arrays(at)));
@@ -165,7 +165,7 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
         var form = _algebra.None;
         foreach (var item in names)
         {
-            var name = item.ValueKind == JsonValueKind.String ? item.GetString()! : item.GetRawText();
+            var name = item.ValueKind == JsonValueKind.String ? ConstantForms.Text(item, at.At("type")) : item.GetRawText();
             var all = _algebra.All;
             form = name switch
             {

@@ -43,6 +43,13 @@ public class JsonSchemaGrammarTests
     [InlineData("""{"anyOf":[]}""", "/anyOf: expected at least one schema")]
     [InlineData("""{"properties":[1]}""", "/properties: expected an object")]
     [InlineData("""{"items":3}""", "expected an object, true or false")]
+    [InlineData("""{"type":"\ud800"}""", "/type: a string holds half a surrogate pair")]
+    [InlineData("""{"items":{"type":["\ud800"]}}""", "/items/type: a string holds half a surrogate pair")]
+    [InlineData("""{"type":"object","minProperties":2}""", "#: minProperties of 2")]
+    [InlineData("""{"properties":{"o":{"propertyNames":{"const":"a"},"minProperties":2}}}""", "#/properties/o: minProperties of 2")]
+    [InlineData("""{"not":{"maxProperties":1}}""", "#: minProperties of 2")]
+    [InlineData("""{"not":{"additionalProperties":{"type":"string"}}}""", "#: the opposite of additionalProperties")]
+    [InlineData("""{"not":{"patternProperties":{"^x":{"type":"string"}}}}""", "#: the opposite of additionalProperties or patternProperties")]
     [InlineData("""false""", "derives no text")]
     [InlineData("""{"type":"string","minLength":3,"maxLength":2}""", "derives no text")]
     [InlineData("""{"type":""", "not valid JSON")]
@@ -52,6 +59,23 @@ public class JsonSchemaGrammarTests
         var fault = Assert.Throws<GrammarException>(() => JsonSchemaGrammar.Compile(schema));
         Assert.Contains(expected.Replace("#|", "", StringComparison.Ordinal), fault.Message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', fault.Message);
+    }
+
+    [Theory]
+    [InlineData("""{"type":"object","minProperties":1}""", """{"x": 1, "x": 2}""")]
+    [InlineData("""{"required":["a"],"minProperties":2}""", """{"a": 1, "x": 2, "x": 3}""")]
+    [InlineData("""{"not":{"additionalProperties":false}}""", """{"x": 1, "x": "a"}""")]
+    [InlineData("""{"not":{"const":{"a":1}}}""", """{"x": 1, "x": 2}""")]
+    [InlineData("""{"additionalProperties":{"type":"string"}}""", """{"x": "a", "x": "b"}""")]
+    public void A_free_name_may_stand_twice_where_that_cheats_nothing(string schema, string text) =>
+        Assert.True(new ByteAcceptor(JsonSchemaGrammar.Compile(schema).Grammar).Accepts(Encoding.UTF8.GetBytes(text)));
+
+    [Fact]
+    public void Best_effort_keeps_counts_that_repeated_names_cheat()
+    {
+        var acceptor = new ByteAcceptor(JsonSchemaGrammar.Compile("""{"type":"object","minProperties":2}""", new JsonGrammarOptions { BestEffort = true }).Grammar);
+        Assert.True(acceptor.Accepts("{\"a\": 1, \"b\": 2}"u8));
+        Assert.False(acceptor.Accepts("{\"a\": 1}"u8));
     }
 
     [Fact]
