@@ -191,6 +191,18 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
         }
 
         var number = Number(at, keyword, value);
+        try
+        {
+            return Numbers(at, keyword, number, value);
+        }
+        catch (GrammarException fault) when (!fault.TablesAreFull && !fault.Message.StartsWith("JSON Schema", StringComparison.Ordinal))
+        {
+            throw new GrammarException($"JSON Schema, {at.At(keyword)}: {Cut(value.GetRawText())} cannot be enforced; {fault.Message}", fault);
+        }
+    }
+
+    private ValueForm Numbers(SchemaLocation at, string keyword, JsonDecimal number, JsonElement value)
+    {
         var numbers = _algebra.Numbers;
         switch (keyword)
         {

@@ -50,6 +50,7 @@ public class JsonSchemaGrammarTests
     [InlineData("""{"not":{"maxProperties":1}}""", "#: minProperties of 2")]
     [InlineData("""{"not":{"additionalProperties":{"type":"string"}}}""", "#: the opposite of additionalProperties")]
     [InlineData("""{"not":{"patternProperties":{"^x":{"type":"string"}}}}""", "#: the opposite of additionalProperties or patternProperties")]
+    [InlineData("""{"properties":{"n":{"maximum":1e400}}}""", "/properties/n/maximum: 1e400 cannot be enforced")]
     [InlineData("""false""", "derives no text")]
     [InlineData("""{"type":"string","minLength":3,"maxLength":2}""", "derives no text")]
     [InlineData("""{"type":""", "not valid JSON")]
