@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using Hadal.Inference.Engine;
+using Hadal.Tests;
 
 namespace Hadal.Server.Tests;
 

@@ -113,14 +113,7 @@ internal sealed class ChatWriter(ChatRequest request, string id, DateTimeOffset 
         json.WriteStartArray("tool_calls");
         foreach (var call in calls)
         {
-            json.WriteStartObject();
-            json.WriteString("id", call.Id);
-            json.WriteString("type", "function");
-            json.WriteStartObject("function");
-            json.WriteString("name", call.Name);
-            json.WriteString("arguments", call.Arguments.ToString());
-            json.WriteEndObject();
-            json.WriteEndObject();
+            ToolCallJson.Write(json, call.Id, call.Name, call.Arguments.ToString());
         }
 
         json.WriteEndArray();

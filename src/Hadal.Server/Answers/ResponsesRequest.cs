@@ -221,14 +221,7 @@ internal sealed record ResponsesRequest(ChatRequest Chat, JsonElement Body)
             if (call.Text("type") != "function_call") break;
             call.Text("id");
             call.Text("status");
-            json.WriteStartObject();
-            json.WriteString("id", call.RequiredText("call_id"));
-            json.WriteString("type", "function");
-            json.WriteStartObject("function");
-            json.WriteString("name", call.RequiredText("name"));
-            json.WriteString("arguments", call.RequiredText("arguments"));
-            json.WriteEndObject();
-            json.WriteEndObject();
+            ToolCallJson.Write(json, call.RequiredText("call_id"), call.RequiredText("name"), call.RequiredText("arguments"));
             call.End();
         }
 

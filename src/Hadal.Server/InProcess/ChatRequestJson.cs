@@ -1,3 +1,4 @@
+using Hadal.Server.Answers;
 using System.Text.Json;
 using Microsoft.Extensions.AI;
 
@@ -76,14 +77,7 @@ internal static class ChatRequestJson
         json.WriteStartArray("tool_calls");
         foreach (var call in calls)
         {
-            json.WriteStartObject();
-            json.WriteString("id", call.CallId);
-            json.WriteString("type", "function");
-            json.WriteStartObject("function");
-            json.WriteString("name", call.Name);
-            json.WriteString("arguments", JsonSerializer.Serialize(call.Arguments ?? new Dictionary<string, object?>(), AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(IDictionary<string, object?>))));
-            json.WriteEndObject();
-            json.WriteEndObject();
+            ToolCallJson.Write(json, call.CallId, call.Name, JsonSerializer.Serialize(call.Arguments ?? new Dictionary<string, object?>(), AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(IDictionary<string, object?>))));
         }
 
         json.WriteEndArray();

@@ -1,4 +1,5 @@
 using Hadal.Inference.Engine;
+using Hadal.Tests;
 
 namespace Hadal.Inference.Tests.Engine;
 
