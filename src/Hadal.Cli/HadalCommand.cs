@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.Text;
 using Hadal.Checkpoints;
 using Hadal.Checkpoints.Text;
+using Hadal.Cli.Hub;
 using Hadal.Inference.Engine;
 
 namespace Hadal.Cli;
@@ -18,6 +19,9 @@ internal static class HadalCommand
         ("run", RunCommand.Create),
         ("serve", ServeCommand.Create),
         ("bench", BenchCommand.Create),
+        ("pull", PullCommand.Create),
+        ("list", ListCommand.Create),
+        ("remove", RemoveCommand.Create),
         ("inspect", InspectCommand.Create),
         ("tokenize", TokenizeCommand.Create),
         ("render", RenderCommand.Create),

@@ -3,6 +3,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
+using Hadal.Cli.Hub;
 
 namespace Hadal.Cli;
 
@@ -39,4 +40,7 @@ internal static class JsonOutput
 [JsonSerializable(typeof(QuantizeResult))]
 [JsonSerializable(typeof(MergeResult))]
 [JsonSerializable(typeof(DoctorResult))]
+[JsonSerializable(typeof(PullResult))]
+[JsonSerializable(typeof(ListResult))]
+[JsonSerializable(typeof(RemoveResult))]
 internal sealed partial class CommandJson : JsonSerializerContext;

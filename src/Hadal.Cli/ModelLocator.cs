@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Hadal.Cli.Hub;
 
 namespace Hadal.Cli;
 
@@ -16,6 +17,9 @@ internal sealed class ModelLocator(Shell shell)
     private const string Advice = "give a checkpoint directory, a .gguf file, or the owner/name of a model in the local hub cache";
 
     private readonly HubCache _cache = new(shell);
+
+    /// <summary>Name of the built-in model; null where it is missing.</summary>
+    public string? BuiltInOrNull => Directory.Exists(BuiltInPath) ? BuiltInName : null;
 
     /// <summary>Where the built-in model is, whether it is there or not.</summary>
     public string BuiltInPath => Path.Combine(shell.ProgramDirectory, "models", BuiltInName);
@@ -58,7 +62,8 @@ internal sealed class ModelLocator(Shell shell)
         if (_cache.Find(model, looked) is { } snapshot) return new ModelLocation(model, InFolder(snapshot, model));
         var known = CachedModels().Take(8).ToList();
         var there = known.Count > 0 ? $"the hub cache has {string.Join(", ", known)}; " : "";
-        throw CommandException.Failed($"model '{model}' was not found; looked for {string.Join(", ", looked)}; {there}{Advice}");
+        var download = HubName.TryParse(model) is { } name ? $"hadal pull {name} downloads it if the hub has it; or " : "";
+        throw CommandException.Failed($"model '{model}' was not found; looked for {string.Join(", ", looked)}; {there}{download}{Advice}");
     }
 
     private ModelLocation? BuiltIn() => Directory.Exists(BuiltInPath) ? new ModelLocation(BuiltInName, BuiltInPath) : null;

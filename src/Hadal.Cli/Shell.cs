@@ -44,6 +44,9 @@ internal sealed class Shell
 
     public required Interruption Interruption { get; init; }
 
+    /// <summary>Measures times and waits.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+
     /// <summary>Standard output as UTF-8 text; every write goes out at once.</summary>
     public TextWriter Text => _text ??= new StreamWriter(Output, Utf8) { AutoFlush = true, NewLine = "\n" };
 

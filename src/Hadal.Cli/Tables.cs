@@ -47,6 +47,19 @@ internal static class Tables
     /// <param name="work">The work; it says how much is done by now.</param>
     public static T WithBar<T>(Shell shell, string title, double total, Func<Action<double>, T> work)
     {
+        var console = ErrorConsole(shell);
+        return console.Progress().AutoClear(true)
+            .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
+            .Start(context =>
+            {
+                var task = context.AddTask(title, maxValue: total);
+                return work(done => task.Value = done);
+            });
+    }
+
+    /// <summary>Standard error as the library of progress bars writes to it.</summary>
+    public static IAnsiConsole ErrorConsole(Shell shell)
+    {
         var console = AnsiConsole.Create(new AnsiConsoleSettings
         {
             Out = new AnsiConsoleOutput(shell.Error),
@@ -55,13 +68,7 @@ internal static class Tables
             Interactive = InteractionSupport.Yes,
         });
         console.Profile.Width = shell.Width();
-        return console.Progress().AutoClear(true)
-            .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
-            .Start(context =>
-            {
-                var task = context.AddTask(title, maxValue: total);
-                return work(done => task.Value = done);
-            });
+        return console;
     }
 
     private static void WriteLine(Shell shell, string line, string? style) =>

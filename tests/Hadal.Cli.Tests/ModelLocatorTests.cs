@@ -90,7 +90,7 @@ public sealed class ModelLocatorTests : IDisposable
         Assert.Equal(
             $"model 'own/tiny' was not found; looked for {PathOf("own/tiny")} (no such file or directory), {PathOf("hub/models--own--tiny")} (not in this hub cache), " +
             $"{PathOf("user/.cache/huggingface/hub")} (no such hub cache); the hub cache has deepseek-ai/DeepSeek-V2-Lite, own/broken; " +
-            "give a checkpoint directory, a .gguf file, or the owner/name of a model in the local hub cache",
+            "hadal pull own/tiny downloads it if the hub has it; or give a checkpoint directory, a .gguf file, or the owner/name of a model in the local hub cache",
             fault);
         Assert.Contains($"{PathOf("hub/models--own--broken/snapshots/gone")} (named by refs/main, not there)", Fault("own/broken", ExitCode.Failed, variables), StringComparison.Ordinal);
     }

@@ -49,6 +49,8 @@ internal sealed class TestShell
 
     public int Width { get; init; } = 80;
 
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+
     /// <summary>Runs one command with text on standard input, which is then not a terminal.</summary>
     public static Outcome Run(string input, params string[] arguments) => new TestShell { Input = Encoding.UTF8.GetBytes(input) }.Run(arguments);
 
@@ -79,6 +81,7 @@ internal sealed class TestShell
             Variable = name => Variables.GetValueOrDefault(name),
             CurrentDirectory = CurrentDirectory,
             ProgramDirectory = ProgramDirectory,
+            Clock = Clock,
             Interruption = new Interruption(() => throw new InvalidOperationException("the process would end")),
         };
     }

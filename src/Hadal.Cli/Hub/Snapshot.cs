@@ -1,0 +1,77 @@
+using Hadal.Checkpoints;
+
+namespace Hadal.Cli.Hub;
+
+/// <summary>The files of one commit, as the hub's tools lay them: links from <c>snapshots/COMMIT</c> into <c>blobs</c>; where there are no links, the files themselves.</summary>
+/// <param name="repository">Folder of the model in the cache.</param>
+/// <param name="commit">The commit.</param>
+/// <param name="usesCopies">Whether links are unwanted.</param>
+internal sealed class Snapshot(string repository, string commit, bool usesCopies)
+{
+    /// <summary>Folder of the snapshot.</summary>
+    public string Path => System.IO.Path.Combine(repository, "snapshots", commit);
+
+    /// <summary>Where the content of a file stands.</summary>
+    public string BlobOf(HubFile file) => System.IO.Path.Combine(repository, "blobs", file.Hash);
+
+    /// <summary>Whether the content of a file is there, as a blob or in its place.</summary>
+    public bool Has(HubFile file) => IsOf(new FileInfo(BlobOf(file)), file) || IsOf(new FileInfo(PathOf(file)), file);
+
+    /// <summary>Gives files their names, all at once as far as a file system can.</summary>
+    public void Place(IReadOnlyList<HubFile> files)
+    {
+        foreach (var group in files.GroupBy(file => file.Hash))
+        {
+            var left = group.Count();
+            foreach (var file in group)
+            {
+                left--;
+                Directory.CreateDirectory(System.IO.Path.GetDirectoryName(PathOf(file))!);
+                if (!usesCopies && TryLink(file)) continue;
+                if (IsOf(new FileInfo(PathOf(file)), file)) continue;
+                if (left == 0) File.Move(BlobOf(file), PathOf(file), overwrite: true);
+                else AtomicFile.Write(PathOf(file), stream => Copy(BlobOf(file), stream));
+            }
+        }
+    }
+
+    /// <summary>Lets a branch or a tag name the commit.</summary>
+    public void Refer(string revision)
+    {
+        if (HubName.IsCommit(revision)) return;
+        var path = System.IO.Path.Combine([repository, "refs", .. revision.Split('/')]);
+        Directory.CreateDirectory(System.IO.Path.GetDirectoryName(path)!);
+        AtomicFile.Write(path, stream => stream.Write(System.Text.Encoding.ASCII.GetBytes(commit)));
+    }
+
+    private string PathOf(HubFile file) => System.IO.Path.Combine([Path, .. file.Path.Split('/')]);
+
+    /// <summary>Whether a regular file has the length it should have; its content was checked before it got its name.</summary>
+    private static bool IsOf(FileInfo info, HubFile file) => info is { Exists: true, LinkTarget: null } && info.Length == file.Size;
+
+    private bool TryLink(HubFile file)
+    {
+        var (path, target) = (PathOf(file), System.IO.Path.Combine([.. file.Path.Split('/').Select(_ => ".."), "..", "blobs", file.Hash]));
+        if (!File.Exists(BlobOf(file))) return false;
+        if (new FileInfo(path).LinkTarget == target) return true;
+        var temporary = $"{path}.{Guid.NewGuid():N}.tmp";
+        try
+        {
+            File.CreateSymbolicLink(temporary, target);
+            File.Move(temporary, path, overwrite: true);
+            return true;
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            // No links on this file system, or no right to make them.
+            File.Delete(temporary);
+            return false;
+        }
+    }
+
+    private static void Copy(string path, Stream target)
+    {
+        using var source = File.OpenRead(path);
+        source.CopyTo(target);
+    }
+}
