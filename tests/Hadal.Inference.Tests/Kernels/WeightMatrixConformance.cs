@@ -102,7 +102,7 @@ public abstract unsafe class WeightMatrixConformance
             }
         }
 
-        foreach (var tokens in new[] { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 31, 32, 33, 37, MostTokens })
+        foreach (var tokens in new[] { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 16, 17, 31, 32, 33, 37, MostTokens })
         {
             foreach (var (begin, end) in new[] { (0, RowCount), (0, 4), (1, 9), (4, 5), (2, 2), (RowCount - 3, RowCount), (RowCount / 32 * 16, RowCount) })
             {

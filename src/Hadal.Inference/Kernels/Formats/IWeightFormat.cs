@@ -54,6 +54,18 @@ internal unsafe interface IBlockFormat
         where TUse : struct, IUse;
 }
 
+/// <summary>A format of single numbers, any of which can be read alone.</summary>
+internal unsafe interface IElementFormat : IBlockFormat
+{
+    /// <summary>Bytes of a number.</summary>
+    static abstract int ElementBytes { get; }
+
+    /// <summary>One vector of numbers as floats.</summary>
+    static abstract TVector Load<TLanes, TVector>(byte* source)
+        where TLanes : struct, ILanes<TVector>
+        where TVector : struct;
+}
+
 /// <summary>What happens to a decoded vector.</summary>
 internal unsafe interface IUse
 {

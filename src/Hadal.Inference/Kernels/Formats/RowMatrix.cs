@@ -20,7 +20,7 @@ internal static class RowMatrix
 
 /// <summary>Products with a matrix that is stored row by row in any format: four rows of a chunk are decoded into the first-level
 /// cache and multiplied with all tokens of a block.</summary>
-internal sealed unsafe class RowMatrix<TFormat>(TFormat format, int rows, int columns) : WeightMatrix(rows, columns, format.DType)
+internal unsafe class RowMatrix<TFormat>(TFormat format, int rows, int columns) : WeightMatrix(rows, columns, format.DType)
     where TFormat : struct, IWeightFormat
 {
     private readonly TFormat _format = format;

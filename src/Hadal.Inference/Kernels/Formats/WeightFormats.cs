@@ -11,9 +11,9 @@ internal static unsafe class WeightFormats
         if (rows <= 0 || columns <= 0) throw new CheckpointException($"{tensor.Name}: a matrix needs rows and columns, found [{rows}, {columns}]");
         return tensor.DType switch
         {
-            DType.F32 => Blocks<Float32>(tensor, rows, columns, byteOffset),
-            DType.F16 => Blocks<Float16>(tensor, rows, columns, byteOffset),
-            DType.BF16 => Blocks<BFloat16>(tensor, rows, columns, byteOffset),
+            DType.F32 => Floats<Float32>(tensor, rows, columns, byteOffset),
+            DType.F16 => Floats<Float16>(tensor, rows, columns, byteOffset),
+            DType.BF16 => Floats<BFloat16>(tensor, rows, columns, byteOffset),
             DType.F8E4M3 => F8E4M3(tensor, rows, columns, byteOffset),
             DType.I8 => Int8(tensor, rows, columns, byteOffset),
             DType.Q4_0 => Blocks<Q4_0>(tensor, rows, columns, byteOffset),
@@ -38,6 +38,13 @@ internal static unsafe class WeightFormats
             throw new CheckpointException($"{tensor.Name}: rows of {TBlock.DType} need a multiple of {blockSize} elements, found {columns}");
         CheckBytes(tensor, rows, columns, byteOffset, (Int128)rows * (columns / blockSize) * TBlock.DType.BlockBytes());
         return new RowMatrix<BlockRows<TBlock>>(new BlockRows<TBlock>(tensor.Data + byteOffset, columns), rows, columns);
+    }
+
+    private static FloatMatrix<TElement> Floats<TElement>(WeightTensor tensor, int rows, int columns, long byteOffset)
+        where TElement : struct, IElementFormat
+    {
+        CheckBytes(tensor, rows, columns, byteOffset, (Int128)rows * columns * TElement.ElementBytes);
+        return new FloatMatrix<TElement>(tensor.Data + byteOffset, rows, columns);
     }
 
     private static RowMatrix<F8E4M3Rows> F8E4M3(WeightTensor tensor, int rows, int columns, long byteOffset)
