@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.InteropServices;
 using Hadal.Inference.Kernels;
 
@@ -112,12 +113,37 @@ internal sealed class TokenDistribution
     /// <summary>Whether a token from the floor on is kept: all above it, and of those at the floor the first.</summary>
     private bool IsKept(int id) => id <= _lastIdAtFloor || BitsOf(id) > _floorBits;
 
-    /// <summary>Sum of the weights from the floor on. Below it the sign of the difference masks them out: a branch would be guessed wrongly.</summary>
+    /// <summary>Sum of the weights from the floor on.</summary>
     private long Sum()
     {
-        var (units, floor) = (0L, _floorBits);
-        foreach (var weight in _weights) units += Units(weight) & ~(long)((BitConverter.SingleToInt32Bits(weight) - floor) >> 31);
+        const float HalfUnits = 1 << 21;
+        const int VectorsPerBlock = 512;
+        var n = Vector<float>.Count;
+        var (units, floor, i) = (0L, new Vector<int>(_floorBits), 0);
+        while (i <= _weights.Length - n)
+        {
+            // Units in two halves of 21 bits, both exact; a block of them fits 31 bits.
+            Vector<int> high = Vector<int>.Zero, low = Vector<int>.Zero;
+            for (var end = Math.Min(i + (VectorsPerBlock * n), _weights.Length - n + 1); i < end; i += n)
+            {
+                var bits = Vector.AsVectorInt32(new Vector<float>(_weights, i));
+                var scaled = Vector.AsVectorSingle(bits & Vector.GreaterThanOrEqual(bits, floor)) * HalfUnits;
+                var whole = Vector.ConvertToInt32(scaled);
+                high += whole;
+                low += Vector.ConvertToInt32((scaled - Vector.ConvertToSingle(whole)) * HalfUnits);
+            }
+
+            units += (SumOf(high) << 21) + SumOf(low);
+        }
+
+        for (; i < _weights.Length; i++) units += BitsOf(i) >= _floorBits ? Units(_weights[i]) : 0;
         return units;
+
+        static long SumOf(Vector<int> values)
+        {
+            Vector.Widen(values, out var first, out var second);
+            return Vector.Sum(first + second);
+        }
     }
 
     /// <summary>Puts the most likely tokens into the bins, so many that a measure is reached, or all that are kept.</summary>

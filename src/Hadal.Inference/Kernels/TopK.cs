@@ -13,15 +13,16 @@ public static class TopK
     public static void Largest(ReadOnlySpan<float> scores, Span<int> indices)
     {
         CheckCount(scores, indices);
+        if (indices.IsEmpty) return;
         var count = 0;
         for (var begin = 0; begin < scores.Length; begin += BlockLength)
         {
             var block = scores.Slice(begin, Math.Min(BlockLength, scores.Length - begin));
-            if (count > 0 && count == indices.Length && ArgMax.Max(block) <= scores[indices[count - 1]]) continue;
+            if (count == indices.Length && ArgMax.Max(block) <= scores[indices[count - 1]]) continue;
             for (var i = begin; i < begin + block.Length; i++)
             {
                 var key = Key(scores[i]);
-                if (count == indices.Length && (count == 0 || Key(scores[indices[count - 1]]) >= key)) continue;
+                if (count == indices.Length && Key(scores[indices[count - 1]]) >= key) continue;
                 var place = count < indices.Length ? count++ : count - 1;
                 for (; place > 0 && Key(scores[indices[place - 1]]) < key; place--) indices[place] = indices[place - 1];
                 indices[place] = i;

@@ -168,26 +168,22 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* slabs, TScales sc
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
     {
-        const int RecordBytes = BlockGroups * ITileScales.RecordBytes, SumBytes = 4 * IntegerTiles.SumStride * sizeof(float);
+        const int RecordBytes = BlockGroups * ITileScales.RecordBytes, SumBytes = UnpackFromTokens * IntegerTiles.SumStride * sizeof(float);
         var room = stackalloc byte[64 + (2 * RecordBytes) + SumBytes];
         var records = (byte*)(((nint)room + 63) & ~63);
         var sums = (float*)(records + (2 * RecordBytes));
         scales.Prepare(records, 2 * BlockGroups, TBytes.TakesWholeBytes);
         for (var slab = rowBegin / SlabRows; slab <= (rowEnd - 1) / SlabRows; slab++)
         {
-            for (var t = 0; t < tokenCount; t += 4)
+            new Span<float>(sums, ((tokenCount + 3) & ~3) * IntegerTiles.SumStride).Clear();
+            for (var g = 0; g < _groupCount; g += BlockGroups)
             {
-                new Span<float>(sums, 4 * IntegerTiles.SumStride).Clear();
-                for (var g = 0; g < _groupCount; g += BlockGroups)
-                {
-                    var groups = Math.Min(BlockGroups, _groupCount - g);
-                    for (var p = 0; p < 2; p++) scales.Expand<TLanes, TVector>(ScalesAt((2 * slab) + p, g), groups, records + (p * RecordBytes));
-                    Tiles<TBytes, TByteVector, TLanes, TVector, TCodes>(
-                        CodesAt(2 * slab, g), TCodes.GroupBytes, records, x.From(t), g, Math.Min(4, tokenCount - t), groups, sums, BytesAhead);
-                }
-
-                CopySums(sums, slab, Math.Min(4, tokenCount - t), y + ((long)t * yStride), yStride, rowBegin, rowEnd);
+                var groups = Math.Min(BlockGroups, _groupCount - g);
+                for (var p = 0; p < 2; p++) scales.Expand<TLanes, TVector>(ScalesAt((2 * slab) + p, g), groups, records + (p * RecordBytes));
+                Tiles<TBytes, TByteVector, TLanes, TVector, TCodes>(CodesAt(2 * slab, g), TCodes.GroupBytes, records, x, g, tokenCount, groups, sums, BytesAhead);
             }
+
+            CopySums(sums, slab, tokenCount, y, yStride, rowBegin, rowEnd);
         }
     }
 
@@ -277,7 +273,7 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* slabs, TScales sc
             return;
         }
 
-        for (var t = 0; t < tokenCount; t += 4)
+        for (var t = 0; t < tokenCount; t += 4, ahead = 0)
         {
             // Missing tokens are the last one again; their sums are not read.
             byte* a = x0 + (t * x.RowBytes), b = x0 + (Math.Min(t + 1, tokenCount - 1) * x.RowBytes);
