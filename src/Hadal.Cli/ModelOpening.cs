@@ -4,6 +4,7 @@ using Hadal.Checkpoints;
 using Hadal.Checkpoints.Config;
 using Hadal.Checkpoints.Text;
 using Hadal.Checkpoints.Weights;
+using Hadal.Inference.Engine;
 using Hadal.Inference.Models;
 
 namespace Hadal.Cli;
@@ -34,6 +35,12 @@ internal static class ModelOpening
         "--cache",
         "How the cache is stored: f32, exact; bf16, half the memory and faster at long context; i8, a quarter. Default: f32.",
         ("f32", CacheFormat.F32), ("bf16", CacheFormat.BF16), ("i8", CacheFormat.I8));
+
+    /// <summary>The option that sets whether tokens are guessed.</summary>
+    public static Option<Speculation?> SpeculationOption() => Numbers.Word(
+        "--speculation",
+        "Guesses tokens and computes several at once, with the same answer: auto, where that was measured to be faster; off; always. Default: auto.",
+        ("auto", Speculation.Auto), ("off", Speculation.Off), ("always", Speculation.Always));
 
     /// <summary>The limits of a model for one sequence; null leaves the default.</summary>
     public static EngineOptions OptionsOf(int? context, int? threads, Arithmetic arithmetic, CacheFormat? cacheFormat = null)

@@ -28,6 +28,7 @@ internal sealed class ServeCommand
     private readonly Option<int?> _threads = ModelOpening.ThreadsOption();
     private readonly Option<Arithmetic?> _arithmetic = ModelOpening.ArithmeticOption(Arithmetic.Integer);
     private readonly Option<CacheFormat?> _cache = ModelOpening.CacheOption();
+    private readonly Option<Speculation?> _speculation = ModelOpening.SpeculationOption();
     private readonly Shell _shell;
 
     private ServeCommand(Shell shell)
@@ -41,7 +42,7 @@ internal sealed class ServeCommand
         var serve = new ServeCommand(shell);
         var command = new Command("serve", "Answers OpenAI and DeepSeek clients over HTTP until it is told to stop.")
         {
-            serve._models, serve._urls, serve._keys, serve._anonymous, serve._adapters, serve._parallel, serve._queue, serve._timeout, serve._drain, serve._context, serve._threads, serve._arithmetic, serve._cache,
+            serve._models, serve._urls, serve._keys, serve._anonymous, serve._adapters, serve._parallel, serve._queue, serve._timeout, serve._drain, serve._context, serve._threads, serve._arithmetic, serve._cache, serve._speculation,
         };
         command.SetAction(parsed => serve.RunAsync(parsed).GetAwaiter().GetResult());
         return command;
@@ -109,7 +110,10 @@ internal sealed class ServeCommand
         ModelLocation[] locations = names.Length == 0 ? [locator.Find(null)] : [.. names.Select(locator.Find)];
         var adapters = Adapters(parsed);
         var engine = ModelOpening.OptionsOf(parsed.GetValue(_context), parsed.GetValue(_threads), parsed.GetValue(_arithmetic) ?? Arithmetic.Integer, parsed.GetValue(_cache));
-        var limits = new TextGeneratorOptions { MaxConcurrent = parsed.GetValue(_parallel) ?? 8, MaxQueued = parsed.GetValue(_queue) ?? 64 };
+        var limits = new TextGeneratorOptions
+        {
+            MaxConcurrent = parsed.GetValue(_parallel) ?? 8, MaxQueued = parsed.GetValue(_queue) ?? 64, Speculation = parsed.GetValue(_speculation) ?? Speculation.Auto,
+        };
         var memory = MachineMemory.Read();
         memory = memory with { AvailableBytes = memory.AvailableBytes / locations.Length };
         return [.. locations.Select((location, index) => new ModelSource(

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Hadal.Inference.Kernels;
 using Hadal.Inference.Models;
 
 namespace Hadal.Inference.Engine;
@@ -17,7 +18,8 @@ internal sealed class EngineLoop
     private readonly Action _beforeForward;
     private readonly TimeProvider _clock;
     private readonly ScheduledBatch _batch;
-    private readonly SamplerScratch _scratch;
+    private readonly SamplerScratch[] _scratches;
+    private readonly SpeculationCosts _costs = new();
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly object _gate = new();
     private readonly List<Sequence> _arrivals = [];
@@ -25,6 +27,7 @@ internal sealed class EngineLoop
     private readonly List<Sequence> _running = [];
     private readonly FairTurns _turns = new();
     private readonly List<(Sequence Sequence, int Count)> _scheduled = [];
+    private readonly List<(Sequence Sequence, int Row)> _due = [];
     private int _presentCount;
     private int _turn;
     private bool _isTight;
@@ -44,7 +47,7 @@ internal sealed class EngineLoop
         _beforeForward = beforeForward;
         _clock = clock;
         _batch = new ScheduledBatch(model.Config.VocabSize, Math.Min(options.MaxConcurrent, options.MaxBatchTokens));
-        _scratch = new SamplerScratch(model.Config.VocabSize);
+        _scratches = [.. Enumerable.Range(0, Math.Min(options.MaxConcurrent, model.Crew.ThreadCount)).Select(_ => new SamplerScratch(model.Config.VocabSize))];
         new Thread(Run) { IsBackground = true, Name = "hadal engine" }.Start();
     }
 
@@ -158,7 +161,8 @@ internal sealed class EngineLoop
             var index = _turns.Next(_waiting, _running);
             var sequence = _waiting[index];
             _waiting.RemoveAt(index);
-            sequence.Start(_model.CreateCache(), _model.MaxContext);
+            var guesses = _options.Speculation == Speculation.Off || sequence.IsEmbedded ? null : new Guesses(_options.Speculation, _costs, _model.CreatePredictor());
+            sequence.Start(_model.CreateCache(), _model.MaxContext, guesses);
             _running.Add(sequence);
         }
 
@@ -199,6 +203,8 @@ internal sealed class EngineLoop
             rows--;
         }
 
+        foreach (var (sequence, _) in _scheduled) rows -= sequence.Guess(rows, _scheduled.Count);
+
         for (var i = 0; i < _running.Count && rows > 0; i++)
         {
             if (_running[i].PendingCount == 1 || !CanRun(_running[i])) continue;
@@ -215,6 +221,7 @@ internal sealed class EngineLoop
     private void Compute(int begin, int count)
     {
         _batch.Clear();
+        var start = _clock.GetTimestamp();
         try
         {
             for (var i = begin; i < begin + count; i++) _scheduled[i].Sequence.AddTo(_batch, _scheduled[i].Count);
@@ -235,22 +242,39 @@ internal sealed class EngineLoop
             return;
         }
 
-        var row = 0;
+        var (row, readsPrompt) = (0, false);
+        _due.Clear();
         for (var i = begin; i < begin + count; i++)
         {
-            if (_scheduled[i].Sequence.PendingCount == 0) Choose(_scheduled[i].Sequence, row++);
+            var sequence = _scheduled[i].Sequence;
+            readsPrompt |= _scheduled[i].Count > 1;
+            if (sequence.LogitRowCount > 0) _due.Add((sequence, row));
+            row += sequence.LogitRowCount;
         }
+
+        Choose();
+        if (!readsPrompt) _costs.Record(_batch.TokenCount, _clock.GetElapsedTime(start).TotalSeconds);
+        foreach (var (sequence, first) in _due) Settle(sequence, first);
     }
 
-    /// <summary>Chooses a token and takes those that a grammar forces behind it.</summary>
-    private void Choose(Sequence sequence, int row)
+    /// <summary>Chooses tokens for all sequences whose logits are there, each thread for its share of them.</summary>
+    private void Choose()
+    {
+        var job = new ChoiceJob(_due, _batch, _scratches);
+        _model.Crew.Run(ref job, Math.Min(_due.Count, _scratches.Length));
+    }
+
+    /// <summary>Brings what was chosen to its reader, and the sequence in order for the next step.</summary>
+    private void Settle(Sequence sequence, int row)
     {
         try
         {
-            if (sequence.IsEmbedded) sequence.Embed(_model.FinalHidden.Slice(row * _model.Config.HiddenSize, _model.Config.HiddenSize));
-            else sequence.Choose(_batch.LogitsOf(row), _scratch);
-            Publish(sequence);
-            while (!sequence.IsEnded && !sequence.Answer.IsFull && sequence.TryTakeForced()) Publish(sequence);
+            var width = _model.Config.HiddenSize;
+            var hidden = _model.FinalHidden;
+            hidden = hidden.Length >= (row + sequence.LogitRowCount) * width ? hidden.Slice(row * width, sequence.LogitRowCount * width) : [];
+            if (sequence.IsEmbedded) sequence.Embed(hidden);
+            else sequence.Settle(hidden, _due.Count);
+            if (sequence.IsEnded) Publish(sequence);
         }
         catch (GenerationException fault)
         {
@@ -283,6 +307,17 @@ internal sealed class EngineLoop
         if (holderCount == 1) Fail(victim!, Failed(fault));
         else victim!.Evict();
         _isTight = holderCount > 1;
+    }
+
+    /// <summary>Sequences i, i + n, i + 2n, … choose their tokens in the room of part i of n.</summary>
+    private readonly struct ChoiceJob(List<(Sequence Sequence, int Row)> due, ScheduledBatch batch, SamplerScratch[] scratches) : ICrewJob
+    {
+        public void Execute(int partIndex)
+        {
+            var parts = Math.Min(due.Count, scratches.Length);
+            for (var i = partIndex; i < due.Count; i += parts)
+                if (!due[i].Sequence.IsEmbedded) due[i].Sequence.Advance(batch, due[i].Row, scratches[partIndex]);
+        }
     }
 
     private static GenerationException Failed(Exception fault) =>

@@ -55,6 +55,12 @@ public sealed record GenerationUsage
     /// <summary>Tokens of the prompt that were found in the cache and not computed.</summary>
     public int CachedTokens { get; init; }
 
+    /// <summary>Tokens that were guessed before they were computed.</summary>
+    public int GuessedTokens { get; init; }
+
+    /// <summary>Of them, those that were right: so many steps of the model were saved.</summary>
+    public int AcceptedTokens { get; init; }
+
     /// <summary>Start of the random sequence that was used.</summary>
     public required ulong Seed { get; init; }
 

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Hadal.Checkpoints.Text;
 using Hadal.Inference.Grammars;
 using Hadal.Inference.Models;
@@ -5,7 +6,7 @@ using Hadal.Inference.Models;
 namespace Hadal.Inference.Engine;
 
 /// <summary>One request in the engine: its tokens, how far they are computed, and the answer so far.</summary>
-/// <remarks>Everything but <see cref="Cancel"/> and <see cref="Answer"/> belongs to the engine's thread.</remarks>
+/// <remarks>Everything but <see cref="Cancel"/> and <see cref="Answer"/> belongs to the engine's thread; <see cref="Advance"/> may run beside that of other sequences.</remarks>
 internal sealed class Sequence
 {
     private readonly int[] _promptIds;
@@ -23,6 +24,11 @@ internal sealed class Sequence
     private int _tokenCount;
     private readonly BlockHash _root;
     private KvCache? _cache;
+    private Guesses? _guesses;
+    private int _guessCount;
+    private int _verifiedLength;
+    private int _chosenBegin;
+    private Exception? _fault;
     private int _cachedCount;
     private TimeSpan _queueTime;
     private TimeSpan _timeToFirstToken;
@@ -89,6 +95,9 @@ internal sealed class Sequence
     /// <summary>Tokens that are not computed yet: all of the prompt at first, one while the answer grows.</summary>
     public int PendingCount => _tokenCount - Cache.Length;
 
+    /// <summary>Rows of logits that it asked for in the last step.</summary>
+    public int LogitRowCount { get; private set; }
+
     private KvCache Cache => _cache ?? throw new InvalidOperationException("the sequence was not started or has ended");
 
     /// <summary>Any thread: the reader gives up.</summary>
@@ -99,10 +108,13 @@ internal sealed class Sequence
     }
 
     /// <summary>The engine takes the request up; room for all its tokens is made now.</summary>
-    public void Start(KvCache cache, int maxContext)
+    /// <param name="cache">Empty.</param>
+    /// <param name="maxContext">Tokens at most.</param>
+    /// <param name="guesses">Guesses tokens; null where none are.</param>
+    public void Start(KvCache cache, int maxContext, Guesses? guesses)
     {
         _queueTime = _clock.GetElapsedTime(_submitted);
-        _cache = cache;
+        (_cache, _guesses) = (cache, guesses);
         var maxTokens = Math.Min(_options.MaxTokens ?? int.MaxValue, maxContext - _promptIds.Length);
         _tokenIds = new int[_promptIds.Length + maxTokens];
         _promptIds.CopyTo(_tokenIds, 0);
@@ -121,32 +133,102 @@ internal sealed class Sequence
     public void Evict()
     {
         Cache.Truncate(0);
+        _guessCount = 0;
+        _guesses?.Forget();
         IsEvicted = true;
     }
 
     /// <summary>May use the cache again.</summary>
     public void Readmit() => IsEvicted = false;
 
-    /// <summary>Adds the next pending tokens to a batch, with logits if they are the last.</summary>
+    /// <summary>Guesses tokens behind a single pending one. They take no further block of the cache, so that nobody gives way for a guess.</summary>
+    /// <param name="mostRows">Rows that are left in the step.</param>
+    /// <param name="sequences">Sequences of the step.</param>
+    /// <returns>How many there are.</returns>
+    public int Guess(int mostRows, int sequences)
+    {
+        _guessCount = 0;
+        if (_guesses is null || PendingCount != 1) return 0;
+        // The last token that may be generated needs no row.
+        var room = Math.Min(_tokenIds.Length - _tokenCount - 1, BlockPool.BlockTokens - 1 - (Cache.Length % BlockPool.BlockTokens));
+        if (room <= 0) return 0;
+        return _guessCount = _guesses.Guess(_tokenIds.AsSpan(0, _tokenCount), _tokenIds.AsSpan(_tokenCount, Math.Min(room, mostRows)), sequences);
+    }
+
+    /// <summary>Adds the next pending tokens to a batch; if they are the last, with logits, and with the guesses behind them.</summary>
     public void AddTo(ScheduledBatch batch, int count)
     {
         IsEvicted = false;
-        if (count == PendingCount) _constraint?.Prepare();
-        batch.Add(Cache, _tokenIds.AsMemory(Cache.Length, count), count == PendingCount ? 1 : 0, _options.Adapter);
+        var isLast = count == PendingCount;
+        if (isLast) _constraint?.Prepare();
+        LogitRowCount = isLast ? 1 + _guessCount : 0;
+        batch.Add(Cache, _tokenIds.AsMemory(Cache.Length, isLast ? count + _guessCount : count), LogitRowCount, _options.Adapter);
+    }
+
+    /// <summary>Chooses the next token, and as many further ones as the guesses were right or a grammar forces; gives all but a last one to the reader. What goes wrong is told by <see cref="Settle"/>.</summary>
+    /// <param name="batch">Has the logits.</param>
+    /// <param name="row">First row of this sequence.</param>
+    /// <param name="scratch">Room that nobody else uses meanwhile.</param>
+    public void Advance(ScheduledBatch batch, int row, SamplerScratch scratch)
+    {
+        (_chosenBegin, _verifiedLength) = (_tokenCount, _tokenCount);
+        try
+        {
+            var isRight = true;
+            for (var i = 0; isRight && i <= _guessCount && !IsEnded && (i == 0 || !Answer.IsFull); i++)
+            {
+                var guess = i < _guessCount ? _tokenIds[_tokenCount] : -1;
+                Choose(batch.LogitsOf(row + i), scratch);
+                isRight = _tokenIds[_tokenCount - 1] == guess;
+                if (isRight) _verifiedLength++;
+                if (!IsEnded) Publish();
+            }
+
+            while (!IsEnded && !Answer.IsFull && TryTakeForced())
+                if (!IsEnded) Publish();
+        }
+        catch (Exception fault)
+        {
+            // Whatever it was, it is this sequence's alone, and the engine's thread ends it.
+            _fault = fault;
+        }
+    }
+
+    /// <summary>Behind <see cref="Advance"/>: forgets guesses that were wrong, and lets others find what was computed.</summary>
+    /// <param name="hidden">[rows, hidden_size] what the tokens were chosen from.</param>
+    /// <param name="sequences">Sequences of the step.</param>
+    /// <exception cref="GenerationException">A logit is NaN or infinite, or the grammar cannot be followed.</exception>
+    public void Settle(ReadOnlySpan<float> hidden, int sequences)
+    {
+        if (_fault is { } fault) ExceptionDispatchInfo.Throw(fault);
+        // Where reading stopped in the middle of the guesses, the last token is computed again: the numbers behind it are not kept.
+        var length = Math.Min(_verifiedLength, _tokenCount - 1);
+        if (Cache.Length > length) Cache.Truncate(length);
+
+        // Only now: what ends in broken numbers is nobody else's.
+        Cache.Share(_tokenIds);
+        if (_guesses is null) return;
+        var right = _verifiedLength - _chosenBegin;
+        if (_guessCount > 0) _guesses.Note(_guessCount, right);
+        _guessCount = 0;
+        if (IsEnded) return;
+        if (PendingCount != 1 || hidden.IsEmpty)
+        {
+            _guesses.Forget();
+            return;
+        }
+
+        var chosen = _tokenCount - _chosenBegin;
+        _guesses.Predict(_tokenIds.AsSpan(_chosenBegin, chosen), hidden[..(chosen * (hidden.Length / LogitRowCount))], sequences, _clock);
     }
 
     /// <summary>Chooses the next token; <see cref="Publish"/> gives it to the reader.</summary>
-    /// <param name="logits">[vocab_size].</param>
-    /// <param name="scratch">Shared by all sequences.</param>
-    /// <exception cref="GenerationException">A logit is NaN or infinite, or the grammar cannot be followed.</exception>
-    public void Choose(ReadOnlySpan<float> logits, SamplerScratch scratch)
+    private void Choose(ReadOnlySpan<float> logits, SamplerScratch scratch)
     {
         if (TryTakeForced()) return;
         var tokenId = _constraint is { IsActive: true } ? ChooseAllowed(_constraint, logits, scratch) : ChooseAny(logits, scratch, []);
         if (tokenId < 0) throw LogProbs.InvalidLogits(logits);
 
-        // Only now: what ends in broken numbers is nobody else's.
-        Cache.Share(_tokenIds);
         Append(tokenId);
         if (_options.TopLogProbs is not { } count) return;
         _topLogProbCount = Math.Min(count, logits.Length);
@@ -171,7 +253,7 @@ internal sealed class Sequence
 
     /// <summary>Takes the next token without the model where the grammar leaves no choice; <see cref="Publish"/> gives it to the reader.</summary>
     /// <exception cref="GenerationException">The grammar cannot be followed.</exception>
-    public bool TryTakeForced()
+    private bool TryTakeForced()
     {
         if (_constraint is null || _constraint.TakeForced() is not (var tokenId and >= 0)) return false;
         _topLogProbCount = 0;
@@ -202,6 +284,7 @@ internal sealed class Sequence
     {
         _cache?.Dispose();
         _cache = null;
+        _guesses?.Dispose();
         _options.Adapter?.Leave();
     }
 
@@ -266,6 +349,8 @@ internal sealed class Sequence
     {
         PromptTokens = _promptIds.Length,
         CachedTokens = _cachedCount,
+        GuessedTokens = _guesses?.GuessedCount ?? 0,
+        AcceptedTokens = _guesses?.AcceptedCount ?? 0,
         CompletionTokens = Math.Max(0, _tokenCount - _promptIds.Length),
         Seed = _seed,
         QueueTime = _queueTime,

@@ -17,6 +17,9 @@ public sealed record TextGeneratorOptions
     /// <summary>Chunks that wait for a slow reader before its sequence pauses, 1 to 65536. Default: 256.</summary>
     public int MaxUnreadChunks { get; init; } = 256;
 
+    /// <summary>Whether tokens are guessed. Default: where it pays.</summary>
+    public Speculation Speculation { get; init; }
+
     /// <summary>Everything that is out of range, one sentence each; empty if the options can be used.</summary>
     public IReadOnlyList<string> Faults()
     {

@@ -1,6 +1,7 @@
 using Hadal.Checkpoints;
 using Hadal.Checkpoints.Adapters;
 using Hadal.Checkpoints.Config;
+using Hadal.Inference.Kernels;
 using Hadal.Inference.Models.Adapters;
 using Hadal.Inference.Models.DeepSeek;
 using Hadal.Inference.Models.GroupedQuery;
@@ -62,6 +63,12 @@ public abstract class DecoderModel : IDisposable
     /// <param name="adapter">Open, and opened for this model's config; it may be closed afterwards.</param>
     /// <exception cref="CheckpointException">It adapts projections that are not computed with adapters.</exception>
     public abstract DecoderAdapter AddAdapter(LoraAdapter adapter);
+
+    /// <summary>Threads of the model; they are idle between its calls.</summary>
+    internal abstract ThreadCrew Crew { get; }
+
+    /// <summary>What guesses tokens of one sequence; null where the checkpoint has no layer for that. Used between forward passes.</summary>
+    internal virtual TokenPredictor? CreatePredictor() => null;
 
     /// <summary>Computes the tokens of a batch, adds them to their caches and writes the logits asked for. The numbers of a sequence depend
     /// on its own tokens only: not on its batch mates, nor on how its tokens are cut into batches.</summary>

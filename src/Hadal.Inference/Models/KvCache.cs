@@ -11,8 +11,8 @@ public abstract class KvCache : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">More than there are, or negative.</exception>
     public abstract void Truncate(int length);
 
-    /// <summary>Takes over what other sequences have computed of the same beginning, in whole blocks, and at most all tokens but the last. The cache must be empty; from now on it
-    /// can only be emptied, not cut.</summary>
+    /// <summary>Takes over what other sequences have computed of the same beginning, in whole blocks, and at most all tokens but the last. The cache must be empty; from now on
+    /// what was shared can be forgotten as a whole only.</summary>
     /// <param name="root">What stands in front of the first token.</param>
     /// <param name="tokenIds">Tokens of the sequence.</param>
     internal abstract void Reuse(BlockHash root, ReadOnlySpan<int> tokenIds);

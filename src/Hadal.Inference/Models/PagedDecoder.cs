@@ -152,8 +152,8 @@ internal abstract unsafe class PagedDecoder : DecoderModel
     /// <summary>Called with −1 and the embeddings, then with each layer index and the residual stream after it, [rows, hidden_size] of the pass; for tests that look inside.</summary>
     public Action<int, ReadOnlySpan<float>>? Observe { get; set; }
 
-    /// <summary>Threads of the model.</summary>
-    public ThreadCrew Crew { get; }
+    /// <inheritdoc/>
+    internal override ThreadCrew Crew { get; }
 
     /// <inheritdoc/>
     public override int BlockCount => _pool.BlockCount;

@@ -33,9 +33,9 @@ internal sealed unsafe class PagedKvCache : KvCache
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(length, _length);
-        if (_shares && length > 0) throw new InvalidOperationException("a cache that shares blocks can only be emptied");
+        if (_shares && length > 0 && length < _hashedCount * BlockPool.BlockTokens) throw new InvalidOperationException("shared blocks can be forgotten as a whole only");
         _length = length;
-        _shares = false;
+        _shares &= length > 0;
         var kept = CacheLayout.BlocksFor(length);
         while (_blockCount > kept) _pool.Return(_blocks[--_blockCount]);
     }

@@ -31,6 +31,9 @@ public sealed class HadalOptions
     /// <summary>What products with quantised weights are computed with. Default: <see cref="Arithmetic.Integer"/>, which is faster.</summary>
     public Arithmetic Arithmetic { get; set; } = Arithmetic.Integer;
 
+    /// <summary>Whether tokens are guessed and several computed at once, with the same answer. Default: where that was measured to be faster.</summary>
+    public Speculation Speculation { get; set; }
+
     internal string? Fault()
     {
         if (string.IsNullOrWhiteSpace(Model)) return "Model: expected a checkpoint directory or a .gguf file, found nothing";
@@ -39,7 +42,7 @@ public sealed class HadalOptions
         return Limits().Faults() is [var fault, ..] ? fault : null;
     }
 
-    internal TextGeneratorOptions Limits() => new() { MaxConcurrent = MaxConcurrent, MaxQueued = MaxQueued };
+    internal TextGeneratorOptions Limits() => new() { MaxConcurrent = MaxConcurrent, MaxQueued = MaxQueued, Speculation = Speculation };
 }
 
 /// <summary>Adds a model to an application.</summary>

@@ -22,6 +22,9 @@ internal sealed class ServerMetrics : IDisposable
     private readonly MeasuredHistogram _perToken;
     private readonly MeasuredHistogram _queue;
     private readonly MeasuredHistogram _tokens;
+    private readonly MeasuredCounter _cached;
+    private readonly MeasuredCounter _guessed;
+    private readonly MeasuredCounter _accepted;
 
     public ServerMetrics()
     {
@@ -30,6 +33,9 @@ internal sealed class ServerMetrics : IDisposable
         _perToken = new(_meter, "gen_ai.server.time_per_output_token", "s", "Between tokens after the first, mean of an answer.", PerTokenBounds);
         _queue = new(_meter, "hadal.server.queue.duration", "s", "From a request's arrival in the engine until it was taken up.", DurationBounds);
         _tokens = new(_meter, "gen_ai.client.token.usage", "{token}", "Tokens of a request.", TokenBounds);
+        _cached = new(_meter, "hadal.server.cache.hits", "{token}", "Tokens of prompts that were found in the cache.");
+        _guessed = new(_meter, "hadal.server.speculation.guesses", "{token}", "Tokens that were guessed.");
+        _accepted = new(_meter, "hadal.server.speculation.accepted", "{token}", "Guesses that were right; each saved a step.");
     }
 
     /// <summary>Counts a request that has ended.</summary>
@@ -44,6 +50,9 @@ internal sealed class ServerMetrics : IDisposable
         if (usage.TimeToFirstToken > TimeSpan.Zero) _firstToken.Record(usage.TimeToFirstToken.TotalSeconds, labels);
         if (usage.CompletionTokens > 1) _perToken.Record((usage.TotalTime - usage.TimeToFirstToken).TotalSeconds / (usage.CompletionTokens - 1), labels);
         _tokens.Record(usage.PromptTokens, Labels(scope, ("gen_ai.token.type", "input")));
+        _cached.Add(usage.CachedTokens, labels);
+        _guessed.Add(usage.GuessedTokens, labels);
+        _accepted.Add(usage.AcceptedTokens, labels);
         _tokens.Record(completionTokens, Labels(scope, ("gen_ai.token.type", "output")));
     }
 
@@ -52,6 +61,7 @@ internal sealed class ServerMetrics : IDisposable
     {
         var text = new PrometheusText();
         foreach (var histogram in (MeasuredHistogram[])[_duration, _firstToken, _perToken, _queue, _tokens]) histogram.WriteTo(text);
+        foreach (var counter in (MeasuredCounter[])[_cached, _guessed, _accepted]) counter.WriteTo(text);
         foreach (var (name, help, read) in (ReadOnlySpan<(string, string, Func<EngineStatus, double>)>)
             [
                 ("hadal_requests_running", "Requests that are computed.", status => status.RunningCount),

@@ -176,7 +176,7 @@ public sealed class EngineInvarianceTests
     }
 
     /// <summary>All that a reader sees of an answer, with the bits of its numbers.</summary>
-    private static async Task<string> ReadAsync(TinyEngine engine, int[] prompt, GenerationOptions options)
+    internal static async Task<string> ReadAsync(TinyEngine engine, int[] prompt, GenerationOptions options)
     {
         var seen = new System.Text.StringBuilder();
         await foreach (var chunk in engine.Generator.GenerateAsync(prompt, options))

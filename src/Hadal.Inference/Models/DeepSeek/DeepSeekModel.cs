@@ -1,5 +1,6 @@
-using Hadal.Inference.Kernels;
+using System.Globalization;
 using Hadal.Checkpoints.Config;
+using Hadal.Inference.Kernels;
 
 namespace Hadal.Inference.Models.DeepSeek;
 
@@ -13,6 +14,7 @@ internal sealed class DeepSeekModel : PagedDecoder
     private readonly DecoderLayer[] _layers;
     private readonly WeightBinder _weights;
     private MultiTokenPrediction[]? _predictionLayers;
+    private float[]? _predictionLogits;
 
     public DeepSeekModel(DeepSeekConfig config, WeightBinder weights, EngineOptions options)
         : this(config, weights, options, BindLayers(config, weights))
@@ -34,6 +36,14 @@ internal sealed class DeepSeekModel : PagedDecoder
 
     /// <summary>The multi-token-prediction layers of the checkpoint, bound when first asked for.</summary>
     public IReadOnlyList<MultiTokenPrediction> PredictionLayers => _predictionLayers ??= BindPredictionLayers();
+
+    /// <inheritdoc/>
+    internal override TokenPredictor? CreatePredictor()
+    {
+        // Files of other programs may leave the layer out although the config counts it.
+        if (_config.NumNextnPredictLayers == 0 || !_weights.Has(string.Create(CultureInfo.InvariantCulture, $"model.layers.{_config.NumHiddenLayers}.eh_proj.weight"))) return null;
+        return new PredictionLayerGuess(PredictionLayers[0], _predictionLogits ??= new float[_config.VocabSize]);
+    }
 
     /// <summary>Normalised latent and rotated key; the key of the indexer beside them.</summary>
     public static CacheLayout CacheLayoutOf(DeepSeekConfig config, CacheFormat format) =>

@@ -55,7 +55,7 @@ internal sealed unsafe class MultiTokenPrediction : IDisposable
     /// <param name="cache">Made by <see cref="CreateCache"/>.</param>
     /// <param name="nextTokenIds">For each position i the token of position i + 1; at most MaxBatchTokens.</param>
     /// <param name="hidden">[tokens, hidden_size], the main model's stream after its final norm.</param>
-    /// <param name="logits">[tokens, vocab_size], of the token of position i + 2.</param>
+    /// <param name="logits">[tokens, vocab_size], of the token of position i + 2; or [vocab_size], of the last alone.</param>
     /// <exception cref="ArgumentException">Lengths do not fit together, a token id is out of range, or the context is passed.</exception>
     /// <exception cref="KvCacheFullException">There is no room for the tokens.</exception>
     public void Forward(PagedKvCache cache, ReadOnlySpan<int> nextTokenIds, ReadOnlySpan<float> hidden, Span<float> logits)
@@ -74,9 +74,14 @@ internal sealed unsafe class MultiTokenPrediction : IDisposable
         _layer.Attend(_crew, _pass, 0, stream, normed, output, _state);
         _layer.FeedForward(_crew, _pass, stream, normed, output, _state);
         cache.AdvanceTo(cache.Length + rows);
-        RowJobs.Norm(_crew, stream, width, _headNorm, (float)_config.RmsNormEps, rows, normed, width);
-        fixed (float* y = logits) _head.Multiply(_crew, normed, width, rows, y, _config.VocabSize);
+        var wanted = logits.Length / _config.VocabSize;
+        RowJobs.Norm(_crew, stream + ((long)(rows - wanted) * width), width, _headNorm, (float)_config.RmsNormEps, wanted, normed, width);
+        fixed (float* y = logits) _head.Multiply(_crew, normed, width, wanted, y, _config.VocabSize);
     }
+
+    /// <summary>Whether a sequence may go on by so many tokens.</summary>
+    public bool HasRoom(PagedKvCache cache, int tokenCount) =>
+        tokenCount <= _pass.TokenIds.Length && tokenCount <= _maxContext - cache.Length && cache.BlocksMissing(cache.Length + tokenCount) <= _pool.FreeCount;
 
     /// <summary>The input of the block.</summary>
     /// <param name="nextTokenIds">Tokens one further.</param>
@@ -117,7 +122,7 @@ internal sealed unsafe class MultiTokenPrediction : IDisposable
         if (rows == 0 || rows > _pass.TokenIds.Length) throw new ArgumentException($"expected 1 to {_pass.TokenIds.Length} tokens, got {rows}", nameof(nextTokenIds));
         if (rows > _maxContext - cache.Length) throw new ArgumentException($"{cache.Length} + {rows} tokens pass the context of {_maxContext}", nameof(nextTokenIds));
         if (hiddenLength != (long)rows * _config.HiddenSize) throw new ArgumentException($"expected {rows} × {_config.HiddenSize} hidden values, got {hiddenLength}");
-        if (logitLength != (long)rows * _config.VocabSize) throw new ArgumentException($"expected room for {rows} × {_config.VocabSize} logits, got {logitLength}");
+        if (logitLength != (long)rows * _config.VocabSize && logitLength != _config.VocabSize) throw new ArgumentException($"expected room for {rows} × {_config.VocabSize} logits, got {logitLength}");
         foreach (var id in nextTokenIds)
             if ((uint)id >= (uint)_config.VocabSize) throw new ArgumentException($"token id {id} is not in 0..{_config.VocabSize - 1}", nameof(nextTokenIds));
         if (cache.BlocksMissing(cache.Length + rows) is var missing && missing > _pool.FreeCount) throw new KvCacheFullException(missing, _pool.FreeCount);
