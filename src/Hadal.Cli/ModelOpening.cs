@@ -38,9 +38,9 @@ internal static class ModelOpening
 
     /// <summary>The option that sets whether tokens are guessed.</summary>
     public static Option<Speculation?> SpeculationOption() => Numbers.Word(
-        "--speculation",
-        "Guesses tokens and computes several at once, with the same answer: auto, where that was measured to be faster; off; always. Default: auto.",
-        ("auto", Speculation.Auto), ("off", Speculation.Off), ("always", Speculation.Always));
+        "--speculate",
+        "Guesses tokens and computes several at once, with the same answer: auto, where that was measured to be faster; off; on, always. Default: auto.",
+        ("auto", Speculation.Auto), ("off", Speculation.Off), ("on", Speculation.Always));
 
     /// <summary>The limits of a model for one sequence; null leaves the default.</summary>
     public static EngineOptions OptionsOf(int? context, int? threads, Arithmetic arithmetic, CacheFormat? cacheFormat = null)
