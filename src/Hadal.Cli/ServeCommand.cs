@@ -61,6 +61,7 @@ internal sealed class ServeCommand
         await using (server.ConfigureAwait(false))
         {
             foreach (var url in server.Urls) _shell.Error.WriteLine($"hadal: listening on {url}");
+            if (Page() is not null) _shell.Error.WriteLine("hadal: the page is there too: open the address in a browser");
             var stop = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             using var registration = work.Token.Register(stop.SetResult);
             await (await Task.WhenAny(server.Loaded, stop.Task).ConfigureAwait(false)).ConfigureAwait(false);
@@ -95,11 +96,19 @@ internal sealed class ServeCommand
         {
             ApiKeyFile = parsed.GetValue(_keys) is { } file ? Path.GetFullPath(file, _shell.CurrentDirectory) : null,
             AllowAnonymous = parsed.GetValue(_anonymous),
+            PageFolder = Page(),
             Log = line => _shell.Error.WriteLine($"hadal: {HadalCommand.OneLine(line)}"),
         };
         if (parsed.GetValue(_urls) is { Length: > 0 } urls) options = options with { Urls = [.. urls.SelectMany(url => url.Split(';', ',')).Select(url => url.TrimEnd('/'))] };
         if (parsed.GetValue(_timeout) is { } timeout) options = options with { RequestTimeout = TimeSpan.FromSeconds(timeout) };
         return parsed.GetValue(_drain) is { } drain ? options with { DrainTimeout = TimeSpan.FromSeconds(drain) } : options;
+    }
+
+    /// <summary>The page that came with the program; null for a build without it.</summary>
+    private static string? Page()
+    {
+        var folder = Path.Combine(AppContext.BaseDirectory, "page");
+        return Directory.Exists(folder) ? folder : null;
     }
 
     private List<ModelSource> Sources(ParseResult parsed)

@@ -29,7 +29,7 @@ public sealed class HadalServer : IAsyncDisposable
     /// <param name="models">What to serve.</param>
     /// <exception cref="ArgumentException">An option is out of range, or two models have one name; the message has all faults.</exception>
     /// <exception cref="FormatException">The file of keys is malformed.</exception>
-    /// <exception cref="IOException">The file of keys cannot be read, or an address is taken.</exception>
+    /// <exception cref="IOException">The file of keys or the page cannot be read, or an address is taken.</exception>
     public static async Task<HadalServer> StartAsync(ServerOptions options, IReadOnlyList<ModelSource> models)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -94,6 +94,16 @@ public sealed class HadalServer : IAsyncDisposable
 
     private static void Map(WebApplication app, ServerState state)
     {
+        // The page is nobody's secret; what it asks for afterwards goes through the doors below.
+        if (state.Options.PageFolder is { } folder)
+        {
+            var page = PageFiles.Open(folder);
+            app.Use(next => async http =>
+            {
+                if (!await page.TryServeAsync(http).ConfigureAwait(false)) await next(http).ConfigureAwait(false);
+            });
+        }
+
         var pipeline = new RequestPipeline(state);
         app.Use(next => http => pipeline.InvokeAsync(http, next));
         app.UseRouting();

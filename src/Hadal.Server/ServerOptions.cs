@@ -30,6 +30,9 @@ public sealed record ServerOptions
     /// <summary>How long an engine with work may make no progress before the server counts as not ready. Default: one minute.</summary>
     public TimeSpan StallTimeout { get; init; } = TimeSpan.FromMinutes(1);
 
+    /// <summary>Folder with the published page, <c>Hadal.Web</c>. Null: no page is served.</summary>
+    public string? PageFolder { get; init; }
+
     /// <summary>Measures times.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 

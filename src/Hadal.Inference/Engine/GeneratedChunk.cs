@@ -33,6 +33,9 @@ public readonly record struct GeneratedChunk
     /// <summary>The most likely tokens in falling order, if asked for.</summary>
     public IReadOnlyList<TokenLogProb>? TopLogProbs { get; init; }
 
+    /// <summary>Whether the grammar left no choice, so that the model was not asked for <see cref="TokenId"/>.</summary>
+    public bool IsForced { get; init; }
+
     /// <summary>One of <see cref="Engine.FinishReason"/> in the last chunk, else null.</summary>
     public string? FinishReason { get; init; }
 

@@ -258,6 +258,7 @@ internal sealed class Sequence
         if (_constraint is null || _constraint.TakeForced() is not (var tokenId and >= 0)) return false;
         _topLogProbCount = 0;
         Append(tokenId);
+        _chunk = _chunk with { IsForced = true };
         return true;
     }
 

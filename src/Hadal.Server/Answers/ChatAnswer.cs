@@ -92,7 +92,7 @@ internal sealed class ChatAnswer
                 }
                 else _finishReason = chunk.FinishReason;
                 if (chunk.FinishReason is not null && !isReasoning) _parser.End(parts);
-                yield return new ChatStep { Parts = parts, LogProb = chunk.LogProb is null || IsEnd(chunk) ? null : chunk, IsReasoning = wasReasoning };
+                yield return new ChatStep { Parts = parts, LogProb = chunk.LogProb is null || IsEnd(chunk) ? null : chunk, IsReasoning = wasReasoning, IsForced = chunk.IsForced };
             }
 
             _prompt.Add(new TextSegment(text.ToString(), IsTrusted: false));

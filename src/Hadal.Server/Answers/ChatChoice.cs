@@ -65,6 +65,9 @@ internal sealed record ChatDelta(int Choice)
 
     public bool IsReasoning { get; init; }
 
+    /// <summary>Whether the grammar left no choice for the token that the chunk is about.</summary>
+    public bool IsForced { get; init; }
+
     public string? FinishReason { get; init; }
 }
 
@@ -85,7 +88,7 @@ internal sealed class ChatDeltas(int choice)
         var logProb = step.LogProb;
         foreach (var part in step.Parts)
         {
-            var delta = Of(part) with { LogProb = logProb, IsReasoning = step.IsReasoning };
+            var delta = Of(part) with { LogProb = logProb, IsReasoning = step.IsReasoning, IsForced = step.IsForced };
             logProb = null;
             yield return delta;
         }

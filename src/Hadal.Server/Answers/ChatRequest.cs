@@ -30,6 +30,9 @@ internal sealed record ChatRequest
     /// <summary>Whether the prompt has opened the model's reasoning.</summary>
     public required bool OpensReasoning { get; init; }
 
+    /// <summary>Whether the chunks of a stream say which of them the grammar forced.</summary>
+    public bool MarksForced { get; init; }
+
     /// <summary>Field that the prompt was made from, named in faults.</summary>
     public string PromptField { get; init; } = "messages";
 
@@ -52,6 +55,8 @@ internal sealed record ChatRequest
         var messages = Messages(request);
         var metadata = request.Take("metadata");
         var grammar = Format(request);
+        var marksForced = request.Flag("mark_forced") ?? false;
+        if (marksForced && !fields.Stream) throw ApiException.Invalid("mark_forced", "mark_forced: expected only with stream: true");
         RefuseHosted(request);
         request.End();
         if (grammar is not null && fields.Options.Grammar is not null) throw ApiException.Invalid("structured_outputs", "structured_outputs: expected only without response_format");
@@ -74,7 +79,7 @@ internal sealed record ChatRequest
         if (tools.MayCall && options.StopStrings.Count > MaxStopsBesideTools) throw ApiException.Invalid("stop", FormattableString.Invariant($"stop: expected at most {MaxStopsBesideTools} texts beside tools, found {options.StopStrings.Count}"));
         return new ChatRequest
         {
-            Choice = choice, Fields = fields, Prompt = prompt, Options = options, Tools = tools, OpensReasoning = opensReasoning, Metadata = metadata,
+            Choice = choice, Fields = fields, Prompt = prompt, Options = options, Tools = tools, OpensReasoning = opensReasoning, Metadata = metadata, MarksForced = marksForced,
         };
     }
 

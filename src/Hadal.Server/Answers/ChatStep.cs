@@ -14,6 +14,9 @@ internal sealed record ChatStep
     /// <summary>Whether that token is part of the reasoning.</summary>
     public bool IsReasoning { get; init; }
 
+    /// <summary>Whether the grammar left no choice for the token of the step.</summary>
+    public bool IsForced { get; init; }
+
     /// <summary>OpenAI's word for the end, in the last step.</summary>
     public string? FinishReason { get; init; }
 

@@ -43,6 +43,7 @@ internal sealed class ChatWriter(ChatRequest request, string id, DateTimeOffset 
         if (delta.LogProb is { } logProb) _logProbs.WriteChat(json, [(logProb, delta.IsReasoning)]);
         else json.WriteNull("logprobs");
         json.WriteString("finish_reason", delta.FinishReason);
+        if (request.MarksForced) json.WriteBoolean("forced", delta.IsForced);
         json.WriteEndObject();
         json.WriteEndArray();
         if (IncludesUsage) json.WriteNull("usage");

@@ -35,7 +35,17 @@ internal static class Models
         json.WriteString("owned_by", "hadal");
         if (entry.Parent is { } parent) json.WriteString("parent", parent);
         json.WriteString("status", entry.Model is null ? "loading" : "loaded");
-        if (entry.Model is { } model) json.WriteNumber("max_model_len", model.Generator.MaxContext);
+        if (entry.Model is { } model)
+        {
+            json.WriteNumber("max_model_len", model.Generator.MaxContext);
+            json.WriteBoolean("chat_template", model.HasTemplate);
+            json.WriteString("thinking", model.Format switch { { Reasons: false } => "never", { CanSwitch: true } => "optional", _ => "always" });
+        }
+
+        // No model of this engine has senses yet.
+        json.WriteStartArray("input_modalities");
+        json.WriteStringValue("text");
+        json.WriteEndArray();
         json.WriteEndObject();
     }
 }

@@ -1,0 +1,76 @@
+using System.Text;
+using Hadal.Web.Conversations;
+
+namespace Hadal.Web.Chat;
+
+/// <summary>An answer while it is written: its text, and how long it takes.</summary>
+/// <param name="message">Its place in the conversation.</param>
+/// <param name="clock">Measures it.</param>
+internal sealed class AnswerDraft(Message message, TimeProvider clock)
+{
+    /// <summary>Drawing may take a quarter of the time.</summary>
+    private const int DrawShare = 3;
+
+    private static readonly TimeSpan LeastPause = TimeSpan.FromMilliseconds(40);
+
+    private readonly StringBuilder _content = new();
+    private readonly StringBuilder _reasoning = new();
+    private readonly long _started = clock.GetTimestamp();
+    private long _drawn = clock.GetTimestamp();
+    private TimeSpan _pause = TimeSpan.Zero;
+    private long? _first;
+    private long _last;
+    private int _pieceCount;
+    private string? _finishReason;
+    private (int Prompt, int Completion)? _usage;
+
+    /// <summary>Takes a piece.</summary>
+    public void Add(ChatPiece piece)
+    {
+        _content.Append(piece.Content);
+        _reasoning.Append(piece.Reasoning);
+        _finishReason = piece.FinishReason ?? _finishReason;
+        _usage = piece.Usage ?? _usage;
+        if (piece.Content.Length + piece.Reasoning.Length == 0) return;
+        _pieceCount++;
+        _last = clock.GetTimestamp();
+        _first ??= _last;
+    }
+
+    /// <summary>Whether enough time has passed to draw it again.</summary>
+    public bool IsDue() => clock.GetElapsedTime(_drawn) >= _pause;
+
+    /// <summary>Draws it, and paces what follows by the time that took.</summary>
+    public void Measure(Action draw)
+    {
+        var began = clock.GetTimestamp();
+        draw();
+        _drawn = clock.GetTimestamp();
+        var pause = clock.GetElapsedTime(began, _drawn) * DrawShare;
+        _pause = pause > LeastPause ? pause : LeastPause;
+    }
+
+    /// <summary>What is written by now.</summary>
+    public Message Written() => message with { Content = _content.ToString(), Reasoning = _reasoning.Length > 0 ? _reasoning.ToString() : null, Figures = Figures() };
+
+    /// <summary>The whole answer.</summary>
+    public Message Ended() => Written() with { FinishReason = _finishReason ?? "stop" };
+
+    /// <summary>What was written until the reader ended it.</summary>
+    public Message Stopped() => Written() with { FinishReason = "stopped" };
+
+    /// <summary>What was written until it failed.</summary>
+    public Message Failed(string error) => Written() with { FinishReason = "error", Error = error };
+
+    private AnswerFigures? Figures()
+    {
+        if (_first is not { } first) return null;
+        var count = _usage?.Completion ?? _pieceCount;
+        var seconds = clock.GetElapsedTime(first, _last).TotalSeconds;
+        return new AnswerFigures
+        {
+            PromptTokens = _usage?.Prompt, CompletionTokens = count, FirstTokenMs = clock.GetElapsedTime(_started, first).TotalMilliseconds,
+            TokensPerSecond = count > 1 && seconds > 0 ? (count - 1) / seconds : null,
+        };
+    }
+}
