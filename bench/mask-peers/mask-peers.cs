@@ -2,8 +2,8 @@
 // ONNX Runtime GenAI, NuGet) and, where a built checkout is named, llama.cpp.
 //   dotnet run bench/mask-peers/mask-peers.cs -- DIR --tokenizer MODEL [--engines hadal,llguidance,xgrammar,xgrammar-compliant,llama.cpp] [--every 1]
 //       [--timeout 60] [--llama-cpp SOURCE BUILD] [--llama-masks-every 20]
-// DIR has files of MaskBench's form, MODEL is a GGUF file or directory. Engines run one after the other, each on one thread; a case that takes longer than the
-// timeout, in seconds, or ends its process counts as crashed. Needs node and npm for XGrammar, g++ for llama.cpp.
+// DIR has files of MaskBench's form, MODEL is a GGUF file or directory. Engines run one after the other, each on one thread; a case that takes more
+// processor time than the timeout, in seconds, or ends its process counts as crashed. Needs node and npm for XGrammar, g++ for llama.cpp.
 #:property TargetFramework=net10.0
 #:property PublishAot=false
 #:property RestorePackagesWithLockFile=false
@@ -95,11 +95,12 @@ List<Outcome> Watch(string engine, Func<string, string, ProcessStartInfo> start)
         using var process = Process.Start(info)!;
         process.ErrorDataReceived += (_, line) => { if (line.Data is not null) File.AppendAllText(Path.Combine(work, $"{engine}.log"), line.Data + "\n"); };
         process.BeginErrorReadLine();
-        var (length, seen) = (0L, Stopwatch.GetTimestamp());
+        var (length, spent) = (0L, TimeSpan.Zero);
         while (!process.WaitForExit(100))
         {
-            if (new FileInfo(part).Length is var now && now != length) (length, seen) = (now, Stopwatch.GetTimestamp());
-            else if (Stopwatch.GetElapsedTime(seen).TotalSeconds > options.Timeout) process.Kill(entireProcessTree: true);
+            var used = ProcessorTime(process);
+            if (new FileInfo(part).Length is var now && now != length) (length, spent) = (now, used);
+            else if ((used - spent).TotalSeconds > options.Timeout) process.Kill(entireProcessTree: true);
         }
         process.WaitForExit();
         foreach (var line in File.ReadLines(part))
@@ -111,6 +112,19 @@ List<Outcome> Watch(string engine, Func<string, string, ProcessStartInfo> start)
         if (outcomes.Count < names.Count) outcomes.Add(OutcomeOf(outcomes.Count, "crashed", 0, []));
     }
     return outcomes;
+}
+
+// Processor time, so that a machine with other work, or one that sleeps, does not count against an engine.
+static TimeSpan ProcessorTime(Process process)
+{
+    try
+    {
+        return process.TotalProcessorTime;
+    }
+    catch (InvalidOperationException)
+    {
+        return TimeSpan.Zero;
+    }
 }
 
 Outcome OutcomeOf(int index, string result, double first, double[] masks) => new(names[index], MaskBenchOutcome.SourceOf(names[index]), result, first, masks);

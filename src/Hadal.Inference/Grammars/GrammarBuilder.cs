@@ -33,6 +33,7 @@ public sealed class GrammarBuilder
     private readonly Dictionary<int, int> _lexemeNodes = [];
     private readonly Dictionary<string, int> _ruleNodes = [];
     private readonly List<(string Name, int Body)> _rules = [];
+    private readonly List<MemberSet> _memberSets = [];
 
     /// <summary>Starts a grammar.</summary>
     /// <param name="limits">What the grammar may cost, while it is built and later; the defaults where null.</param>
@@ -93,6 +94,30 @@ public sealed class GrammarBuilder
     /// <param name="node">The node.</param>
     public GrammarNode Optional(GrammarNode node) => Repeat(node, 0, 1);
 
+    /// <summary>Derives members in any order: each of some at most once, and others any number of times.</summary>
+    /// <param name="members">Members that stand at most once: as the first of all, behind others, and whether it must be there.</param>
+    /// <param name="others">Members that may stand any number of times: as the first of all, and behind others.</param>
+    /// <param name="min">Least number of all together.</param>
+    /// <param name="max">Largest number; null for any.</param>
+    /// <remarks>What was seen is a part of the parser's items, so that only sets that texts have led to cost anything. No member may derive the empty
+    /// string, and where <paramref name="min"/> asks for two members or more that are not required, each must derive something.</remarks>
+    internal GrammarNode Members(
+        IReadOnlyList<(GrammarNode First, GrammarNode Next, bool IsRequired)> members, IReadOnlyList<(GrammarNode First, GrammarNode Next)> others, int min, int? max)
+    {
+        var firsts = members.Select(member => Check(member.First).Id).Concat(others.Select(other => Check(other.First).Id)).ToArray();
+        var nexts = members.Select(member => Check(member.Next).Id).Concat(others.Select(other => Check(other.Next).Id)).ToArray();
+        var required = members.Where(member => member.IsRequired).Select(member => member.Next).ToArray();
+        if (max < Math.Max(min, required.Length)) return GrammarNode.Nothing;
+        if (others.Count == 0 && members.Count < min) return GrammarNode.Nothing;
+        if (firsts.Length == 0) return GrammarNode.Empty;
+
+        // Stands for the whole where it is asked whether it derives anything, and whether it derives the empty string.
+        var more = Choice([.. members.Where(member => !member.IsRequired).Select(member => member.Next), .. others.Select(other => other.Next)]);
+        var shortest = min > required.Length ? Sequence([.. required, more]) : Sequence(required);
+        _memberSets.Add(new MemberSet(firsts, nexts, [.. members.Select(member => member.IsRequired)], min, max ?? RegexPool.Unbounded));
+        return Add(new NodeShape(NodeKind.Members, shortest.Id, _memberSets.Count - 1, 0));
+    }
+
     /// <summary>The rule of a name, which may be used before it is defined, and in its own definition.</summary>
     /// <param name="name">Name, as error messages show it.</param>
     public GrammarNode Rule(string name)
@@ -129,7 +154,7 @@ public sealed class GrammarBuilder
     /// <summary>Makes the grammar, which takes over the expressions: the builder is not to be used afterwards.</summary>
     /// <param name="root">What it derives.</param>
     /// <exception cref="GrammarException">A rule that is used is not defined, the grammar derives nothing at all, or a limit was passed.</exception>
-    public Grammar Build(GrammarNode root) => new GrammarCompiler(_limits, Regexes, _nodes, _children, _rules).Compile(Check(root).Id);
+    public Grammar Build(GrammarNode root) => new GrammarCompiler(_limits, Regexes, _nodes, _children, _rules, _memberSets).Compile(Check(root).Id);
 
     private GrammarNode AddParent(NodeKind kind, ReadOnlySpan<GrammarNode> children)
     {
@@ -168,7 +193,18 @@ internal enum NodeKind : byte
 
     /// <summary>A: rule.</summary>
     Rule,
+
+    /// <summary>A: node that stands for the shortest derivations; B: index of the <see cref="MemberSet"/>.</summary>
+    Members,
 }
 
 /// <summary>A node.</summary>
 internal readonly record struct NodeShape(NodeKind Kind, int A, int B, int C);
+
+/// <summary>Members in any order, as nodes: those that stand at most once, then those that may stand any number of times.</summary>
+/// <param name="Firsts">Each as the first of all.</param>
+/// <param name="Nexts">Each behind others.</param>
+/// <param name="Required">For those that stand at most once: whether they must be there.</param>
+/// <param name="Min">Least number of all together.</param>
+/// <param name="Max">Largest number, or <see cref="RegexPool.Unbounded"/>.</param>
+internal sealed record MemberSet(int[] Firsts, int[] Nexts, bool[] Required, int Min, int Max);

@@ -16,6 +16,8 @@ internal sealed class GrammarCompiler
     private readonly List<NodeShape> _nodes;
     private readonly List<int> _children;
     private readonly List<(string Name, int Body)> _ruleBodies;
+    private readonly List<MemberSet> _memberSets;
+    private readonly List<MemberRule> _memberRules = [];
     private readonly List<Position> _positions = [];
     private readonly List<int> _targets = [];
     private readonly List<Bounds> _bounds = [];
@@ -32,9 +34,9 @@ internal sealed class GrammarCompiler
     private int _rule;
     private int _end;
 
-    public GrammarCompiler(GrammarLimits limits, RegexPool regexes, List<NodeShape> nodes, List<int> children, List<(string Name, int Body)> ruleBodies)
+    public GrammarCompiler(GrammarLimits limits, RegexPool regexes, List<NodeShape> nodes, List<int> children, List<(string Name, int Body)> ruleBodies, List<MemberSet> memberSets)
     {
-        (_limits, _regexes, _nodes, _children, _ruleBodies) = (limits, regexes, nodes, children, ruleBodies);
+        (_limits, _regexes, _nodes, _children, _ruleBodies, _memberSets) = (limits, regexes, nodes, children, ruleBodies, memberSets);
         _uses = new int[nodes.Count];
         _sizes = new int[nodes.Count];
     }
@@ -43,7 +45,7 @@ internal sealed class GrammarCompiler
     {
         CountUses(root);
         _productive = Fixpoint(node => _regexes.IsNothing(node.A) ? int.MaxValue : 0);
-        if (!_productive[root]) throw new GrammarException("grammar derives no text at all; one of its required parts can never end or matches nothing");
+        if (!_productive[root]) throw GrammarException.Nothing();
         _nullable = Fixpoint(node => _regexes[node.A].Nullable ? 0 : int.MaxValue);
 
         Emit(new Position(PositionKind.Call, RuleFor(Resolve(root), counted: false), 1));
@@ -54,6 +56,7 @@ internal sealed class GrammarCompiler
             Positions = [.. _positions],
             Targets = [.. _targets],
             Bounds = [.. _bounds],
+            Members = [.. _memberRules],
             RuleStarts = [.. _ruleStarts],
             RuleNullable = [.. _ruleNullable],
             Lexemes = [.. _lexemes],
@@ -66,7 +69,7 @@ internal sealed class GrammarCompiler
         var pending = new Stack<int>([Resolve(root)]);
         _uses[pending.Peek()] = 1;
         while (pending.TryPop(out var id))
-            foreach (var child in ChildrenOf(id))
+            foreach (var child in _nodes[id].Kind == NodeKind.Members ? MembersOf(id) : ChildrenOf(id))
                 if (Resolve(child) is var node && _uses[node]++ == 0) pending.Push(node);
         for (var id = 0; id < _nodes.Count; id++) _sizes[id] = SizeOf(id);
     }
@@ -74,10 +77,17 @@ internal sealed class GrammarCompiler
     /// <summary>Children have smaller numbers than their parents; a rule counts as too large to copy.</summary>
     private int SizeOf(int id)
     {
-        if (_nodes[id].Kind == NodeKind.Rule) return MaxCopiedSize + 1;
+        if (_nodes[id].Kind is NodeKind.Rule or NodeKind.Members) return MaxCopiedSize + 1;
         var size = 1;
         foreach (var child in ChildrenOf(id)) size = Math.Min(size + _sizes[child], MaxCopiedSize + 1);
         return size;
+    }
+
+    /// <summary>The members, and the node that stands for the whole.</summary>
+    private int[] MembersOf(int id)
+    {
+        var set = _memberSets[_nodes[id].B];
+        return [_nodes[id].A, .. set.Firsts, .. set.Nexts];
     }
 
     private ReadOnlySpan<int> ChildrenOf(int id)
@@ -86,7 +96,7 @@ internal sealed class GrammarCompiler
         return node.Kind switch
         {
             NodeKind.Sequence or NodeKind.Choice => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_children).Slice(node.A, node.B),
-            NodeKind.Repeat => new[] { node.A },
+            NodeKind.Repeat or NodeKind.Members => new[] { node.A },
             NodeKind.Rule => new[] { _ruleBodies[node.A].Body },
             _ => [],
         };
@@ -153,6 +163,11 @@ internal sealed class GrammarCompiler
     private void CompileRule(int node, bool counted, int rule)
     {
         _rule = rule;
+        if (counted && _nodes[node].Kind == NodeKind.Members)
+        {
+            CompileMembers(_memberSets[_nodes[node].B], rule);
+            return;
+        }
         if (counted)
         {
             var repeat = _nodes[node];
@@ -166,6 +181,22 @@ internal sealed class GrammarCompiler
         _targets.Add(-1);
         _ruleStarts[rule] = start;
         _targets[_positions[start].A] = EmitBody(node, _end, 0);
+    }
+
+    /// <summary>One position for what has been seen, and behind it one for each member; what can never end is left out.</summary>
+    private void CompileMembers(MemberSet set, int rule)
+    {
+        var start = Emit(new Position(PositionKind.Members, _memberRules.Count, 0, rule));
+        _ruleStarts[rule] = start;
+        var (firsts, nexts) = (new int[set.Firsts.Length], new int[set.Firsts.Length]);
+        for (var index = 0; index < firsts.Length; index++)
+        {
+            firsts[index] = EmitMember(set.Firsts[index], index);
+            nexts[index] = EmitMember(set.Nexts[index], index);
+        }
+        _memberRules.Add(new MemberRule(start, firsts, nexts, set.Required, set.Min, set.Max));
+
+        int EmitMember(int node, int index) => _productive[node] ? Emit(new Position(PositionKind.Member, RuleFor(Resolve(node), counted: false), _memberRules.Count, index)) : -1;
     }
 
     /// <summary>Emits a node that goes on at <paramref name="next"/>; gives the position it starts at.</summary>
@@ -192,6 +223,8 @@ internal sealed class GrammarCompiler
                 return next;
             case NodeKind.Choice:
                 return EmitChoice(shape, next, depth);
+            case NodeKind.Members:
+                return Emit(new Position(PositionKind.Call, RuleFor(node, counted: true), next));
             default:
                 return EmitRepeat(node, shape, next, depth);
         }

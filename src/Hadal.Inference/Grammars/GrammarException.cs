@@ -5,6 +5,8 @@ namespace Hadal.Inference.Grammars;
 /// <summary>A grammar that cannot be used: it is malformed, derives nothing, passes a limit, or does not allow the token it was given.</summary>
 public sealed class GrammarException : Exception
 {
+    private const string Schema = "JSON Schema";
+
     /// <summary>Makes an exception without a message.</summary>
     public GrammarException() { }
 
@@ -19,6 +21,23 @@ public sealed class GrammarException : Exception
 
     /// <summary>The tables of a grammar are full; fresh ones may do.</summary>
     internal bool TablesAreFull { get; private init; }
+
+    /// <summary>The grammar derives nothing.</summary>
+    internal bool DerivesNothing { get; private init; }
+
+    /// <summary>Whether the message says where in a JSON Schema the fault lies.</summary>
+    internal bool HasPlace => Message.StartsWith(Schema + ", ", StringComparison.Ordinal);
+
+    /// <summary>The same fault with its place in a JSON Schema.</summary>
+    /// <param name="place">A JSON pointer, with the keyword where one is to blame.</param>
+    internal GrammarException At(string place)
+    {
+        var fault = Message.StartsWith(Schema + ": ", StringComparison.Ordinal) ? Message[(Schema.Length + 2)..] : Message;
+        return new GrammarException($"{Schema}, {place}: {fault}", this) { TablesAreFull = TablesAreFull };
+    }
+
+    internal static GrammarException Nothing() =>
+        new("grammar derives no text at all; one of its required parts can never end or matches nothing") { DerivesNothing = true };
 
     internal static GrammarException Full(string what, long limit, string option) => new(LimitText(what, limit, option)) { TablesAreFull = true };
 

@@ -49,6 +49,9 @@ internal sealed class LexerStates
     /// <summary>True if only finitely many strings can follow before all lexemes have ended.</summary>
     public bool IsFinite(int state) => (_flags[state] & 4) != 0;
 
+    /// <summary>True if a state is one lexeme that goes on in an automaton, so that no row is needed to follow it.</summary>
+    public bool IsAutomaton(int state) => (_flags[state] & 8) != 0;
+
     /// <summary>One entry of a row, without building the row: for states that are passed through.</summary>
     public int Entry(int state, byte value)
     {
@@ -89,7 +92,8 @@ internal sealed class LexerStates
             final &= span[index] == RegexPool.EmptyId;
             finite &= _pool[span[index]].Finite;
         }
-        _flags[state] = (byte)((accepts ? 1 : 0) | (final ? 2 : 0) | (finite ? 4 : 0));
+        var isAutomaton = span is [_, var only] && _pool.HeadOf(only) is { Kind: TermKind.Automaton } head && (_pool[only].Kind == TermKind.Automaton || !head.Nullable);
+        _flags[state] = (byte)((accepts ? 1 : 0) | (final ? 2 : 0) | (finite ? 4 : 0) | (isAutomaton ? 8 : 0));
         return state;
     }
 

@@ -113,7 +113,7 @@ internal sealed class MaskTable
         (_hasLeft, _isPassing) = (false, false);
         if (_tables.IsComplete(configuration))
             foreach (var id in _trie.EndTokenIds) _mask[id >> 6] |= 1UL << id;
-        if (_tables.ScanCount(configuration) != 1 || !TryPlain(_tables.ScanAt(configuration, 0)))
+        if (_tables.ScanCount(configuration) != 1 || _lexer.IsAutomaton(_tables.ScanAt(configuration, 0).Lexer) || !TryPlain(_tables.ScanAt(configuration, 0)))
             Walk(_trie.Whole, 0, _trie.Whole.Count, configuration);
     }
 
@@ -226,6 +226,11 @@ internal sealed class MaskTable
     private void WalkScan(TrieNodes trie, int index, int end, Scan scan)
     {
         if (index >= end) return;
+        if (_lexer.IsAutomaton(scan.Lexer))
+        {
+            WalkAutomaton(trie, index, end, scan);
+            return;
+        }
         var nodes = trie.Nodes;
         var rows = _rows;
         var alive = _alive;
@@ -252,12 +257,54 @@ internal sealed class MaskTable
             if (index == node.End) continue;
             if ((target & 1) == 0)
             {
-                Enter(depth + 1, target >> 1);
+                if (_lexer.IsAutomaton(target >> 1))
+                {
+                    WalkAutomaton(trie, index, node.End, scan with { Lexer = target >> 1 });
+                    index = node.End;
+                }
+                else Enter(depth + 1, target >> 1);
                 continue;
             }
             Walk(trie, index, node.End, _tables.Border(target >> 1, scan.Parser));
             index = node.End;
             _steps.Spend(1);
+        }
+    }
+
+    /// <summary>Walks nodes with the same parent from a scan within an automaton, state by state of its own: a lexicon has too many to make one of the lexer's for
+    /// each. Where a match may end, the lexer goes on.</summary>
+    private void WalkAutomaton(TrieNodes trie, int index, int end, Scan scan)
+    {
+        var nodes = trie.Nodes;
+        var pool = _lexer.Pool;
+        var (lexeme, term) = (_lexer[scan.Lexer][0], _lexer[scan.Lexer][1]);
+        var (head, tail) = (pool.HeadOf(term), pool[term].Kind == TermKind.Concat ? pool[term].B : RegexPool.EmptyId);
+        var automaton = pool.AutomatonOf(head);
+        _states[nodes[index].Depth] = head.B;
+        for (var visited = 0; index < end; visited++)
+        {
+            if ((visited & 63) == 63) _steps.Spend(64);
+            ref readonly var node = ref nodes[index];
+            int depth = node.Depth;
+            var next = automaton.Next(_states[depth], node.Value);
+            if (next == ByteAutomaton.Dead)
+            {
+                index = node.End;
+                continue;
+            }
+            ref readonly var below = ref nodes[++index];
+            if (below.FirstToken != node.FirstToken) Allow(trie, node.FirstToken, below.FirstToken);
+            if (index == node.End) continue;
+            if (!automaton.Accepts(next))
+            {
+                _states[depth + 1] = next;
+                continue;
+            }
+            var rest = pool.ConcatTerm(pool.AutomatonTerm(head.A, next), tail);
+            var state = _lexer.Intern(lexeme, rest);
+            if (pool[rest].Nullable) Walk(trie, index, node.End, _tables.Border(state, scan.Parser));
+            else WalkScan(trie, index, node.End, scan with { Lexer = state });
+            index = node.End;
         }
     }
 

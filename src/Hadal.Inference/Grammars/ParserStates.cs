@@ -22,6 +22,7 @@ internal sealed class ParserStates
     private readonly List<int> _list = [];
     private readonly int[] _predicted;
     private readonly StepBudget _steps;
+    private readonly MemberStates _members;
     private int _round;
     private bool _accepts;
 
@@ -29,9 +30,10 @@ internal sealed class ParserStates
     {
         (_limits, _program, _lexer, _steps) = (limits, program, lexer, lexer.Pool.Steps);
         _predicted = new int[program.RuleStarts.Length];
+        _members = new MemberStates(program.Members);
     }
 
-    public long Bytes => _kernels.Bytes + _contents.Bytes + _stateOfKernel.Capacity * 8L;
+    public long Bytes => _kernels.Bytes + _contents.Bytes + _stateOfKernel.Capacity * 8L + _members.Bytes;
 
     /// <summary>The state before any text.</summary>
     public int Initial() => StateOf([new Item(GrammarProgram.StartPosition, 0, Item.Here)]);
@@ -112,9 +114,29 @@ internal sealed class ParserStates
                 _calls.Add(item);
                 Predict(position.A);
                 break;
+            case PositionKind.Members:
+                PredictMembers(position, item);
+                break;
             case PositionKind.Accept:
                 _accepts = true;
                 break;
+        }
+    }
+
+    /// <summary>All members that may come next, and the end where nothing is missing.</summary>
+    private void PredictMembers(Position position, Item item)
+    {
+        var rule = _program.Members[position.A];
+        if (_members.IsWhole(position.A, item.Count)) Complete(position.C, item.Origin);
+        var count = _members.CountOf(item.Count);
+        if (rule.Max != RegexPool.Unbounded && count >= rule.Max) return;
+        var positions = count == 0 ? rule.Firsts : rule.Nexts;
+        _steps.Spend(positions.Length);
+        for (var index = 0; index < positions.Length; index++)
+        {
+            if (positions[index] < 0 || (index < rule.Required.Length && _members.Has(item.Count, index))) continue;
+            _calls.Add(item with { Position = positions[index] });
+            Predict(_program.Positions[positions[index]].A);
         }
     }
 
@@ -138,6 +160,7 @@ internal sealed class ParserStates
             var callerOrigin = Origin(calls[index + 2], origin);
             _steps.Spend(1);
             if (caller.Kind == PositionKind.Call) _items.Add(new Item(caller.B, 0, callerOrigin));
+            else if (caller.Kind == PositionKind.Member) _items.Add(new Item(_program.Members[caller.B].Start, _members.With(caller.B, calls[index + 1], caller.C), callerOrigin));
             else _items.Add(new Item(calls[index], NextCount(caller, calls[index + 1]), callerOrigin));
         }
     }

@@ -185,6 +185,7 @@ internal sealed class PlainSteps(LexerStates lexer)
     /// <summary>Follows all plain characters until no new state turns up. If none is dead, all states between characters that were met are alive.</summary>
     private bool SearchAlive(int start)
     {
+        if (LoopsOverPlain(start)) return true;
         if (lexer.IsFinite(start) || lexer.Row(start) is var row && (row[' '] == 0 || row['a'] == 0 || row[0xE1] == 0)) return false;
         if (Of(start) is { Exceptions.IsEmpty: true } step && step.Target == start) return true;
         _seen.Clear();
@@ -209,6 +210,35 @@ internal sealed class PlainSteps(LexerStates lexer)
         }
         foreach (var state in _found) SetAlive(state, alive: true);
         return true;
+    }
+
+    /// <summary>True if some lexeme begins with a loop over all plain characters: whatever comes, it is still there. Patterns that search, as <c>.*a.{40}b</c> does,
+    /// have too many states to follow them all.</summary>
+    private bool LoopsOverPlain(int state)
+    {
+        var list = lexer[state];
+        for (var index = 1; index < list.Length; index += 2)
+            if (BeginsWithLoop(list[index])) return true;
+        return false;
+    }
+
+    private bool BeginsWithLoop(int term)
+    {
+        var pool = lexer.Pool;
+        var read = pool[term];
+        switch (read.Kind)
+        {
+            case TermKind.Repeat:
+                return read.C == RegexPool.Unbounded && TakesPlain(read.A);
+            case TermKind.Concat:
+                return BeginsWithLoop(read.A) && !pool.IsNothing(read.B);
+            case TermKind.Or:
+                for (var index = 0; index < read.B; index++)
+                    if (BeginsWithLoop(pool.ChildrenOf(read)[index])) return true;
+                return false;
+            default:
+                return false;
+        }
     }
 
     private bool VisitTargets((int State, int Left, byte Low, byte High) from)

@@ -24,6 +24,7 @@ public sealed partial class RegexPool
             TermKind.Concat => ConcatDerivative(id, value),
             TermKind.Or or TermKind.And => ChildrenDerivative(id, value),
             TermKind.Not => NotTerm(Derivative(_terms[id].A, value)),
+            TermKind.Automaton => AutomatonTerm(_terms[id].A, _automata[_terms[id].A].Next(_terms[id].B, value)),
             _ => RepeatDerivative(_terms[id], value),
         };
         _derivatives.Add(key, derivative);
@@ -65,6 +66,9 @@ public sealed partial class RegexPool
                 case TermKind.Concat or TermKind.Not or TermKind.Repeat:
                     id = term.A;
                     break;
+                case TermKind.Automaton:
+                    RefineAutomaton(term, classes);
+                    return;
                 default:
                     return;
             }

@@ -25,6 +25,9 @@ internal enum TermKind : byte
 
     /// <summary>A: inner term; B: least number; C: largest number or <see cref="RegexPool.Unbounded"/>.</summary>
     Repeat,
+
+    /// <summary>A: index of a <see cref="ByteAutomaton"/>; B: its state, from which some byte leads on.</summary>
+    Automaton,
 }
 
 /// <summary>A regular expression.</summary>
@@ -77,6 +80,7 @@ public sealed partial class RegexPool
         _sets = [.. source._sets];
         _setIndexes = new Dictionary<ByteSet, int>(source._setIndexes);
         _children = [.. source._children];
+        _automata = [.. source._automata];
         _terms = source._terms[..Math.Max(count, 64)];
         _slots = NewSlots(source._slots.Length);
         _count = count;
@@ -225,6 +229,9 @@ public sealed partial class RegexPool
         };
         switch (term.Kind)
         {
+            case TermKind.Automaton:
+                DescribeAutomaton(ref term);
+                break;
             case TermKind.Empty:
                 term.Nullable = true;
                 break;

@@ -9,6 +9,9 @@ internal sealed class ByteAcceptor(Grammar grammar)
     private readonly GrammarProgram _program = grammar.Program;
     private readonly RegexPool _regexes = grammar.Regexes.Copy(grammar.Regexes.Count);
 
+    /// <summary>What was seen of members in any order; an item's count is the index.</summary>
+    private readonly List<(int Count, int[] Members)> _seen = [(0, [])];
+
     private readonly record struct Item(int Position, int Term, int Origin, int Count);
 
     /// <summary>Whether the text is derived.</summary>
@@ -71,6 +74,12 @@ internal sealed class ByteAcceptor(Grammar grammar)
                     if (bounds.Max < 0 || item.Count < bounds.Max) Add(set, seen, new Item(_program.RuleStarts[position.A], -1, index, 0));
                     if (item.Count >= bounds.Min) Complete(sets[item.Origin], position.C, set, seen);
                     break;
+                case PositionKind.Members:
+                    foreach (var (_, member) in NextMembers(position, item)) Add(set, seen, new Item(_program.RuleStarts[_program.Positions[member].A], -1, index, 0));
+                    var (count, members) = _seen[item.Count];
+                    var rule = _program.Members[position.A];
+                    if (count >= rule.Min && rule.Required.Index().All(required => !required.Item || members.Contains(required.Index))) Complete(sets[item.Origin], position.C, set, seen);
+                    break;
             }
         }
     }
@@ -82,12 +91,35 @@ internal sealed class ByteAcceptor(Grammar grammar)
             var caller = callers[i];
             if (caller.Term >= 0) continue;
             var position = _program.Positions[caller.Position];
+            if (position.Kind == PositionKind.Members)
+            {
+                foreach (var (index, member) in NextMembers(position, caller).ToList())
+                    if (_program.Positions[member].A == rule) Add(set, seen, caller with { Count = With(caller.Count, index, index < _program.Members[position.A].Required.Length) });
+            }
             if (position.Kind == PositionKind.Call && position.A == rule) Add(set, seen, caller with { Position = position.B });
             if (position.Kind != PositionKind.Counted || position.A != rule) continue;
             var bounds = _program.Bounds[position.B];
             var count = bounds.Max < 0 ? Math.Min(caller.Count + 1, bounds.Min) : caller.Count + 1;
             if (bounds.Max < 0 || count <= bounds.Max) Add(set, seen, caller with { Count = count });
         }
+    }
+
+    private IEnumerable<(int Index, int Position)> NextMembers(Position position, Item item)
+    {
+        var rule = _program.Members[position.A];
+        var (count, members) = _seen[item.Count];
+        if (rule.Max >= 0 && count >= rule.Max) return [];
+        return (count == 0 ? rule.Firsts : rule.Nexts).Index().Where(next => next.Item >= 0 && !members.Contains(next.Index));
+    }
+
+    private int With(int state, int member, bool isSingle)
+    {
+        var (count, members) = _seen[state];
+        int[] more = isSingle ? [.. members.Append(member).Order()] : members;
+        var known = _seen.FindIndex(entry => entry.Count == count + 1 && entry.Members.SequenceEqual(more));
+        if (known >= 0) return known;
+        _seen.Add((count + 1, more));
+        return _seen.Count - 1;
     }
 
     private static void Add(List<Item> set, HashSet<Item> seen, Item item)

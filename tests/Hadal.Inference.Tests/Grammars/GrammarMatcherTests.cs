@@ -22,6 +22,46 @@ public sealed class GrammarMatcherTests
             iter: 500, threads: 1);
 
     [Fact]
+    public void Members_stand_in_any_order_at_most_once_and_others_as_often_as_asked() =>
+        Gen.Select(Gen.Select(Gen.Int[0, 3], Gen.Bool).Array[0, 4], Gen.Int[0, 3].Array[0, 1], Gen.Int[0, 2], Gen.Int[0, 4]).Sample(
+            (members, others, min, room) =>
+            {
+                string[] texts = ["a", "b", "ab", "ca"];
+                var max = room == 4 ? (int?)null : min + room;
+                if (min > 1 + members.Count(member => member.Item2)) return true;
+                var builder = new GrammarBuilder();
+                var node = builder.Members(
+                    [.. members.Select(member => (builder.Literal(texts[member.Item1]), builder.Literal("c" + texts[member.Item1]), member.Item2))],
+                    [.. others.Select(other => (builder.Literal(texts[other]), builder.Literal("c" + texts[other])))],
+                    min,
+                    max);
+                var language = Orders([], [.. members.Select((member, index) => (texts[member.Item1], member.Item2, index))], [.. others.Select(other => texts[other])], min, max)
+                    .Select(order => string.Join('c', order)).Where(text => text.Length <= 6).ToHashSet();
+                if (language.Count == 0) return true;
+                var grammar = builder.Build(node);
+                foreach (var text in language) Assert.True(new ByteAcceptor(grammar).Accepts(Encoding.UTF8.GetBytes(text)), text);
+                return RegexShape.Strings(6).All(text => language.Contains(text) == Derives(grammar, text));
+            },
+            iter: 150, threads: 1);
+
+    private static bool Derives(Grammar grammar, string text)
+    {
+        var matcher = new GrammarMatcher(grammar, Letters);
+        return text.All(letter => matcher.TryAccept(letter - 'a')) && matcher.IsComplete;
+    }
+
+    /// <summary>All ways to write members, up to four of them, by definition.</summary>
+    private static IEnumerable<List<string>> Orders(List<string> so, List<(string Text, bool IsRequired, int Index)> left, string[] others, int min, int? max)
+    {
+        if (so.Count >= min && !(so.Count > max) && !left.Exists(member => member.IsRequired)) yield return so;
+        if (so.Count == 4) yield break;
+        foreach (var member in left)
+            foreach (var order in Orders([.. so, member.Text], [.. left.Where(other => other.Index != member.Index)], others, min, max)) yield return order;
+        foreach (var other in others)
+            foreach (var order in Orders([.. so, other], left, others, min, max)) yield return order;
+    }
+
+    [Fact]
     public void Whatever_is_allowed_can_be_completed() =>
         GrammarShape.Any.Sample(
             shape =>

@@ -43,6 +43,27 @@ public sealed class MaskBruteForceTests(ITestOutputHelper output)
         Assert.InRange(allowed, places, (long)places * vocabulary.VocabSize - places);
     }
 
+    [Theory]
+    [InlineData("^.*a.{40}b", "^.*c.{30}d")]
+    [InlineData("a.{40}b", "x[0-9a-f]{25}y")]
+    [InlineData("(a|b)*a(a|b){60}", "z")]
+    public void Patterns_that_search_cost_few_steps(string first, string second)
+    {
+        var tokenizer = Unpacked(SharedData.PathOrSkip("data/tokenizer/ggml-vocab/ggml-vocab-deepseek-llm.gguf.gz"));
+        var vocabulary = TokenTrie.Of(tokenizer);
+        var schema = $$"""{"type":"string","anyOf":[{"pattern":"{{first}}"},{"pattern":"{{second}}"}]}""";
+        var matcher = new GrammarMatcher(JsonSchemaGrammar.Compile(schema, new JsonGrammarOptions { Limits = new GrammarLimits { MaxStepsPerMask = 4_000_000 } }).Grammar, vocabulary);
+        var mask = new ulong[vocabulary.MaskLength];
+        foreach (var token in tokenizer.Encode("\"" + string.Concat(Enumerable.Repeat("abacab xaab 1f ", 8)), addSpecial: false))
+        {
+            matcher.ComputeMask(mask);
+            Assert.True(TokenMask.Contains(mask, token));
+            Assert.True(matcher.TryAccept(token));
+        }
+        matcher.ComputeMask(mask);
+        Assert.True(TokenMask.Count(mask) > vocabulary.VocabSize / 2);
+    }
+
     private static Tokenizer Unpacked(string path)
     {
         var folder = Directory.CreateTempSubdirectory("hadal-masks");

@@ -93,7 +93,7 @@ internal sealed class LarkReader(GrammarText text, GrammarBuilder builder)
         var name = Name();
         if (text.Next == '{')
         {
-            throw text.Error("templates are not supported");
+            throw text.Error($"templates such as '{name}{{…}}' are not supported; write a rule for each use");
         }
 
         if (text.Take("."))
@@ -210,6 +210,11 @@ internal sealed class LarkReader(GrammarText text, GrammarBuilder builder)
                 return Schema();
             default:
                 var name = Name();
+                if (name.Length > 0 && text.Next == '{' && !char.IsAsciiDigit(text.Peek(1)) && text.Peek(1) is not (',' or ' '))
+                {
+                    throw text.Error($"templates such as '{name}{{…}}' are not supported; write a rule for each use");
+                }
+
                 return name.Length > 0 ? new RulePart.Reference(name) : throw text.Error($"'{text.Next}' begins nothing that Lark knows");
         }
     }

@@ -11,11 +11,15 @@ internal sealed class FormAlgebra
 
     private const int KeyKindsMax = 256;
 
+    /// <summary>Steps of the grammar's budget that telling keys apart may take.</summary>
+    private const long KeyStepsMax = 30_000_000;
+
     private readonly RegexPool _pool;
     private readonly SchemaTerms _terms;
     private readonly Func<SchemaTerm, bool> _isEmpty;
     private readonly ObjectForm _openObject;
     private readonly ArrayForm _openArray;
+    private long _keySteps;
 
     public FormAlgebra(SchemaTerms terms, TextWriting strings, NumberTexts numbers, Func<SchemaTerm, bool> isEmpty)
     {
@@ -39,6 +43,9 @@ internal sealed class FormAlgebra
     public TextWriting Strings { get; }
 
     public NumberTexts Numbers { get; }
+
+    /// <summary>The first part that was found to allow nothing where it must be there.</summary>
+    public SchemaTerm? FirstVoid { get; private set; }
 
     /// <summary>Every array: a start for narrower shapes.</summary>
     public ArrayForm OpenArray => _openArray;
@@ -148,11 +155,18 @@ internal sealed class FormAlgebra
     }
 
     /// <summary>Kinds of keys split by one more set: within it, the value is narrowed.</summary>
+    /// <exception cref="GrammarException">The sets overlap in too many ways, or telling whether they do takes too long.</exception>
     public IReadOnlyList<KeyForm> Split(IReadOnlyList<KeyForm> kinds, ByteRegex keys, Func<SchemaTerm, SchemaTerm> within)
     {
         var split = new List<KeyForm>(kinds.Count * 2);
         foreach (var kind in kinds)
         {
+            if (_keySteps > KeyStepsMax)
+            {
+                throw new GrammarException($"JSON Schema: patterns of keys overlap in too many ways to be told apart within {KeyStepsMax} steps; anchor them (^…$) or give fewer");
+            }
+
+            var before = _pool.Steps.Left;
             var inside = kind.Keys == Strings.AnyText ? keys : _pool.And(kind.Keys, keys);
             if (!_pool.IsNothing(inside))
             {
@@ -164,9 +178,11 @@ internal sealed class FormAlgebra
             {
                 split.Add(kind with { Keys = outside });
             }
+
+            _keySteps += before - _pool.Steps.Left;
         }
 
-        return split.Count <= KeyKindsMax ? split : throw new GrammarException($"JSON Schema: patterns of keys overlap in more than {KeyKindsMax} ways; simplify them");
+        return split.Count <= KeyKindsMax ? split : throw new GrammarException($"JSON Schema: patterns of keys overlap in more than {KeyKindsMax} ways; anchor them (^…$) or give fewer");
     }
 
     private List<ArrayForm> And(ArrayForm a, ArrayForm b)
@@ -296,7 +312,7 @@ internal sealed class FormAlgebra
             }
         }
 
-        return all.Count <= KeyKindsMax ? all : throw new GrammarException($"JSON Schema: patterns of keys overlap in more than {KeyKindsMax} ways; simplify them");
+        return all.Count <= KeyKindsMax ? all : throw new GrammarException($"JSON Schema: patterns of keys overlap in more than {KeyKindsMax} ways; anchor them (^…$) or give fewer");
     }
 
     private bool IsVoid(ArrayForm shape)
@@ -310,6 +326,7 @@ internal sealed class FormAlgebra
         {
             if (_isEmpty(shape.At(i)))
             {
+                FirstVoid ??= shape.At(i);
                 return true;
             }
         }
@@ -328,6 +345,7 @@ internal sealed class FormAlgebra
         {
             if (property.IsRequired && _isEmpty(property.Value))
             {
+                FirstVoid ??= property.Value;
                 return true;
             }
         }
@@ -394,14 +412,10 @@ internal sealed class FormAlgebra
         var outside = new List<ObjectForm>();
         foreach (var property in shape.Named)
         {
-            if (property.IsRequired)
+            // Not there, or there with another value, is one shape.
+            if (property.IsRequired || property.Value.Kind != SchemaTermKind.True)
             {
-                outside.Add(_openObject with { Named = [property with { Value = _terms.False, IsRequired = false }] });
-            }
-
-            if (property.Value.Kind != SchemaTermKind.True)
-            {
-                outside.Add(_openObject with { Named = [property with { Value = _terms.Not(property.Value), IsRequired = true }] });
+                outside.Add(_openObject with { Named = [property with { Value = _terms.Not(property.Value), IsRequired = !property.IsRequired }] });
             }
         }
 

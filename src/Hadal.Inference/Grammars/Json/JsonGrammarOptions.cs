@@ -13,6 +13,16 @@ public enum JsonWhitespace
     Flexible,
 }
 
+/// <summary>In which order the properties of an object may be written.</summary>
+public enum JsonPropertyOrder
+{
+    /// <summary>Any: what JSON Schema means.</summary>
+    Any,
+
+    /// <summary>As the schema names them, and those that it does not name behind them. Keys of required properties are then forced, which costs a model no step.</summary>
+    Declared,
+}
+
 /// <summary>How a JSON Schema becomes a grammar.</summary>
 public sealed record JsonGrammarOptions
 {
@@ -21,6 +31,9 @@ public sealed record JsonGrammarOptions
 
     /// <summary>Longest run of white space under <see cref="JsonWhitespace.Flexible"/>: a line end and the indentation of twenty levels by default.</summary>
     public int WhitespaceMax { get; init; } = 41;
+
+    /// <summary>Order of properties.</summary>
+    public JsonPropertyOrder PropertyOrder { get; init; }
 
     /// <summary>Whether whole numbers are written with digits only. JSON Schema counts <c>1.0</c> among the integers; many readers do not.</summary>
     public bool IntegersAsDigits { get; init; }

@@ -8,8 +8,8 @@ internal sealed class JsonGrammarWriter
     /// <summary>Nodes that keeping count of properties or items may take for one shape.</summary>
     private const int CountedNodesMax = 20_000;
 
-    /// <summary>Values of items that need not be equal: the states are their sets.</summary>
-    private const int UniqueValuesMax = 8;
+    /// <summary>Values of items of which no two may be equal.</summary>
+    private const int UniqueValuesMax = 256;
 
     /// <summary>Optional properties in front of the first that is required, times all properties: up to here every possible first is written out.</summary>
     private const int FirstsMax = 600;
@@ -70,6 +70,18 @@ internal sealed class JsonGrammarWriter
     }
 
     private GrammarNode Body(SchemaTerm term, bool isRoot)
+    {
+        try
+        {
+            return Options(term, isRoot);
+        }
+        catch (GrammarException fault) when (!fault.HasPlace)
+        {
+            throw fault.At(term.Name);
+        }
+    }
+
+    private GrammarNode Options(SchemaTerm term, bool isRoot)
     {
         var form = _expander.Expand(term);
         var before = isRoot ? ByteRegex.Empty : _beforeValue;
@@ -228,7 +240,7 @@ internal sealed class JsonGrammarWriter
         }
     }
 
-    /// <summary>Arrays without equal items: where the items have few values, a state for each set of those that are used.</summary>
+    /// <summary>Arrays without equal items: where the items have few values, each stands at most once.</summary>
     private GrammarNode UniqueArray(ArrayForm shape, string place)
     {
         var values = shape.Prefix.Count == 0 && shape.Contains.Count == 0 ? _expander.ValuesOf(shape.Rest, UniqueValuesMax) : null;
@@ -238,29 +250,9 @@ internal sealed class JsonGrammarWriter
                 $"JSON Schema, {place}: uniqueItems cannot be enforced unless the items are one of {UniqueValuesMax} values at most, since it needs a memory of all items; leave it out or ask for best effort");
         }
 
-        // From the full set down, so that every state finds those it leads to.
-        var states = new GrammarNode[1 << values.Count];
-        for (var used = states.Length - 1; used >= 0; used--)
-        {
-            var count = System.Numerics.BitOperations.PopCount((uint)used);
-            var options = new List<GrammarNode>();
-            if (count >= shape.Min)
-            {
-                options.Add(Mark("]"));
-            }
-
-            for (var i = 0; i < values.Count && !(count >= shape.Max); i++)
-            {
-                if ((used >> i & 1) == 0)
-                {
-                    options.Add(_builder.Sequence(count == 0 ? GrammarNode.Empty : Mark(","), Value(_expander.Terms.And(shape.Rest, values[i])), states[used | 1 << i]));
-                }
-            }
-
-            states[used] = _builder.Choice(options.ToArray());
-        }
-
-        return states[0];
+        var comma = Mark(",");
+        var members = values.Select(value => Value(_expander.Terms.And(shape.Rest, value))).Select(item => (item, _builder.Sequence(comma, item), false));
+        return _builder.Sequence(_builder.Members([.. members], [], shape.Min, shape.Max), Mark("]"));
     }
 
     /// <summary>The properties and the closing brace.</summary>
@@ -284,6 +276,11 @@ internal sealed class JsonGrammarWriter
         if (!_expander.Options.BestEffort)
         {
             RefuseWhatRepeatedNamesCheat(shape, others, min, place);
+        }
+
+        if (_expander.Options.PropertyOrder == JsonPropertyOrder.Any && shape.Some.Count == 0 && named.Count + others.Count > 1 && (min <= 1 || others.Count > 0))
+        {
+            return _builder.Sequence(AnyOrder(shape, named, others), Mark("}"));
         }
 
         if (shape.Some.Count > 0 || (min > 0 && named.Count > required) || (shape.Max is { } max && (max < named.Count || named.Count > required)))
@@ -334,6 +331,12 @@ internal sealed class JsonGrammarWriter
 
         return _builder.Choice(options.ToArray());
     }
+
+    private GrammarNode AnyOrder(ObjectForm shape, List<PropertyForm> named, List<KeyForm> others) => _builder.Members(
+        [.. named.Select(property => (Property(property, isFirst: true), Property(property, isFirst: false), property.IsRequired))],
+        [.. others.Select(kind => (Other(kind, isFirst: true), Other(kind, isFirst: false)))],
+        shape.Min,
+        shape.Max);
 
     /// <summary>
     /// A name that is free can be written twice, which is one property to most readers, with the last value. One property more than is required is

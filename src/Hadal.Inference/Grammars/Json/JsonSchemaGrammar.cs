@@ -6,8 +6,8 @@ namespace Hadal.Inference.Grammars.Json;
 /// <remarks>
 /// <para>Read are the drafts 4, 6, 7, 2019-09 and 2020-12, by <c>$schema</c>; without it, 2020-12. Formats that JSON Schema defines are enforced.
 /// What cannot be enforced is refused with its place; nothing that the schema forbids is ever written.</para>
-/// <para>Left out of what the schema allows: properties stand in the order in which the schema names them, those that it does not name come last;
-/// keys, <c>const</c> and <c>enum</c> write printable ASCII as it is, not as <c>\u0041</c>; bounded numbers are not written with exponents that
+/// <para>Left out of what the schema allows, besides what <see cref="JsonGrammarOptions"/> say: objects whose properties are counted or needed by kind
+/// (<c>maxProperties</c> beside free names, opposites of <c>additionalProperties</c>) name them in the order of the schema and others behind them; keys, <c>const</c> and <c>enum</c> write printable ASCII as it is, not as <c>\u0041</c>; bounded numbers are not written with exponents that
 /// programs do not write. Keys that a schema does not name can be written twice, but where a count or an opposite would be cheated by it, which is refused.</para>
 /// </remarks>
 public sealed partial class JsonSchemaGrammar
@@ -23,7 +23,7 @@ public sealed partial class JsonSchemaGrammar
     /// <summary>Makes the grammar of a schema.</summary>
     /// <param name="schema">JSON text.</param>
     /// <param name="options">White space and strictness; the defaults where null.</param>
-    /// <exception cref="GrammarException">The schema is malformed, allows nothing, has what cannot be enforced, or passes a limit.</exception>
+    /// <exception cref="GrammarException">The schema is malformed, allows nothing, has what cannot be enforced, or passes a limit; the message names the place.</exception>
     public static JsonSchemaGrammar Compile(string schema, JsonGrammarOptions? options = null) => Compile(Encoding.UTF8.GetBytes(schema), options);
 
     /// <summary>Makes the grammar of a schema.</summary>
@@ -35,7 +35,14 @@ public sealed partial class JsonSchemaGrammar
         options ??= JsonGrammarOptions.Default;
         var builder = new GrammarBuilder(options.Limits);
         var expander = new SchemaExpander(SchemaDocument.Parse(schema), builder.Regexes, options);
-        return new JsonSchemaGrammar(builder.Build(new JsonGrammarWriter(expander, builder, "").Write()), expander.Ignored);
+        try
+        {
+            return new JsonSchemaGrammar(builder.Build(new JsonGrammarWriter(expander, builder, "").Write()), expander.Ignored);
+        }
+        catch (GrammarException fault) when (!fault.HasPlace)
+        {
+            throw fault.DerivesNothing ? Nothing(expander, fault) : fault.At("#");
+        }
     }
 
     /// <summary>A schema as a part of a larger grammar.</summary>
@@ -44,9 +51,13 @@ public sealed partial class JsonSchemaGrammar
     /// <param name="prefix">What its rules' names begin with; different for every schema of a grammar.</param>
     internal static GrammarNode Node(string schema, GrammarBuilder builder, string prefix)
     {
-        var expander = new SchemaExpander(SchemaDocument.Parse(Encoding.UTF8.GetBytes(schema)), builder.Regexes, JsonGrammarOptions.Default);
+        var expander = new SchemaExpander(SchemaDocument.Parse(Encoding.UTF8.GetBytes(schema)), builder.Regexes, new JsonGrammarOptions { PropertyOrder = JsonPropertyOrder.Declared });
         return new JsonGrammarWriter(expander, builder, prefix).Write();
     }
+
+    private static GrammarException Nothing(SchemaExpander expander, GrammarException fault) => expander.Algebra.FirstVoid is { } empty
+        ? new GrammarException($"JSON Schema, {empty.Name}: derives no text, and must be there; let its keywords leave a value, or do not require it", fault)
+        : new GrammarException("JSON Schema, #: derives no text; its keywords leave no value, or each value needs another one of the same kind within itself, without end", fault);
 
     /// <summary>The grammar of any JSON value, or of any JSON object.</summary>
     /// <param name="onlyObjects">Whether the value has to be an object.</param>

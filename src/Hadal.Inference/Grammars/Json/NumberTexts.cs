@@ -13,7 +13,9 @@ namespace Hadal.Inference.Grammars.Json;
 /// </remarks>
 internal sealed class NumberTexts
 {
-    private const int ModulusMax = 25;
+    /// <summary>Remainders that are told apart.</summary>
+    public const int ModulusMax = 10_000;
+
     private const string PlainMagnitude = @"(?:0|[1-9][0-9]*)(?:\.[0-9]+)?";
     private const string SmallMagnitude = @"[1-9](?:\.[0-9]+)?[eE]-0{0,2}[1-9][0-9]{0,2}";
     private const string LargeMagnitude = @"[1-9](?:\.[0-9]{1,16})?[eE]\+?0?(?:1[6-9]|[2-9][0-9]|[123][0-9][0-9])";
@@ -21,6 +23,7 @@ internal sealed class NumberTexts
     private readonly RegexPool _pool;
     private readonly TextWriting _utf8;
     private readonly ByteRegex _minus;
+    private readonly Dictionary<int, ByteRegex> _remainders = [];
     private ByteRegex? _magnitudes;
     private ByteRegex? _decided;
     private TextSet? _digits;
@@ -114,40 +117,16 @@ internal sealed class NumberTexts
         return _pool.Or(options.ToArray());
     }
 
-    /// <summary>Digits, a point among them ignored, whose number divides by the modulus: the automaton of remainders, its states eliminated one by one.</summary>
+    /// <summary>Digits, a point among them ignored, whose number divides by the modulus.</summary>
     private ByteRegex Divisible(int modulus)
     {
-        var edges = new ByteRegex[modulus, modulus];
-        for (var from = 0; from < modulus; from++)
+        if (!_remainders.TryGetValue(modulus, out var known))
         {
-            for (var to = 0; to < modulus; to++)
-            {
-                var symbols = from == to ? ByteSet.Of((byte)'.') : ByteSet.None;
-                for (var digit = 0; digit < 10; digit++)
-                {
-                    if ((from * 10 + digit) % modulus == to)
-                    {
-                        symbols |= ByteSet.Of((byte)('0' + digit));
-                    }
-                }
-
-                edges[from, to] = _pool.Bytes(symbols);
-            }
+            known = _pool.Automaton(new RemainderAutomaton(modulus));
+            _remainders.Add(modulus, known);
         }
 
-        for (var gone = modulus - 1; gone > 0; gone--)
-        {
-            var loop = _pool.Repeat(edges[gone, gone], 0, null);
-            for (var from = 0; from < gone; from++)
-            {
-                for (var to = 0; to < gone; to++)
-                {
-                    edges[from, to] = _pool.Or(edges[from, to], _pool.Concat(edges[from, gone], loop, edges[gone, to]));
-                }
-            }
-        }
-
-        return _pool.Repeat(edges[0, 0], 0, null);
+        return known;
     }
 
     private TextSet Decided(ByteRegex members) => new(members, _pool.And(AllDecided, _pool.Not(members)));

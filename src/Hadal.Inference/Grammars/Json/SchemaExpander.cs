@@ -11,6 +11,12 @@ internal sealed class SchemaExpander
 
     private const int ExclusionDepthMax = 4;
 
+    /// <summary>Values that are listed one by one.</summary>
+    private const int ListedMax = 256;
+
+    /// <summary>Listed values other than strings: each is compared with each.</summary>
+    private const int OtherValuesMax = 32;
+
     private readonly Dictionary<int, ValueForm> _forms = [];
     private readonly Dictionary<int, bool> _empty = [];
     private readonly HashSet<int> _pending = [];
@@ -66,6 +72,10 @@ internal sealed class SchemaExpander
             _forms.Add(term.Id, form);
             return form;
         }
+        catch (GrammarException fault) when (!fault.HasPlace)
+        {
+            throw fault.At(term.Name);
+        }
         finally
         {
             _depth--;
@@ -117,15 +127,15 @@ internal sealed class SchemaExpander
     /// <summary>The values of a term that lists them, as terms that exclude each other; null where it does not, or has more than <paramref name="max"/>.</summary>
     public List<SchemaTerm>? ValuesOf(SchemaTerm term, int max)
     {
-        var values = Listed(term, 0)?.Where(v => !IsEmpty(Terms.And(term, v))).ToList();
-        if (values is null || values.Count > max)
+        var values = Listed(term, 0)?.Distinct().Where(v => !IsEmpty(Terms.And(term, v))).ToList();
+        if (values is null || values.Count > max || values.Count(v => !IsText(v)) > OtherValuesMax)
         {
             return null;
         }
 
         for (var i = 0; i < values.Count; i++)
         {
-            if (values.Skip(i + 1).Any(other => !Excludes(Expand(values[i]), Expand(other))))
+            if (values.Skip(i + 1).Any(other => !(IsText(values[i]) && IsText(other) ? values[i].Value.GetString() != other.Value.GetString() : Excludes(Expand(values[i]), Expand(other)))))
             {
                 return null;
             }
@@ -133,6 +143,8 @@ internal sealed class SchemaExpander
 
         return values;
     }
+
+    private static bool IsText(SchemaTerm value) => value.Value.ValueKind == JsonValueKind.String;
 
     private List<SchemaTerm>? Listed(SchemaTerm term, int depth)
     {
@@ -146,7 +158,7 @@ internal sealed class SchemaExpander
                 var schema = term.Location!.Element;
                 if (schema.TryGetProperty("enum", out var values) && values.ValueKind == JsonValueKind.Array)
                 {
-                    return values.GetArrayLength() > 100 ? null : values.EnumerateArray().Select(Terms.Value).ToList();
+                    return values.GetArrayLength() > ListedMax ? null : values.EnumerateArray().Select(Terms.Value).ToList();
                 }
 
                 if (schema.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String && type.ValueEquals("boolean"u8))

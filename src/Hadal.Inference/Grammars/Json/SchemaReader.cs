@@ -26,7 +26,7 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
 
         if (at.Resource.Draft <= SchemaDraft.Draft7 && at.Element.TryGetProperty("$ref", out var reference))
         {
-            return Guarded(at, "$ref", () => Reference(at, "$ref", reference));
+            return Narrowed(_algebra.All, at, "$ref", () => Reference(at, "$ref", reference));
         }
 
         var form = _algebra.All;
@@ -39,20 +39,20 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
             switch (Name(keyword, at.Pointer))
             {
                 case "items" or "prefixItems" or "additionalItems" or "minItems" or "maxItems" or "uniqueItems" or "contains":
-                    form = hasArrays ? form : _algebra.And(form, Guarded(at, keyword.Name, () => Arrays(at)));
+                    form = hasArrays ? form : Narrowed(form, at, keyword.Name, () => Arrays(at));
                     hasArrays = true;
                     break;
                 case "required" or "patternProperties" or "additionalProperties" or "minProperties" or "maxProperties" when hasProperties:
                     break;
                 case "properties" or "required" or "patternProperties" or "additionalProperties" or "minProperties" or "maxProperties":
-                    form = hasObjects ? form : _algebra.And(form, Guarded(at, keyword.Name, () => Objects(at)));
+                    form = hasObjects ? form : Narrowed(form, at, keyword.Name, () => Objects(at));
                     hasObjects = true;
                     break;
                 case "dependencies" or "dependentRequired" or "dependentSchemas" or "propertyNames" or "if" or "not" or "unevaluatedProperties" or "unevaluatedItems":
                     late.Add(keyword);
                     break;
                 default:
-                    form = _algebra.And(form, Guarded(at, keyword.Name, () => Keyword(at, keyword.Name, keyword.Value)));
+                    form = Narrowed(form, at, keyword.Name, () => Keyword(at, keyword.Name, keyword.Value));
                     break;
             }
         }
@@ -61,9 +61,9 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
         {
             form = keyword.Name switch
             {
-                "unevaluatedProperties" when at.Resource.Draft >= SchemaDraft.Draft2019 => UnevaluatedProperties(at, form, keyword.Value),
-                "unevaluatedItems" when at.Resource.Draft >= SchemaDraft.Draft2019 => UnevaluatedItems(at, form, keyword.Value),
-                _ => _algebra.And(form, Guarded(at, keyword.Name, () => Late(at, keyword.Name, keyword.Value))),
+                "unevaluatedProperties" when at.Resource.Draft >= SchemaDraft.Draft2019 => Guarded(form, at, keyword.Name, so => UnevaluatedProperties(at, so, keyword.Value)),
+                "unevaluatedItems" when at.Resource.Draft >= SchemaDraft.Draft2019 => Guarded(form, at, keyword.Name, so => UnevaluatedItems(at, so, keyword.Value)),
+                _ => Narrowed(form, at, keyword.Name, () => Late(at, keyword.Name, keyword.Value)),
             };
         }
 
@@ -83,21 +83,26 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
         }
     }
 
-    private ValueForm Guarded(SchemaLocation at, string keyword, Func<ValueForm> read)
-    {
-        if (!expander.Options.BestEffort)
-        {
-            return read();
-        }
+    private ValueForm Narrowed(ValueForm form, SchemaLocation at, string keyword, Func<ValueForm> read) => Guarded(form, at, keyword, so => _algebra.And(so, read()));
 
+    /// <summary>The form with a keyword. Faults get its place; in best effort they are noted, and the form stays without it.</summary>
+    private ValueForm Guarded(ValueForm form, SchemaLocation at, string keyword, Func<ValueForm, ValueForm> narrow)
+    {
         try
         {
-            return read();
+            return narrow(form);
         }
-        catch (GrammarException fault)
+        catch (GrammarException fault) when (expander.Options.BestEffort || !fault.HasPlace)
         {
-            expander.Ignored.Add($"{at.At(keyword)}: {fault.Message}");
-            return _algebra.All;
+            var placed = fault.HasPlace ? fault : fault.At(at.At(keyword));
+            if (!expander.Options.BestEffort)
+            {
+                throw placed;
+            }
+
+            var place = $"JSON Schema, {at.At(keyword)}: ";
+            expander.Ignored.Add(placed.Message.StartsWith(place, StringComparison.Ordinal) ? placed.Message : $"{place}left out as a whole, because of {placed.Message}");
+            return form;
         }
     }
 
@@ -223,7 +228,7 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
                 return _algebra.All with
                 {
                     Numbers = numbers.MultipleOf(number)
-                        ?? throw new GrammarException($"JSON Schema, {at.At(keyword)}: multiples of {Cut(value.GetRawText())} cannot be enforced; divisors go up to 25 times a power of ten"),
+                        ?? throw new GrammarException($"JSON Schema, {at.At(keyword)}: multiples of {Cut(value.GetRawText())} cannot be enforced; divisors go up to {NumberTexts.ModulusMax} times a power of ten"),
                 };
         }
     }

@@ -1,180 +1,264 @@
+using System.Runtime.InteropServices;
+
 namespace Hadal.Inference.Grammars.Lexicons;
 
-/// <summary>A minimal automaton of a finite set of byte strings, built from them in order.</summary>
-internal sealed class AcyclicAutomaton
+/// <summary>The smallest automaton of a finite set of byte strings, in flat arrays: some twenty bytes for a state and its edges. The strings are numbered
+/// in their order.</summary>
+internal sealed class AcyclicAutomaton : ByteAutomaton
 {
-    private sealed class State
-    {
-        public List<(byte Label, State Target)> Edges { get; } = [];
+    private readonly int[] _firsts;
+    private readonly byte[] _labels;
+    private readonly int[] _targets;
+    private readonly int[] _counts;
+    private readonly bool[] _finals;
 
-        public bool IsFinal { get; set; }
-
-        /// <summary>Number among the states that are kept; -1 while the state may still change.</summary>
-        public int Number { get; set; } = -1;
-
-        /// <summary>Strings that lead from here to a final state.</summary>
-        public int Count { get; set; }
-    }
-
-    /// <summary>States are equal if they are final or not alike and have the same edges to the same kept states.</summary>
-    private sealed class Equivalence : IEqualityComparer<State>
-    {
-        public bool Equals(State? x, State? y)
-        {
-            if (x!.IsFinal != y!.IsFinal || x.Edges.Count != y.Edges.Count)
-            {
-                return false;
-            }
-
-            for (var i = 0; i < x.Edges.Count; i++)
-            {
-                if (x.Edges[i].Label != y.Edges[i].Label || x.Edges[i].Target != y.Edges[i].Target)
-                {
-                    return false;
-                }
-            }
-
-            return true;
-        }
-
-        public int GetHashCode(State state)
-        {
-            var hash = new HashCode();
-            hash.Add(state.IsFinal);
-            foreach (var (label, target) in state.Edges)
-            {
-                hash.Add(label);
-                hash.Add(target.Number);
-            }
-
-            return hash.ToHashCode();
-        }
-    }
-
-    private readonly State _root = new();
-    private readonly Dictionary<State, State> _kept = new(new Equivalence());
-    private readonly List<State> _order = [];
-    private byte[] _last = [];
+    /// <param name="firsts">Index of the first edge of every state, and behind the last state the number of edges.</param>
+    /// <param name="labels">Labels of the edges, rising within a state.</param>
+    /// <param name="targets">Where the edges lead.</param>
+    /// <param name="counts">Strings that lead from a state to a final one.</param>
+    /// <param name="finals">Whether a string ends in a state.</param>
+    internal AcyclicAutomaton(int[] firsts, byte[] labels, int[] targets, int[] counts, bool[] finals) =>
+        (_firsts, _labels, _targets, _counts, _finals) = (firsts, labels, targets, counts, finals);
 
     /// <summary>Number of states.</summary>
-    public int StateCount => _order.Count;
+    public int StateCount => _counts.Length;
 
-    /// <summary>Adds a string that comes after all before it.</summary>
-    public void Add(byte[] text)
+    /// <summary>The state that was made last; it equals none before it, since none of them has a string as long as its longest.</summary>
+    public override int Start => StateCount - 1;
+
+    /// <inheritdoc/>
+    public override bool IsFinite => true;
+
+    /// <inheritdoc/>
+    public override int Next(int state, byte value)
     {
-        var common = text.AsSpan().CommonPrefixLength(_last);
-        var path = new List<State> { _root };
-        for (var i = 0; i < _last.Length; i++)
-        {
-            path.Add(path[i].Edges[^1].Target);
-        }
-
-        Keep(path, common);
-        var state = path[common];
-        foreach (var label in text.AsSpan(common))
-        {
-            var next = new State();
-            state.Edges.Add((label, next));
-            state = next;
-        }
-
-        state.IsFinal = true;
-        _last = text;
+        var edge = LabelsOf(state).IndexOf(value);
+        return edge < 0 ? Dead : _targets[_firsts[state] + edge];
     }
 
-    /// <summary>Ends the building.</summary>
-    public void Finish()
-    {
-        var path = new List<State> { _root };
-        for (var i = 0; i < _last.Length; i++)
-        {
-            path.Add(path[i].Edges[^1].Target);
-        }
+    /// <inheritdoc/>
+    public override bool Accepts(int state) => _finals[state];
 
-        Keep(path, 0);
-        Number(_root);
-    }
+    /// <inheritdoc/>
+    public override ByteSet First(int state) => ByteSet.Of(LabelsOf(state));
 
     /// <summary>The place of a string among all, in order; -1 where it is none of them.</summary>
     public int IndexOf(ReadOnlySpan<byte> text)
     {
-        var state = _root;
+        var state = Start;
         var index = 0;
         foreach (var label in text)
         {
-            index += state.IsFinal ? 1 : 0;
-            State? next = null;
-            foreach (var (edge, target) in state.Edges)
+            index += _finals[state] ? 1 : 0;
+            var edge = _firsts[state];
+            for (; edge < _firsts[state + 1] && _labels[edge] != label; edge++)
             {
-                if (edge == label)
-                {
-                    next = target;
-                    break;
-                }
-
-                index += target.Count;
+                index += _counts[_targets[edge]];
             }
 
-            if (next is null)
+            if (edge == _firsts[state + 1])
             {
                 return -1;
             }
 
-            state = next;
+            state = _targets[edge];
         }
 
-        return state.IsFinal ? index : -1;
+        return _finals[state] ? index : -1;
     }
 
-    /// <summary>The strings as an expression; every state becomes one, so that what they share is written once.</summary>
-    public ByteRegex ToRegex(RegexPool regexes, bool inJsonString)
+    private ReadOnlySpan<byte> LabelsOf(int state) => _labels.AsSpan(_firsts[state].._firsts[state + 1]);
+}
+
+/// <summary>Builds the smallest automaton of strings that come in order: only the path of the last one is still open, and every state that closes is looked
+/// up among those that are kept (Daciuk, Mihov, Watson, Watson 2000, "Incremental construction of minimal acyclic finite-state automata", algorithm 1).</summary>
+internal sealed class AcyclicAutomatonBuilder
+{
+    /// <summary>A state on the path of the last string.</summary>
+    private sealed class Open
     {
-        var made = new ByteRegex[_order.Count];
-        foreach (var state in _order)
+        public List<(byte Label, int Target)> Edges { get; } = [];
+
+        public bool IsFinal { get; set; }
+    }
+
+    private readonly List<Open> _path = [new Open()];
+    private readonly List<int> _firsts = [0];
+    private readonly List<byte> _labels = [];
+    private readonly List<int> _targets = [];
+    private readonly List<int> _counts = [];
+    private readonly List<bool> _finals = [];
+    private int[] _slots = new int[1024];
+    private byte[] _last = [];
+    private int _length;
+
+    /// <summary>Adds a string that comes after all before it.</summary>
+    public void Add(ReadOnlySpan<byte> text)
+    {
+        var common = text.CommonPrefixLength(_last.AsSpan(0, _length));
+        Close(common);
+        while (_path.Count <= text.Length)
         {
-            var options = new ByteRegex[state.Edges.Count + (state.IsFinal ? 1 : 0)];
-            for (var i = 0; i < state.Edges.Count; i++)
-            {
-                var (label, target) = state.Edges[i];
-                var symbol = inJsonString && label is (byte)'"' or (byte)'\\' ? regexes.Literal([(byte)'\\', label]) : regexes.Bytes(ByteSet.Of(label));
-                options[i] = regexes.Concat(symbol, made[target.Number]);
-            }
-
-            if (state.IsFinal)
-            {
-                options[^1] = ByteRegex.Empty;
-            }
-
-            made[state.Number] = regexes.Or(options);
+            _path.Add(new Open());
         }
 
-        return made[_root.Number];
-    }
-
-    /// <summary>Replaces the states of a path behind an index, from its end on, by those that are kept and equal.</summary>
-    private void Keep(List<State> path, int from)
-    {
-        for (var i = path.Count - 1; i > from; i--)
+        _path[text.Length].IsFinal = true;
+        if (text.Length > _last.Length)
         {
-            var state = path[i];
-            if (_kept.TryGetValue(state, out var equal))
-            {
-                var edges = path[i - 1].Edges;
-                edges[^1] = (edges[^1].Label, equal);
-            }
-            else
-            {
-                Number(state);
-                _kept.Add(state, state);
-            }
+            Array.Resize(ref _last, Math.Max(text.Length, 2 * _last.Length));
+        }
+
+        text.CopyTo(_last);
+        _length = text.Length;
+    }
+
+    /// <summary>Ends the building.</summary>
+    public AcyclicAutomaton Finish()
+    {
+        Close(0);
+        Keep(_path[0]);
+        return new AcyclicAutomaton([.. _firsts], [.. _labels], [.. _targets], [.. _counts], [.. _finals]);
+    }
+
+    /// <summary>Closes the states of the path behind a depth, from its end on.</summary>
+    private void Close(int depth)
+    {
+        for (; _length > depth; _length--)
+        {
+            _path[_length - 1].Edges.Add((_last[_length - 1], Keep(_path[_length])));
         }
     }
 
-    /// <summary>Numbers a state whose targets are numbered.</summary>
-    private void Number(State state)
+    /// <summary>The kept state that equals an open one, which is emptied.</summary>
+    private int Keep(Open state)
     {
-        state.Number = _order.Count;
-        state.Count = (state.IsFinal ? 1 : 0) + state.Edges.Sum(e => e.Target.Count);
-        _order.Add(state);
+        var slot = HashOf(state) & (_slots.Length - 1);
+        for (; _slots[slot] != 0; slot = (slot + 1) & (_slots.Length - 1))
+        {
+            if (Equals(state, _slots[slot] - 1))
+            {
+                Clear(state);
+                return _slots[slot] - 1;
+            }
+        }
+
+        var count = state.IsFinal ? 1 : 0;
+        foreach (var (label, target) in state.Edges)
+        {
+            _labels.Add(label);
+            _targets.Add(target);
+            count += _counts[target];
+        }
+
+        _firsts.Add(_labels.Count);
+        _counts.Add(count);
+        _finals.Add(state.IsFinal);
+        _slots[slot] = _counts.Count;
+        Clear(state);
+        if (_counts.Count * 2 > _slots.Length)
+        {
+            Grow();
+        }
+
+        return _counts.Count - 1;
+    }
+
+    private static void Clear(Open state)
+    {
+        state.Edges.Clear();
+        state.IsFinal = false;
+    }
+
+    private bool Equals(Open state, int kept)
+    {
+        var first = _firsts[kept];
+        if (state.IsFinal != _finals[kept] || state.Edges.Count != _firsts[kept + 1] - first)
+        {
+            return false;
+        }
+
+        for (var i = 0; i < state.Edges.Count; i++)
+        {
+            if (state.Edges[i] != (_labels[first + i], _targets[first + i]))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private static int HashOf(Open state) => HashOf(state.IsFinal, CollectionsMarshal.AsSpan(state.Edges));
+
+    private static int HashOf(bool isFinal, ReadOnlySpan<(byte Label, int Target)> edges)
+    {
+        var hash = isFinal ? 0x9E3779B97F4A7C15UL : 0xC2B2AE3D27D4EB4FUL;
+        foreach (var (label, target) in edges)
+        {
+            hash = (hash ^ ((ulong)(uint)target << 8 | label)) * 0xFF51AFD7ED558CCDUL;
+            hash ^= hash >> 32;
+        }
+
+        return (int)hash & int.MaxValue;
+    }
+
+    private void Grow()
+    {
+        _slots = new int[_slots.Length * 2];
+        var edges = new (byte, int)[256];
+        for (var state = 0; state < _counts.Count; state++)
+        {
+            var count = _firsts[state + 1] - _firsts[state];
+            for (var i = 0; i < count; i++)
+            {
+                edges[i] = (_labels[_firsts[state] + i], _targets[_firsts[state] + i]);
+            }
+
+            var slot = HashOf(_finals[state], edges.AsSpan(0, count)) & (_slots.Length - 1);
+            while (_slots[slot] != 0)
+            {
+                slot = (slot + 1) & (_slots.Length - 1);
+            }
+
+            _slots[slot] = state + 1;
+        }
+    }
+}
+
+/// <summary>The strings of an automaton as they stand inside a JSON string: a backslash in front of quotation marks and backslashes. A state for each of
+/// the other's, and one behind the backslash.</summary>
+internal sealed class EscapedAutomaton(AcyclicAutomaton plain) : ByteAutomaton
+{
+    private const byte Escape = (byte)'\\';
+
+    private static readonly ByteSet Escaped = ByteSet.Of("\"\\"u8);
+
+    public override int Start => 2 * plain.Start;
+
+    public override bool IsFinite => true;
+
+    public override int Next(int state, byte value)
+    {
+        var isEscaped = Escaped.Contains(value);
+        if ((state & 1) == 0 && isEscaped)
+        {
+            return value == Escape && !(plain.First(state >> 1) & Escaped).IsEmpty ? state + 1 : Dead;
+        }
+
+        var next = (state & 1) == 1 && !isEscaped ? Dead : plain.Next(state >> 1, value);
+        return next == Dead ? Dead : 2 * next;
+    }
+
+    public override bool Accepts(int state) => (state & 1) == 0 && plain.Accepts(state >> 1);
+
+    public override ByteSet First(int state)
+    {
+        var first = plain.First(state >> 1);
+        if ((state & 1) == 1)
+        {
+            return first & Escaped;
+        }
+
+        return (first & Escaped).IsEmpty ? first : (first & ~Escaped) | ByteSet.Of(Escape);
     }
 }

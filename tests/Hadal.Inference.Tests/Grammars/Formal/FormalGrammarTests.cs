@@ -100,7 +100,8 @@ public class FormalGrammarTests
     [InlineData("start: /a/m", "flags 'm'")]
     [InlineData("%declare X\nstart: X", "'%declare' is not supported")]
     [InlineData("%import other.X\nstart: X", "from 'common' only")]
-    [InlineData("start: f{x}\nf{x}: x", "line 1")]
+    [InlineData("start: f{x}\nf{x}: x", "templates such as 'f{…}' are not supported")]
+    [InlineData("_list{item}: item (\",\" item)*\nstart: _list{/a/}", "templates such as '_list{…}' are not supported")]
     [InlineData("start: (\"a\"", "does not end")]
     public void Faults_of_lark_are_named(string grammar, string expected) =>
         Assert.Contains(expected, Assert.Throws<GrammarException>(() => LarkGrammar.Compile(grammar)).Message, StringComparison.Ordinal);

@@ -8,6 +8,69 @@ namespace Hadal.Inference.Tests.Grammars.Json;
 /// <summary>Schemas as grammars, on small cases of our own for every keyword.</summary>
 public class JsonSchemaGrammarTests
 {
+    public static TheoryData<string, string, string> TooMuch()
+    {
+        var alternatives = string.Join(',', Enumerable.Range(0, 12).Select(i => $$$$$"""{"anyOf":[{"required":["a{{{{{i}}}}}"]},{"required":["b{{{{{i}}}}}"]}]}"""));
+        var patterns = string.Join(',', Enumerable.Range(0, 20).Select(i => $$$$$"""
+            "{{{{{(char)('a' + i)}}}}}{{{{{i}}}}}":{"minimum":{{{{{i}}}}}}
+            """));
+        var letters = string.Concat(Enumerable.Repeat("(a|b|c|d|e|f)?", 80));
+        return new TheoryData<string, string, string>
+        {
+            { $$$$$"""{"properties":{"p":{"allOf":[{{{{{alternatives}}}}}]}}}""", "/properties/p/allOf", "2000 shapes" },
+            { $$$$$"""{"properties":{"p":{"patternProperties":{{{{{{patterns}}}}}}}}}""", "/properties/p/patternProperties", "anchor them" },
+            { $$$$$"""{"properties":{"p":{"type":"string","pattern":"^{{{{{letters}}}}}$","not":{"pattern":"^{{{{{letters}}}}}x$"}}}}""", "/properties/p", "MaxRegexTerms" },
+        };
+    }
+
+    [Theory]
+    [MemberData(nameof(TooMuch))]
+    public void What_costs_too_much_is_refused_with_its_place_before_the_budget_is_gone(string schema, string place, string limit)
+    {
+        var limits = new GrammarLimits { MaxStepsToBuild = 100_000_000, MaxRegexTerms = limit == "MaxRegexTerms" ? 1_000 : 500_000 };
+        var fault = Assert.Throws<GrammarException>(() => JsonSchemaGrammar.Compile(schema, new JsonGrammarOptions { Limits = limits }));
+        Assert.Contains(place, fault.Message, StringComparison.Ordinal);
+        Assert.Contains(limit, fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Ten_open_objects_exclude_each_other()
+    {
+        var options = string.Join(',', Enumerable.Range(0, 10).Select(i => $$$$$"""{"properties":{"p{{{{{i}}}}}":{"type":"integer"}},"required":["p{{{{{i}}}}}"]}"""));
+        var acceptor = new ByteAcceptor(JsonSchemaGrammar.Compile($$$$$"""{"type":"object","oneOf":[{{{{{options}}}}}]}""").Grammar);
+        Assert.All(["{\"p3\": 1}", "{\"p9\": 1, \"x\": 2}", "{\"p1\": 1, \"p0\": \"a\"}"], text => Assert.True(acceptor.Accepts(Encoding.UTF8.GetBytes(text)), text));
+        Assert.All(["{}", "{\"p3\": \"a\"}", "{\"p3\": 1, \"p4\": 2}", "{\"x\": 1}"], text => Assert.False(acceptor.Accepts(Encoding.UTF8.GetBytes(text)), text));
+    }
+
+    [Fact]
+    public void A_union_of_many_kinds_is_told_apart_by_a_constant()
+    {
+        var options = string.Join(',', Enumerable.Range(0, 40).Select(i => $$$$$"""{"properties":{"kind":{"const":"k{{{{{i}}}}}"},"a{{{{{i}}}}}":{"type":"integer"},"b{{{{{i}}}}}":{"type":"string"}},"required":["kind","a{{{{{i}}}}}"]}"""));
+        var acceptor = new ByteAcceptor(JsonSchemaGrammar.Compile($$$$$"""{"type":"object","oneOf":[{{{{{options}}}}}]}""").Grammar);
+        Assert.True(acceptor.Accepts("{\"kind\": \"k7\", \"a7\": 1}"u8));
+        Assert.True(acceptor.Accepts("{\"a7\": 1, \"kind\": \"k7\"}"u8));
+        Assert.False(acceptor.Accepts("{\"kind\": \"k7\", \"a8\": 1}"u8));
+    }
+
+    [Fact]
+    public void Ten_conditions_hold_beside_each_other()
+    {
+        var conditions = string.Join(',', Enumerable.Range(0, 10).Select(i => $$$$$"""{"if":{"properties":{"k{{{{{i}}}}}":{"const":1}},"required":["k{{{{{i}}}}}"]},"then":{"required":["n{{{{{i}}}}}"]}}"""));
+        var acceptor = new ByteAcceptor(JsonSchemaGrammar.Compile($$$$$"""{"type":"object","allOf":[{{{{{conditions}}}}}]}""").Grammar);
+        Assert.All(["{}", "{\"k1\": 2}", "{\"k1\": 1, \"n1\": 0}", "{\"k1\": 1, \"n1\": 0, \"k9\": 3}"], text => Assert.True(acceptor.Accepts(Encoding.UTF8.GetBytes(text)), text));
+        Assert.All(["{\"k1\": 1}", "{\"k1\": 1, \"n2\": 0}"], text => Assert.False(acceptor.Accepts(Encoding.UTF8.GetBytes(text)), text));
+    }
+
+    [Fact]
+    public void Properties_stand_in_the_order_of_the_schema_where_asked()
+    {
+        const string Schema = """{"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"null"}},"required":["a","b"],"additionalProperties":false}""";
+        var declared = JsonSchemaGrammar.Compile(Schema, new JsonGrammarOptions { PropertyOrder = JsonPropertyOrder.Declared }).Grammar;
+        var any = JsonSchemaGrammar.Compile(Schema).Grammar;
+        Assert.Equal((true, true), (new ByteAcceptor(declared).Accepts("{\"a\": 1, \"b\": null}"u8), new ByteAcceptor(any).Accepts("{\"a\": 1, \"b\": null}"u8)));
+        Assert.Equal((false, true), (new ByteAcceptor(declared).Accepts("{\"b\": null, \"a\": 1}"u8), new ByteAcceptor(any).Accepts("{\"b\": null, \"a\": 1}"u8)));
+    }
+
     public static TheoryData<int, string> Cases()
     {
         var data = new TheoryData<int, string>();
@@ -28,7 +91,7 @@ public class JsonSchemaGrammarTests
 
     [Theory]
     [InlineData("""{"type":"array","uniqueItems":true}""", "#|/uniqueItems")]
-    [InlineData("""{"properties":{"a/b":{"multipleOf":0.0317}}}""", "/properties/a~1b/multipleOf")]
+    [InlineData("""{"properties":{"a/b":{"multipleOf":0.031769}}}""", "/properties/a~1b/multipleOf")]
     [InlineData("""{"$ref":"https://example.com/other.json"}""", "/$ref: 'https://example.com/other.json' leads outside")]
     [InlineData("""{"$ref":"#/$defs/none"}""", "leads nowhere")]
     [InlineData("""{"$ref":"#"}""", "refers to itself")]
@@ -51,8 +114,11 @@ public class JsonSchemaGrammarTests
     [InlineData("""{"not":{"additionalProperties":{"type":"string"}}}""", "#: the opposite of additionalProperties")]
     [InlineData("""{"not":{"patternProperties":{"^x":{"type":"string"}}}}""", "#: the opposite of additionalProperties or patternProperties")]
     [InlineData("""{"properties":{"n":{"maximum":1e400}}}""", "/properties/n/maximum: 1e400 cannot be enforced")]
-    [InlineData("""false""", "derives no text")]
-    [InlineData("""{"type":"string","minLength":3,"maxLength":2}""", "derives no text")]
+    [InlineData("""false""", "#: derives no text")]
+    [InlineData("""{"type":"string","minLength":3,"maxLength":2}""", "#: derives no text")]
+    [InlineData("""{"properties":{"a":{"type":"object","properties":{"b":{"type":"string","enum":[1]}},"required":["b"]}},"required":["a"],"type":"object"}""", "#/properties/a/properties/b: derives no text")]
+    [InlineData("""{"$ref":"#/$defs/a","$defs":{"a":{"type":"object","properties":{"x":{"$ref":"#/$defs/a"}},"required":["x"]}}}""", "#: derives no text")]
+    [InlineData("""{"properties":{"u":{"type":"string","pattern":"a","enum":["b"]}},"type":"object","required":["u"]}""", "#/properties/u: derives no text")]
     [InlineData("""{"type":""", "not valid JSON")]
     [InlineData("""{"a":1} x""", "not valid JSON")]
     public void What_cannot_be_enforced_is_refused_with_its_place(string schema, string expected)

@@ -13,7 +13,7 @@ public class SchemaPropertyTests
     private static readonly Gen<string> Scalar = OneOf("null", "true", "0", "1", "2", "-1", "1.5", "7", "\"\"", "\"a\"", "\"ab\"", "\"ba\"");
 
     [Fact]
-    public void What_a_random_schema_allows_is_valid_and_what_is_valid_in_order_is_allowed()
+    public void What_a_random_schema_allows_is_valid_and_what_is_valid_is_allowed()
     {
         var (compiled, accepted, refused) = (0, 0, 0);
         var tooStrict = new List<string>();
@@ -117,7 +117,7 @@ public class SchemaPropertyTests
         return Gen.Frequency(
             (3, Scalar),
             (2, inner.Array[0, 3].Select(items => $"[{string.Join(", ", items)}]")),
-            (4, Gen.Select(Key, inner).Array[0, 3].Select(members => $"{{{string.Join(", ", members.DistinctBy(m => m.Item1).OrderBy(m => m.Item1, StringComparer.Ordinal).Select(m => $"\"{m.Item1}\": {m.Item2}"))}}}")));
+            (4, Gen.Select(Key, inner).Array[0, 3].Select(members => $"{{{string.Join(", ", members.DistinctBy(m => m.Item1).Select(m => $"\"{m.Item1}\": {m.Item2}"))}}}")));
     }
 
     private static Gen<string> Schema(int depth)

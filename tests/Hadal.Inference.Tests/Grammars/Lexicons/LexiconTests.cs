@@ -60,6 +60,66 @@ public class LexiconTests
             iter: 300);
 
     [Fact]
+    public void Masks_of_many_terms_allow_their_beginnings_within_the_default_limits()
+    {
+        var terms = Terms().Take(60_000).ToList();
+        var lexicon = Lexicon.Build(terms.Select((term, index) => (term, $"T{index}")));
+        Assert.True(lexicon.Count > 2 * terms.Count, $"{lexicon.Count} spellings");
+        byte[][] words = [.. Enumerable.Range(0, 256).Select(value => new[] { (byte)value }), .. Syllables.SelectMany(s => (string[])[s, " " + s, s + "s"]).Select(Encoding.UTF8.GetBytes), []];
+        var vocabulary = new TokenTrie(words, [words.Length - 1]);
+        var grammars = new[] { lexicon.ToGrammar(), InQuotes(lexicon) };
+        foreach (var (index, grammar) in grammars.Index())
+        {
+            var random = new Random(index);
+            for (var round = 0; round < 20; round++)
+            {
+                var term = terms[random.Next(terms.Count)];
+                var matcher = new GrammarMatcher(grammar, vocabulary);
+                foreach (var value in Encoding.UTF8.GetBytes(index == 0 ? term : $"\"{term}\""))
+                {
+                    var mask = GrammarMatcherTests.Mask(matcher);
+                    for (var id = 0; id < words.Length; id++)
+                    {
+                        var isTaken = matcher.TryAccept(id);
+                        if (isTaken) matcher.Rollback(1);
+                        Assert.True(isTaken == TokenMask.Contains(mask, id), $"token {id} after {term}, {matcher.Tokens.Count}");
+                    }
+
+                    matcher.Accept(value);
+                }
+
+                Assert.True(matcher.IsComplete, term);
+            }
+        }
+
+        Assert.Equal(["T7"], lexicon.IdsOf(terms[7]).Intersect(["T7"]));
+    }
+
+    [Fact]
+    public void A_lexicon_beyond_its_limit_is_refused_while_it_is_read()
+    {
+        var read = 0;
+        var fault = Assert.Throws<GrammarException>(() => Lexicon.Build(Enumerable.Range(0, int.MaxValue).Select(i => ($"t{read = i}", "x")), AsGiven));
+        Assert.Contains($"{Lexicon.SpellingsMax} spellings", fault.Message, StringComparison.Ordinal);
+        Assert.Equal(Lexicon.SpellingsMax, read);
+    }
+
+    private static readonly string[] Syllables = ["ka", "ro", "lin", "tis", "car", "cin", "oma", "neu", "der", "mat", "hep", "ati", "pul", "mon", "ary", "sti", "nos", "gen", "al", "ic"];
+
+    /// <summary>Terms of one to three words that look like medical ones.</summary>
+    private static IEnumerable<string> Terms()
+    {
+        var random = new Random(4);
+        for (; ; ) yield return string.Join(' ', Enumerable.Range(0, random.Next(1, 4)).Select(_ => string.Concat(Enumerable.Range(0, random.Next(2, 5)).Select(_ => Syllables[random.Next(Syllables.Length)]))));
+    }
+
+    private static Grammar InQuotes(Lexicon lexicon)
+    {
+        var builder = new GrammarBuilder();
+        return builder.Build(builder.Lexeme(builder.Regexes.Concat(builder.Regexes.Literal("\""), lexicon.ToRegex(builder.Regexes, inJsonString: true), builder.Regexes.Literal("\""))));
+    }
+
+    [Fact]
     public void Names_of_diseases_fit_into_one_lexeme()
     {
         var names = new List<(string, string)>();
@@ -76,7 +136,7 @@ public class LexiconTests
         var lexicon = Lexicon.Build(names.Where(n => n.Item1.Length > 0));
         Assert.True(names.Count > 20_000 && lexicon.Count > names.Count);
         Assert.True(lexicon.StateCount < 12 * names.Count, $"{lexicon.StateCount} states");
-        var acceptor = new ByteAcceptor(lexicon.ToGrammar(new GrammarLimits { MaxRegexTerms = 2_000_000 }));
+        var acceptor = new ByteAcceptor(lexicon.ToGrammar());
         Assert.True(acceptor.Accepts("lung carcinomas"u8));
         Assert.True(acceptor.Accepts("Asthma"u8));
         Assert.False(acceptor.Accepts("asthmatic cancer of the wallet"u8));
