@@ -1,6 +1,6 @@
 // MaskBench over Hadal and, in the same run, over the same cases, vocabulary and tokens, other engines: XGrammar (WebAssembly, npm), LLGuidance (as it lies in
 // ONNX Runtime GenAI, NuGet) and, where a built checkout is named, llama.cpp.
-//   dotnet run bench/mask-peers/mask-peers.cs -- DIR --tokenizer MODEL [--engines hadal,llguidance,xgrammar,xgrammar-compliant,llama.cpp] [--every 1]
+//   dotnet run bench/mask-peers/mask-peers.cs -- DIR --tokenizer MODEL [--engines hadal,hadal-declared,llguidance,xgrammar,xgrammar-compliant,llama.cpp] [--every 1]
 //       [--timeout 60] [--llama-cpp SOURCE BUILD] [--llama-masks-every 20]
 // DIR has files of MaskBench's form, MODEL is a GGUF file or directory. Engines run one after the other, each on one thread; a case that takes more
 // processor time than the timeout, in seconds, or ends its process counts as crashed. Needs node and npm for XGrammar, g++ for llama.cpp.
@@ -15,6 +15,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Hadal.Checkpoints.Text;
 using Hadal.Cli;
+using Hadal.Inference.Grammars.Json;
 
 var options = Options.Parse(args);
 if (options is null) return 2;
@@ -41,7 +42,8 @@ List<Outcome> Measure(string engine)
     Console.Error.WriteLine($"{engine}: {names.Count} schemas");
     switch (engine)
     {
-        case "hadal": return Hadal();
+        case "hadal": return Hadal(JsonPropertyOrder.Any);
+        case "hadal-declared": return Hadal(JsonPropertyOrder.Declared);
         case "xgrammar" or "xgrammar-compliant":
             var packages = Path.Combine(work, "npm");
             Directory.CreateDirectory(packages);
@@ -65,10 +67,10 @@ List<Outcome> Measure(string engine)
     }
 }
 
-// What 'hadal grammar-bench' does.
-List<Outcome> Hadal()
+// What 'hadal grammar-bench' does; 'declared' is the order of properties that 'hadal run' and 'hadal serve' write.
+List<Outcome> Hadal(JsonPropertyOrder order)
 {
-    var runner = new MaskBench(Tokenizer());
+    var runner = new MaskBench(Tokenizer(), new JsonGrammarOptions { PropertyOrder = order });
     var paths = names.Select(name => Path.Combine(options.Folder, name)).ToList();
     runner.WarmUp(paths);
     return [.. paths.Select(runner.Run).Select(outcome => new Outcome(outcome.Name, outcome.Source, outcome.Result switch

@@ -16,16 +16,18 @@ internal sealed class AnswerGrammar(Shell shell)
     private readonly Option<string?> _grammar = new("--grammar") { Description = "The answer is a text of this grammar: Lark where the file ends in .lark, else GBNF.", HelpName = "FILE" };
     private readonly Option<string?> _terms = new("--terms") { Description = "The answer is one of these terms, or its plural or capital variant. A line is a term, or term, tab and id, which --json prints; lines that begin with # are comments.", HelpName = "FILE" };
 
+    private readonly Option<bool> _bestEffort = new("--best-effort") { Description = "Leave out what the schema of --schema asks and cannot be enforced, and list it on standard error, instead of refusing the schema." };
+
     /// <summary>Characters of a value that an error shows.</summary>
     private const int ShownMax = 80;
 
-    /// <summary>Whole numbers are digits only: a model that may write <c>50.000…</c> for an integer finds no end.</summary>
-    private static readonly JsonGrammarOptions Written = new() { IntegersAsDigits = true };
+    /// <summary>Whole numbers are digits only: a model that may write <c>50.000…</c> for an integer finds no end. Keys come in the schema's order, so that most are forced.</summary>
+    private static readonly JsonGrammarOptions Written = new() { IntegersAsDigits = true, PropertyOrder = JsonPropertyOrder.Declared };
 
     private static readonly TokenTrie Bytes = new([.. Enumerable.Range(0, 256).Select(value => new[] { (byte)value })], []);
 
     /// <summary>All of them.</summary>
-    public IReadOnlyList<Option<string?>> Options => [_schema, _regex, _grammar, _terms];
+    public IReadOnlyList<Option> Options => [_schema, _bestEffort, _regex, _grammar, _terms];
 
     /// <summary>The terms of the grammar, where it was made of terms.</summary>
     public Lexicon? Terms { get; private set; }
@@ -34,13 +36,14 @@ internal sealed class AnswerGrammar(Shell shell)
     /// <exception cref="CommandException">More than one was asked for, or it cannot be used; the message names the option.</exception>
     public Grammar? Of(ParseResult parsed)
     {
-        var given = Options.Where(option => parsed.GetValue(option) is not null).ToList();
+        var given = ((Option<string?>[])[_schema, _regex, _grammar, _terms]).Where(option => parsed.GetValue(option) is not null).ToList();
+        if (parsed.GetValue(_bestEffort) && parsed.GetValue(_schema) is null) throw CommandException.Usage($"{_bestEffort.Name}: expected {_schema.Name} with it, found none");
         if (given.Count == 0) return null;
         if (given.Count > 1) throw CommandException.Usage($"{given[0].Name} and {given[1].Name}: expected one of them");
         var value = parsed.GetValue(given[0])!;
         try
         {
-            return Compile(given[0], value);
+            return Compile(given[0], value, parsed.GetValue(_bestEffort));
         }
         catch (GrammarException fault)
         {
@@ -57,15 +60,22 @@ internal sealed class AnswerGrammar(Shell shell)
         return matcher.IsComplete;
     }
 
-    private Grammar Compile(Option<string?> option, string value)
+    private Grammar Compile(Option<string?> option, string value, bool bestEffort)
     {
         if (option == _regex) return PlainGrammars.FromRegex(value);
         var text = Read(option, value);
-        if (option == _schema) return JsonSchemaGrammar.Compile(text, Written).Grammar;
+        if (option == _schema) return OfSchema(text, bestEffort);
         if (option == _grammar) return value.EndsWith(".lark", StringComparison.OrdinalIgnoreCase) ? LarkGrammar.Compile(text) : GbnfGrammar.Compile(text);
         using var reader = new StringReader(text);
         Terms = Lexicon.Read(reader);
         return Terms.ToGrammar();
+    }
+
+    private Grammar OfSchema(string text, bool bestEffort)
+    {
+        var made = JsonSchemaGrammar.Compile(text, Written with { BestEffort = bestEffort });
+        foreach (var item in made.Ignored) shell.Error.WriteLine($"hadal: not enforced: {HadalCommand.OneLine(item)}");
+        return made.Grammar;
     }
 
     /// <summary>A file of UTF-8 text, without the mark at its beginning.</summary>
@@ -73,6 +83,7 @@ internal sealed class AnswerGrammar(Shell shell)
     {
         var path = Path.GetFullPath(value, shell.CurrentDirectory);
         if (value.Length == 0 || !File.Exists(path)) throw CommandException.Failed($"{option.Name} {value}: expected a file, found none of that name");
+        if (new FileInfo(path).Length is var length && length > Lexicon.BytesMax) throw CommandException.Failed($"{option.Name} {value}: expected at most {Lexicon.BytesMax} bytes, found {length}");
         var bytes = File.ReadAllBytes(path).AsSpan();
         if (bytes.StartsWith("\uFEFF"u8)) bytes = bytes[3..];
         return Utf8.IsValid(bytes) ? Encoding.UTF8.GetString(bytes) : throw CommandException.Failed($"{option.Name} {value}: expected text in UTF-8, found other bytes; save it as UTF-8");

@@ -42,7 +42,9 @@ internal sealed record MaskBenchOutcome(string Name, MaskBenchResult Result, str
 /// tokenized without special tokens; before every token the mask is computed; an instance counts as accepted when all its tokens were in
 /// their masks. The last test that goes wrong decides what the schema counts as.</summary>
 /// <remarks>That runner's time to the first mask is the time to compile; here the first mask itself is in it as well.</remarks>
-internal sealed class MaskBench(Tokenizer tokenizer)
+/// <param name="tokenizer">The vocabulary.</param>
+/// <param name="options">How schemas become grammars; the defaults where null.</param>
+internal sealed class MaskBench(Tokenizer tokenizer, JsonGrammarOptions? options = null)
 {
     /// <summary>Files that are run before anything is timed, so that the runtime has compiled its code and compiled again what runs often.</summary>
     private const int WarmUpFiles = 200;
@@ -74,7 +76,7 @@ internal sealed class MaskBench(Tokenizer tokenizer)
         Grammar grammar;
         try
         {
-            grammar = JsonSchemaGrammar.Compile(text).Grammar;
+            grammar = JsonSchemaGrammar.Compile(text, options).Grammar;
             new GrammarMatcher(grammar, _vocabulary).ComputeMask(_mask);
         }
         catch (GrammarException exception)

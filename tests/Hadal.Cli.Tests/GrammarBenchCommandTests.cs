@@ -86,6 +86,19 @@ public sealed class GrammarBenchCommandTests : IDisposable
     }
 
     [Fact]
+    public void Best_effort_leaves_out_what_cannot_be_enforced_and_tells_it()
+    {
+        File.WriteAllText(Path.Combine(_folder, "regex.json"), "{\"const\":7,\"format\":\"regex\"}");
+        var shell = new TestShell { CurrentDirectory = _folder };
+        string[] options = ["run", Model, "-p", "x", "--max-tokens", "20", "--threads", "1", "--context", "128"];
+        Assert.Contains("--schema regex.json: JSON Schema, /format: 'regex' cannot be enforced", shell.Run([.. options, "--schema", "regex.json"]).Fault(1), StringComparison.Ordinal);
+        var answer = shell.Run([.. options, "--schema", "regex.json", "--best-effort"]);
+        Assert.Equal((0, "7"), (answer.ExitCode, answer.Text.TrimEnd()));
+        Assert.StartsWith("hadal: not enforced: JSON Schema, /format: 'regex' cannot be enforced", answer.Error, StringComparison.Ordinal);
+        Assert.Contains("--best-effort: expected --schema", shell.Run([.. options, "--regex", "a", "--best-effort"]).Fault(2), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Files_of_grammars_that_cannot_be_read_are_named_with_their_option()
     {
         File.WriteAllBytes(Path.Combine(_folder, "latin.txt"), [0x63, 0x61, 0x66, 0xE9]);

@@ -184,6 +184,23 @@ public sealed class ChatCompletionsTests(SharedServer shared)
     }
 
     [Fact]
+    public async Task What_is_not_enforced_is_told_where_a_schema_is_not_strict()
+    {
+        const string form = """ "response_format":{"type":"json_schema","json_schema":{"name":"x","strict":false,"schema":{"const":7,"format":"regex","title":"ä"}}}""";
+        using var body = new StringContent(Body("hadal-mini", "\"seed\":1,\"max_tokens\":20," + form), System.Text.Encoding.UTF8, "application/json");
+        using var response = await _server.Client.PostAsync(Path, body);
+        Assert.Equal(System.Net.HttpStatusCode.OK, response.StatusCode);
+        var told = JsonElement.Parse(Assert.Single(response.Headers.GetValues("x-hadal-not-enforced")));
+        Assert.Contains("/format: 'regex' cannot be enforced", Assert.Single(told.EnumerateArray()).GetString(), StringComparison.Ordinal);
+        Assert.Equal("7", Content(JsonElement.Parse(await response.Content.ReadAsStringAsync())));
+
+        using var strict = new StringContent(Body("hadal-mini", "\"seed\":1,\"max_tokens\":20," + form.Replace("\"strict\":false,", "", StringComparison.Ordinal)), System.Text.Encoding.UTF8, "application/json");
+        using var refused = await _server.Client.PostAsync(Path, strict);
+        Assert.Equal(System.Net.HttpStatusCode.BadRequest, refused.StatusCode);
+        Assert.Contains("'regex' cannot be enforced", await refused.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_json_object_is_one()
     {
         var answer = await _server.PostAsync(Path, Body("hadal-mini", "\"seed\":5,\"max_tokens\":400,\"temperature\":0.7,\"logit_bias\":{},\"response_format\":{\"type\":\"json_object\"}"));

@@ -2,7 +2,7 @@ namespace Hadal.Inference.Grammars;
 
 /// <summary>A context-free grammar over bytes, made by <see cref="GrammarBuilder"/>. It may be shared by any number of matchers on any number of
 /// threads.</summary>
-public sealed class Grammar
+public sealed partial class Grammar
 {
     private readonly int _regexCount;
     private GrammarTables? _first;

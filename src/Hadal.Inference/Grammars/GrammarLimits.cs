@@ -35,7 +35,7 @@ public sealed record GrammarLimits
 
     /// <summary>Steps that computing one mask or accepting one token may take: nodes of the token trie, items of the parser, and derivatives, which count as
     /// several.</summary>
-    public long MaxStepsPerMask { get; init; } = 50_000_000;
+    public long MaxStepsPerMask { get; init; } = 20_000_000;
 
     /// <summary>The defaults.</summary>
     public static GrammarLimits Default { get; } = new();

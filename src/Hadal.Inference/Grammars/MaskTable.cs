@@ -310,9 +310,9 @@ internal sealed class MaskTable
 
     private void Enter(int depth, int state)
     {
-        _rows[depth] = _isPassing ? null : _lexer.Row(state);
-        _states[depth] = state;
         _alive[depth] = !_isPassing && _plain.IsAlive(state);
+        _rows[depth] = _isPassing || (_alive[depth] && _plain.IsWide(state)) ? null : _lexer.Row(state);
+        _states[depth] = state;
     }
 
     private void Allow(TrieNodes trie, int from, int to)

@@ -12,6 +12,9 @@ internal sealed class PlainSteps(LexerStates lexer)
     /// <summary>With more exceptions than this a walk over all tokens costs no more.</summary>
     private const int MaxExceptions = 48;
 
+    /// <summary>Alternatives from which on a state is not worth a row of its own.</summary>
+    private const int MinWide = 8;
+
     /// <summary>States looked at to find that every plain text can go on from one of them.</summary>
     private const int MaxSearch = 400;
 
@@ -114,7 +117,21 @@ internal sealed class PlainSteps(LexerStates lexer)
         foreach (var value in PlainFirst)
         {
             var next = lexer.Pool.Derivative(term, value);
-            if (value < 0x80 ? next != RegexPool.EmptyId : !Utf8Lead.TryGet(value, out var length, out var low, out var high) || !ReadsOn(next, length - 1, low, high, RegexPool.EmptyId)) return false;
+            if (value < 0x80 ? next != RegexPool.EmptyId : !Utf8Lead.TryGet(value, out var length, out var low, out var high) || !(ReadsOn(next, length - 1, low, high, RegexPool.EmptyId) || ReadsEach(next, length - 1, low, high))) return false;
+        }
+        return true;
+    }
+
+    /// <summary>True if a term takes so many continuation bytes, the first of them from a range, and is done: byte by byte, where sets differ.</summary>
+    private bool ReadsEach(int term, int count, byte low, byte high)
+    {
+        var last = -1;
+        for (int value = low; value <= high; value++)
+        {
+            var next = lexer.Pool.Derivative(term, (byte)value);
+            if (next == last) continue;
+            last = next;
+            if (count == 1 ? next != RegexPool.EmptyId : !ReadsEach(next, count - 1, 0x80, 0xBF)) return false;
         }
         return true;
     }
@@ -220,6 +237,14 @@ internal sealed class PlainSteps(LexerStates lexer)
         for (var index = 1; index < list.Length; index += 2)
             if (BeginsWithLoop(list[index])) return true;
         return false;
+    }
+
+    /// <summary>True if what remains of the only lexeme are many alternatives beside a loop over all plain characters: rarely two texts lead to the same state.</summary>
+    public bool IsWide(int state)
+    {
+        if (lexer[state] is not [_, var term]) return false;
+        var head = lexer.Pool.HeadOf(term);
+        return head.Kind == TermKind.Or && head.B >= MinWide && BeginsWithLoop(term);
     }
 
     private bool BeginsWithLoop(int term)

@@ -124,7 +124,7 @@ internal sealed class ChatAnswer
         _prompt.Add(new TextSegment(form.BeforeArguments, IsTrusted: true));
         yield return new ChatStep { Parts = [new AnswerPart(AnswerPartKind.CallBegin, name)] };
         var arguments = new StringBuilder();
-        await foreach (var chunk in ReadAsync(Within(ArgumentsOf(tools.First(tool => tool.Name == name))), marks: []).ConfigureAwait(false))
+        await foreach (var chunk in ReadAsync(Within(ArgumentsOf(tools.First(tool => tool.Name == name)).Grammar), marks: []).ConfigureAwait(false))
         {
             arguments.Append(chunk.Text);
             if (chunk.FinishReason is FinishReason.Length) _finishReason = FinishReason.Length;
@@ -137,7 +137,7 @@ internal sealed class ChatAnswer
     }
 
     /// <summary>The arguments that a tool takes.</summary>
-    public static Grammar ArgumentsOf(ChatTool tool) => GrammarCache.OfSchema(tool.Parameters ?? NoParameters, bestEffort: !tool.IsStrict, "tools");
+    public static CompiledGrammar ArgumentsOf(ChatTool tool) => GrammarCache.OfSchema(tool.Parameters ?? NoParameters, bestEffort: !tool.IsStrict, "tools");
 
     private GenerationOptions Within(Grammar grammar) =>
         _options with { Grammar = grammar, GrammarAfterTokenId = null, StopStrings = [], StopTokenIds = [], TopLogProbs = null, IgnoreEos = false };

@@ -36,6 +36,9 @@ internal sealed record ChatRequest
     /// <summary>Field that the prompt was made from, named in faults.</summary>
     public string PromptField { get; init; } = "messages";
 
+    /// <summary>What schemas of the request ask and the answer need not keep, because best effort was asked for.</summary>
+    public IReadOnlyList<string> NotEnforced { get; init; } = [];
+
     /// <summary>What the client attached, given back with the answer.</summary>
     public JsonElement? Metadata { get; init; }
 
@@ -54,7 +57,7 @@ internal sealed record ChatRequest
         var variables = Variables(request, thinks, choice.Model);
         var messages = Messages(request);
         var metadata = request.Take("metadata");
-        var grammar = Format(request);
+        var (grammar, notEnforced) = Format(request);
         var marksForced = request.Flag("mark_forced") ?? false;
         if (marksForced && !fields.Stream) throw ApiException.Invalid("mark_forced", "mark_forced: expected only with stream: true");
         RefuseHosted(request);
@@ -80,6 +83,7 @@ internal sealed record ChatRequest
         return new ChatRequest
         {
             Choice = choice, Fields = fields, Prompt = prompt, Options = options, Tools = tools, OpensReasoning = opensReasoning, Metadata = metadata, MarksForced = marksForced,
+            NotEnforced = [.. notEnforced, .. tools.NotEnforced],
         };
     }
 
@@ -167,14 +171,14 @@ internal sealed record ChatRequest
         return message.Role == "developer" ? message with { Role = "system" } : message;
     }
 
-    private static Grammar? Format(RequestReader request)
+    private static (Grammar? Grammar, IReadOnlyList<string> NotEnforced) Format(RequestReader request)
     {
-        if (request.Inner("response_format") is not { } format) return null;
+        if (request.Inner("response_format") is not { } format) return (null, []);
         var type = format.Word("type", "text", "json_object", "json_schema") ?? throw format.Missing("type");
         var form = format.Inner("json_schema");
         format.End();
-        if (type == "text") return null;
-        if (type == "json_object") return GrammarCache.Of("object", "", _ => JsonSchemaGrammar.AnyJson(onlyObjects: true), "response_format");
+        if (type == "text") return (null, []);
+        if (type == "json_object") return (GrammarCache.Of("object", "", _ => JsonSchemaGrammar.AnyJson(onlyObjects: true), "response_format"), []);
         if (form is null) throw format.Missing("json_schema");
         var name = form.RequiredText("name");
         if (name.Length is 0 or > 64) throw ApiException.Invalid("response_format.json_schema.name", "response_format.json_schema.name: expected 1 to 64 characters");
@@ -182,7 +186,8 @@ internal sealed record ChatRequest
         var bestEffort = form.Flag("strict") == false;
         var schema = form.Take("schema");
         form.End();
-        return GrammarCache.OfSchema(schema?.GetRawText() ?? "{}", bestEffort, "response_format.json_schema.schema");
+        var compiled = GrammarCache.OfSchema(schema?.GetRawText() ?? "{}", bestEffort, "response_format.json_schema.schema");
+        return (compiled.Grammar, compiled.NotEnforced);
     }
 
     private static void RefuseHosted(RequestReader request)

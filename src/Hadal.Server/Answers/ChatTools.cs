@@ -21,6 +21,9 @@ internal sealed record ChatTools(JsonElement? Rendered, IReadOnlyList<ChatTool> 
     /// <summary>No tools at all.</summary>
     public static ChatTools None { get; } = new(null, [], MustCall: false, Parallel: false);
 
+    /// <summary>What schemas of arguments ask and calls need not keep, because their tools are not strict.</summary>
+    public IReadOnlyList<string> NotEnforced { get; private init; } = [];
+
     /// <summary>Whether a free answer may call.</summary>
     public bool MayCall => Callable.Count > 0 && !MustCall;
 
@@ -47,8 +50,8 @@ internal sealed record ChatTools(JsonElement? Rendered, IReadOnlyList<ChatTool> 
         var chosen = Choose(choice, tools, request.Take("tools")!.Value) with { Parallel = parallel };
 
         // What cannot be kept is refused before anything is generated.
-        foreach (var tool in chosen.Callable) ChatAnswer.ArgumentsOf(tool);
-        return chosen;
+        var notEnforced = chosen.Callable.SelectMany(tool => ChatAnswer.ArgumentsOf(tool).NotEnforced.Select(sentence => $"tool '{tool.Name}': {sentence}"));
+        return chosen with { NotEnforced = [.. notEnforced] };
     }
 
     private static ChatTools Choose(JsonElement? choice, List<ChatTool> tools, JsonElement rendered)

@@ -13,6 +13,7 @@ internal static class ChatCompletions
         using var body = await RequestBody.ReadAsync(scope).ConfigureAwait(false);
         var request = ChatRequest.Read(body.RootElement, scope.Server.Catalog, scope.Caller);
         scope.Model = request.Choice.Name;
+        NotEnforced.Tell(scope.Http, request.NotEnforced);
         var answers = await Started<ChatStep>.AllAsync(
             Enumerable.Range(0, request.Fields.ChoiceCount).Select(index => ChatAnswer.GenerateAsync(request, index, scope.Cancel.Token)), scope.Cancel).ConfigureAwait(false);
         try

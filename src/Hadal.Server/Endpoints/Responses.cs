@@ -12,6 +12,7 @@ internal static class Responses
         using var body = await RequestBody.ReadAsync(scope).ConfigureAwait(false);
         var request = ResponsesRequest.Read(body.RootElement, scope);
         scope.Model = request.Chat.Choice.Name;
+        NotEnforced.Tell(scope.Http, request.Chat.NotEnforced);
         var answers = await Started<ChatStep>.AllAsync([ChatAnswer.GenerateAsync(request.Chat, 0, scope.Cancel.Token)], scope.Cancel).ConfigureAwait(false);
         try
         {

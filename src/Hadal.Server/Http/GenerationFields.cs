@@ -132,7 +132,7 @@ internal sealed record GenerationFields
             throw ApiException.Invalid("structured_outputs", "structured_outputs: expected one of json, regex, choice, grammar");
         if (regex is not null) return GrammarCache.Of("regex", regex, source => PlainGrammars.FromRegex(source, GrammarCache.Limits), "structured_outputs.regex");
         if (grammar is not null) return GrammarCache.Of("gbnf", grammar, source => GbnfGrammar.Compile(source, GrammarCache.Limits), "structured_outputs.grammar");
-        if (json is { } schema) return GrammarCache.OfSchema(schema.ValueKind == JsonValueKind.String ? schema.GetString()! : schema.GetRawText(), bestEffort: false, "structured_outputs.json");
+        if (json is { } schema) return GrammarCache.OfSchema(schema.ValueKind == JsonValueKind.String ? schema.GetString()! : schema.GetRawText(), bestEffort: false, "structured_outputs.json").Grammar;
         if (choices!.Count == 0 || choices.Any(item => item.ValueKind != JsonValueKind.String)) throw ApiException.Invalid("structured_outputs.choice", "structured_outputs.choice: expected texts");
         return GrammarCache.Of(
             "choice", string.Join('\0', choices.Select(item => item.GetString())), source => PlainGrammars.FromChoices(source.Split('\0'), GrammarCache.Limits), "structured_outputs.choice");
@@ -147,7 +147,7 @@ internal static class GrammarCache
 
     private const int Capacity = 32;
     private static readonly Lock Gate = new();
-    private static readonly LinkedList<(string Key, Grammar Grammar)> Recent = [];
+    private static readonly LinkedList<(string Key, CompiledGrammar Compiled)> Recent = [];
 
     /// <summary>What a grammar of a stranger may cost.</summary>
     public static GrammarLimits Limits { get; } = GrammarLimits.Default with { MaxMemoryBytes = 64L << 20, MaxRegexTerms = 200_000, MaxNodes = 300_000 };
@@ -156,12 +156,21 @@ internal static class GrammarCache
     /// <param name="schema">JSON text.</param>
     /// <param name="bestEffort">Whether what cannot be enforced is left out instead of refused.</param>
     /// <param name="field">Named in faults.</param>
-    public static Grammar OfSchema(string schema, bool bestEffort, string field) => Of(
-        bestEffort ? "schema?" : "schema", schema, source => JsonSchemaGrammar.Compile(source, new JsonGrammarOptions { Limits = Limits, BestEffort = bestEffort, IntegersAsDigits = true }).Grammar, field);
+    public static CompiledGrammar OfSchema(string schema, bool bestEffort, string field) => Find(
+        bestEffort ? "schema?" : "schema",
+        schema,
+        source =>
+        {
+            var made = JsonSchemaGrammar.Compile(source, new JsonGrammarOptions { Limits = Limits, BestEffort = bestEffort, IntegersAsDigits = true, PropertyOrder = JsonPropertyOrder.Declared });
+            return new CompiledGrammar(made.Grammar, made.Ignored);
+        },
+        field);
 
     /// <summary>A grammar by its kind and source, compiled unless it was used lately.</summary>
     /// <exception cref="ApiException">It cannot be compiled.</exception>
-    public static Grammar Of(string kind, string source, Func<string, Grammar> compile, string field)
+    public static Grammar Of(string kind, string source, Func<string, Grammar> compile, string field) => Find(kind, source, text => new CompiledGrammar(compile(text), []), field).Grammar;
+
+    private static CompiledGrammar Find(string kind, string source, Func<string, CompiledGrammar> compile, string field)
     {
         if (source.Length > MaxSourceLength) throw ApiException.Invalid(field, string.Create(CultureInfo.InvariantCulture, $"{field}: expected at most {MaxSourceLength} characters, found {source.Length}"));
         var key = kind + "\0" + source;
@@ -172,14 +181,14 @@ internal static class GrammarCache
                 if (node.Value.Key != key) continue;
                 Recent.Remove(node);
                 Recent.AddFirst(node);
-                return node.Value.Grammar;
+                return node.Value.Compiled;
             }
         }
 
-        Grammar grammar;
+        CompiledGrammar compiled;
         try
         {
-            grammar = compile(source);
+            compiled = compile(source);
         }
         catch (GrammarException fault)
         {
@@ -188,10 +197,15 @@ internal static class GrammarCache
 
         lock (Gate)
         {
-            Recent.AddFirst((key, grammar));
+            Recent.AddFirst((key, compiled));
             if (Recent.Count > Capacity) Recent.RemoveLast();
         }
 
-        return grammar;
+        return compiled;
     }
 }
+
+/// <summary>A grammar, and what was asked of it and is not enforced.</summary>
+/// <param name="Grammar">The grammar.</param>
+/// <param name="NotEnforced">Sentences with the place of each keyword; empty unless best effort was asked for.</param>
+internal sealed record CompiledGrammar(Grammar Grammar, IReadOnlyList<string> NotEnforced);

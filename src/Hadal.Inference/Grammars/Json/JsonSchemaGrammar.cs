@@ -10,7 +10,7 @@ namespace Hadal.Inference.Grammars.Json;
 /// (<c>maxProperties</c> beside free names, opposites of <c>additionalProperties</c>) name them in the order of the schema and others behind them; keys, <c>const</c> and <c>enum</c> write printable ASCII as it is, not as <c>\u0041</c>; bounded numbers are not written with exponents that
 /// programs do not write. Keys that a schema does not name can be written twice, but where a count or an opposite would be cheated by it, which is refused.</para>
 /// </remarks>
-public sealed partial class JsonSchemaGrammar
+public sealed class JsonSchemaGrammar
 {
     private JsonSchemaGrammar(Grammar grammar, IReadOnlyList<string> ignored) => (Grammar, Ignored) = (grammar, ignored);
 
@@ -41,7 +41,7 @@ public sealed partial class JsonSchemaGrammar
         }
         catch (GrammarException fault) when (!fault.HasPlace)
         {
-            throw fault.DerivesNothing ? Nothing(expander, fault) : fault.At("#");
+            throw fault.DerivesNothing ? Nothing(expander.InnermostEmpty(), fault) : fault.At("#");
         }
     }
 
@@ -55,9 +55,8 @@ public sealed partial class JsonSchemaGrammar
         return new JsonGrammarWriter(expander, builder, prefix).Write();
     }
 
-    private static GrammarException Nothing(SchemaExpander expander, GrammarException fault) => expander.Algebra.FirstVoid is { } empty
-        ? new GrammarException($"JSON Schema, {empty.Name}: derives no text, and must be there; let its keywords leave a value, or do not require it", fault)
-        : new GrammarException("JSON Schema, #: derives no text; its keywords leave no value, or each value needs another one of the same kind within itself, without end", fault);
+    private static GrammarException Nothing(SchemaTerm empty, GrammarException fault) => new(
+        $"JSON Schema, {(empty.Kind == SchemaTermKind.False ? "#" : empty.Name)}: derives no text; its keywords leave no value that must be there, or each value needs another of its kind within itself, without end", fault);
 
     /// <summary>The grammar of any JSON value, or of any JSON object.</summary>
     /// <param name="onlyObjects">Whether the value has to be an object.</param>

@@ -113,6 +113,26 @@ internal sealed class SchemaExpander
         }
     }
 
+    /// <summary>The innermost part to blame where the whole schema allows nothing: one that must be there and allows nothing itself.</summary>
+    public SchemaTerm InnermostEmpty()
+    {
+        var term = Algebra.FirstVoid ?? Terms.Schema(Document.Root);
+        for (var depth = 0; depth < DepthMax; depth++)
+        {
+            var form = Expand(term);
+            var needed = form.Objects.SelectMany(shape => shape.Named).Where(property => property.IsRequired).Select(property => property.Value)
+                .Concat(form.Arrays.SelectMany(shape => Enumerable.Range(0, Math.Min(shape.Min, shape.Prefix.Count + 1)).Select(shape.At)));
+            if (needed.FirstOrDefault(IsEmpty) is not { } inner)
+            {
+                break;
+            }
+
+            term = inner;
+        }
+
+        return term;
+    }
+
     /// <summary>Whether no value of the one form can be in the other.</summary>
     public bool Excludes(ValueForm a, ValueForm b, int depth = 0)
     {

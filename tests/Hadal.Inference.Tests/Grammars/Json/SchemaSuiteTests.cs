@@ -12,8 +12,8 @@ namespace Hadal.Inference.Tests.Grammars.Json;
 public class SchemaSuiteTests(ITestOutputHelper output)
 {
     [Theory]
-    [InlineData("draft2020-12", 1_300)]
-    [InlineData("draft7", 1_020)]
+    [InlineData("draft2020-12", 1_307)]
+    [InlineData("draft7", 1_035)]
     public void Every_case_is_enforced_or_refused_by_name(string draft, int exactMin)
     {
         using var archive = ZipFile.OpenRead(SharedData.PathOrSkip("data/schema/json-schema-test-suite/suite_even_groups.zip"));
@@ -36,7 +36,7 @@ public class SchemaSuiteTests(ITestOutputHelper output)
         output.WriteLine($"{counts.Values.Sum(c => c.Exact)} exact, {counts.Values.Sum(c => c.Refused)} refused, {counts.Values.Sum(c => c.Strict)} not written");
         Assert.Empty(loose);
         Assert.True(counts.Values.Sum(c => c.Exact) >= exactMin);
-        Assert.True(counts.Values.Sum(c => c.Strict) <= 26);
+        Assert.True(counts.Values.Sum(c => c.Strict) <= 17);
     }
 
     private static void Judge(JsonElement item, ByteAcceptor? acceptor, string file, ref (int Exact, int Refused, int Strict) count, List<string> loose)

@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Hadal.Inference.Grammars.Json;
+using Hadal.Inference.Grammars;
 
 namespace Hadal.Inference.Tests.Grammars.Json;
 
@@ -36,7 +36,7 @@ public class TypeGrammarTests
     [InlineData("""{"name":"n","grade":1,"side":"Left","size_in_millimetres":null,"parts":[{}],"flags":{}}""", false)]
     public void A_type_is_the_texts_that_its_serializer_reads(string text, bool isAllowed)
     {
-        var grammar = JsonSchemaGrammar.FromType(FindingJson.Default.Finding);
+        var grammar = Grammar.FromType(FindingJson.Default.Finding);
         Assert.Equal(isAllowed, new ByteAcceptor(grammar).Accepts(Encoding.UTF8.GetBytes(text)));
         if (isAllowed) Assert.NotNull(JsonSerializer.Deserialize(text, FindingJson.Default.Finding));
     }
@@ -44,16 +44,16 @@ public class TypeGrammarTests
     [Fact]
     public void A_recursive_type_holds_itself()
     {
-        var acceptor = new ByteAcceptor(JsonSchemaGrammar.FromType(FindingJson.Default.Finding));
+        var acceptor = new ByteAcceptor(Grammar.FromType(FindingJson.Default.Finding));
         Assert.True(acceptor.Accepts(Encoding.UTF8.GetBytes(Whole.Replace("[]", $"[{Whole}, {Whole}]", StringComparison.Ordinal))));
     }
 
     [Fact]
     public void A_type_found_by_reflection_gives_the_same_texts()
     {
-        var grammar = JsonSchemaGrammar.FromType<Finding>(new JsonSerializerOptions { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower });
+        var grammar = Grammar.FromType<Finding>(new JsonSerializerOptions { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower });
         Assert.True(new ByteAcceptor(grammar).Accepts(Encoding.UTF8.GetBytes(Whole)));
-        Assert.True(new ByteAcceptor(JsonSchemaGrammar.FromType<int[]>()).Accepts("[1, -2147483648]"u8));
-        Assert.False(new ByteAcceptor(JsonSchemaGrammar.FromType<int[]>()).Accepts("[2147483648]"u8));
+        Assert.True(new ByteAcceptor(Grammar.FromType<int[]>()).Accepts("[1, -2147483648]"u8));
+        Assert.False(new ByteAcceptor(Grammar.FromType<int[]>()).Accepts("[2147483648]"u8));
     }
 }

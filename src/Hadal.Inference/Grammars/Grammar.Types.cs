@@ -4,29 +4,30 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Schema;
 using System.Text.Json.Serialization.Metadata;
+using Hadal.Inference.Grammars.Json;
 
-namespace Hadal.Inference.Grammars.Json;
+namespace Hadal.Inference.Grammars;
 
 /// <content>Grammars of C# types.</content>
-public sealed partial class JsonSchemaGrammar
+public sealed partial class Grammar
 {
     private static readonly JsonSchemaExporterOptions ExporterOptions = new() { TreatNullObliviousAsNonNullable = true, TransformSchemaNode = Narrow };
 
-    /// <summary>The JSON texts that a serializer reads as a type. Members that the type does not have are not written, and whole numbers fit.</summary>
+    /// <summary>The JSON texts that a serializer reads as a type. Members stand in the order of the type, those that it does not have are not written, and whole numbers fit.</summary>
     /// <param name="type">What the serializer knows about the type; a generated <c>JsonSerializerContext</c> has it, so that this works where code is compiled ahead of time.</param>
-    /// <param name="options">White space; the defaults where null. Whole numbers are written with digits only.</param>
+    /// <param name="options">White space and limits; the defaults where null. Whole numbers are written with digits only.</param>
     /// <exception cref="GrammarException">The type has what a grammar cannot hold.</exception>
     public static Grammar FromType(JsonTypeInfo type, JsonGrammarOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(type);
         var schema = type.GetJsonSchemaAsNode(ExporterOptions);
-        return Compile(schema.ToJsonString(), (options ?? JsonGrammarOptions.Default) with { IntegersAsDigits = true }).Grammar;
+        return JsonSchemaGrammar.Compile(schema.ToJsonString(), (options ?? JsonGrammarOptions.Default) with { IntegersAsDigits = true, PropertyOrder = JsonPropertyOrder.Declared }).Grammar;
     }
 
     /// <summary>The JSON texts that a serializer reads as a type, found by reflection.</summary>
     /// <typeparam name="T">The type.</typeparam>
     /// <param name="serializer">How the text will be read; the serializer's defaults where null.</param>
-    /// <param name="options">White space; the defaults where null.</param>
+    /// <param name="options">White space and limits; the defaults where null.</param>
     /// <exception cref="GrammarException">The type has what a grammar cannot hold.</exception>
     [RequiresUnreferencedCode("Looks at the members of the type; pass a generated JsonTypeInfo instead.")]
     [RequiresDynamicCode("Looks at the members of the type; pass a generated JsonTypeInfo instead.")]
