@@ -22,7 +22,8 @@ internal static class TestModel
         return new ServedModel(name, checkpoint, generator, []);
     });
 
-    private static string Folder(string? template)
+    /// <summary>The checkpoint directory of a model with a template, or of hadal-mini as it is.</summary>
+    public static string Folder(string? template)
     {
         var original = Path.Combine(SharedData.RepositoryRoot, "models", "hadal-mini");
         if (template is null) return original;

@@ -1,6 +1,8 @@
 using System.Buffers;
+using System.IO.Pipelines;
 using System.Text.Json;
 using System.Text.Unicode;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
 
 namespace Hadal.Server.Http;
@@ -18,9 +20,10 @@ internal static class RequestBody
         var request = scope.Http.Request;
         if (!MediaTypeHeaderValue.TryParse(request.ContentType, out var type) || !type.MediaType.Equals("application/json", StringComparison.OrdinalIgnoreCase))
             throw new ApiException(415, "Content-Type: expected application/json");
+        if (type.Charset.Length > 0 && !type.Charset.AsSpan().Trim('"').Equals("utf-8", StringComparison.OrdinalIgnoreCase)) throw new ApiException(415, "Content-Type: expected the charset utf-8");
         if (request.Headers.ContentEncoding is { Count: > 0 } encoding && encoding != "identity")
             throw new ApiException(415, "Content-Encoding: expected none, bodies are read as they are");
-        var result = await request.BodyReader.ReadAtLeastAsync(int.MaxValue, scope.Cancel.Token).ConfigureAwait(false);
+        var result = await ReadAllAsync(request, scope.Cancel.Token).ConfigureAwait(false);
         try
         {
             return Parse(result.Buffer);
@@ -28,6 +31,19 @@ internal static class RequestBody
         finally
         {
             request.BodyReader.AdvanceTo(result.Buffer.End);
+        }
+    }
+
+    private static async Task<ReadResult> ReadAllAsync(HttpRequest request, CancellationToken cancellation)
+    {
+        try
+        {
+            return await request.BodyReader.ReadAtLeastAsync(int.MaxValue, cancellation).ConfigureAwait(false);
+        }
+        catch (IOException fault) when (fault is not BadHttpRequestException)
+        {
+            // So the host reports, among others, a chunk whose length no number can hold.
+            throw new ApiException(400, "the body does not follow HTTP: it ended early, or its chunks have no length that can be read", cause: fault);
         }
     }
 

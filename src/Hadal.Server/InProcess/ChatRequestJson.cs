@@ -14,6 +14,9 @@ internal static class ChatRequestJson
     public static void Write(Utf8JsonWriter json, string model, IEnumerable<ChatMessage> messages, ChatOptions options)
     {
         if (options.ConversationId is not null) throw new ArgumentException("ConversationId: nothing is kept between requests; give all messages");
+        if (options.AllowBackgroundResponses == true) throw new ArgumentException("AllowBackgroundResponses: nothing goes on behind a caller who has left");
+        if (options.ContinuationToken is not null) throw new ArgumentException("ContinuationToken: nothing is kept between requests; ask again");
+        if (options.Reasoning?.Output == ReasoningOutput.Summary) throw new ArgumentException("Reasoning.Output: thoughts are given in full or not at all, found Summary");
         json.WriteStartObject();
         json.WriteString("model", options.ModelId ?? model);
         json.WriteStartArray("messages");

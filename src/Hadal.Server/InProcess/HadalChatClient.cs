@@ -49,11 +49,13 @@ public sealed class HadalChatClient : IChatClient
         ArgumentNullException.ThrowIfNull(messages);
         var request = Read(messages, options ?? new ChatOptions());
         var (id, created) = ("chatcmpl-" + Endpoints.ChatCompletions.NewId(), _clock.GetUtcNow());
+        var givesThoughts = options?.Reasoning?.Output != ReasoningOutput.None;
         ChatCall? call = null;
         await foreach (var step in ChatAnswer.GenerateAsync(request, 0, cancellationToken).ConfigureAwait(false))
         {
             var contents = new List<AIContent>();
-            foreach (var part in step.Parts) call = Add(contents, part, call);
+            foreach (var part in step.Parts)
+                if (part.Kind != AnswerPartKind.Reasoning || givesThoughts) call = Add(contents, part, call);
             if (step is { FinishReason: { } reason, Usage: { } usage })
             {
                 if (call is not null) contents.Add(Whole(call));

@@ -20,7 +20,7 @@ public sealed class HadalEmbeddingGenerator : IEmbeddingGenerator<string, Embedd
     }
 
     /// <inheritdoc/>
-    /// <exception cref="ArgumentException">A text is empty, or other dimensions are asked for than the model has.</exception>
+    /// <exception cref="ArgumentException">A text is empty, or other dimensions are asked for than the model has, or another model.</exception>
     /// <exception cref="GenerationException">The queue is full, or a text too long.</exception>
     public async Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(
         IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default)
@@ -28,6 +28,7 @@ public sealed class HadalEmbeddingGenerator : IEmbeddingGenerator<string, Embedd
         ArgumentNullException.ThrowIfNull(values);
         if (options?.Dimensions is { } dimensions && dimensions != _model.Generator.EmbeddingLength)
             throw new ArgumentException(FormattableString.Invariant($"Dimensions: expected {_model.Generator.EmbeddingLength}, which this model has, found {dimensions}"), nameof(options));
+        if (options?.ModelId is { } wanted && wanted != _model.Name) throw new ArgumentException($"ModelId: expected {_model.Name}, which this generator is over, found {wanted}", nameof(options));
         var made = new GeneratedEmbeddings<Embedding<float>>();
         var tokens = 0;
         foreach (var text in values)
