@@ -1,0 +1,112 @@
+using Hadal.Checkpoints;
+using Hadal.Checkpoints.Adapters;
+using Hadal.Finance.Data;
+using Hadal.Finance.Sentiment;
+using Hadal.Tests;
+
+namespace Hadal.Finance.Tests;
+
+/// <summary>From made-up news to a classifier on <c>hadal-mini</c>, trained once for all tests here: few steps, so that the network has hardly learnt.</summary>
+public sealed class SentimentClassifierTests(SentimentClassifierTests.Trained trained) : IClassFixture<SentimentClassifierTests.Trained>
+{
+    private const string Good = "Corda 's operating profit rose to EUR 31.5 mn from EUR 12.1 mn a year earlier", Bad = "远山科技股东拟减持不超12%股份", Neutral = "Belmar makes valves and pumps for ships";
+
+    [Fact]
+    public async Task News_in_both_languages_are_labelled()
+    {
+        using var classifier = trained.Open();
+        var results = await classifier.ClassifyAsync([Good, Bad, Neutral], cancellation: TestContext.Current.CancellationToken);
+        Assert.Equal([2, 0, 1], results.Select(result => result.Label));
+        Assert.Equal(["positive", "negative", "neutral"], results.Select(result => result.Name));
+        Assert.All(results, result =>
+        {
+            Assert.Equal(1, result.Probabilities.Sum(), 1e-9);
+            Assert.Equal(result.Probabilities.Max(), result.Confidence);
+            Assert.Empty(result.Words);
+        });
+    }
+
+    [Fact]
+    public async Task The_words_that_moved_a_decision_are_shown()
+    {
+        using var classifier = trained.Open();
+        var result = (await classifier.ClassifyAsync([Good], explain: true, TestContext.Current.CancellationToken))[0];
+        Assert.All(result.Words, word => Assert.Equal(word.Text, Good.Substring(word.Begin, word.Text.Length)));
+        Assert.Equal(result.Words.OrderByDescending(word => Math.Abs(word.Weight)), result.Words);
+        Assert.Contains("rose", result.Words.Take(4).Select(word => word.Text));
+
+        // Without the word the decision is as much weaker as its weight says.
+        var strongest = result.Words[0];
+        var without = (await classifier.ClassifyAsync([Good.Remove(strongest.Begin, strongest.Text.Length)], cancellation: TestContext.Current.CancellationToken))[0];
+        Assert.Equal(strongest.Weight, Math.Log(result.Confidence) - Math.Log(without.Probabilities[result.Label]), 1e-9);
+    }
+
+    [Fact]
+    public async Task Calls_from_several_threads_give_what_one_gives()
+    {
+        using var classifier = trained.Open();
+        var alone = await classifier.ClassifyAsync([Good, Bad], cancellation: TestContext.Current.CancellationToken);
+        var together = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => classifier.ClassifyAsync([Good, Bad])));
+        Assert.All(together, results => Assert.Equal(alone.Select(result => result.Confidence), results.Select(result => result.Confidence)));
+    }
+
+    [Fact]
+    public void The_network_is_a_peft_adapter_of_few_weights()
+    {
+        using var checkpoint = Checkpoint.Open(Trained.Model);
+        using var adapter = LoraAdapter.Open(Path.Combine(trained.Folder, "adapter"), checkpoint.Config);
+        Assert.Equal(SentimentLabels.Names, adapter.Labels);
+        Assert.True(adapter.ParameterCount < 0.03 * checkpoint.Tensors.Values.Sum(tensor => tensor.ElementCount));
+        Assert.False(Directory.Exists(Path.Combine(trained.Folder, "run")));
+    }
+
+    [Fact]
+    public void Figures_are_those_of_the_texts_kept_back()
+    {
+        Assert.InRange(trained.Figures.Texts, 4, 12);
+        Assert.True(trained.Figures.Accuracy > 0.7, trained.Figures.ToString());
+        using var classifier = trained.Open();
+        var again = SentimentFigures.Of(classifier, SampleNews.Make(60, 2));
+        Assert.Equal(60, again.Texts);
+        Assert.True(again.Accuracy > 0.8, again.ToString());
+    }
+
+    [Fact]
+    public async Task What_is_no_text_or_no_classifier_is_said()
+    {
+        using var classifier = trained.Open();
+        Assert.StartsWith("texts[1]: is empty", (await Assert.ThrowsAsync<ArgumentException>(() => classifier.ClassifyAsync(["a", " "], cancellation: TestContext.Current.CancellationToken))).Message, StringComparison.Ordinal);
+        var folder = Directory.CreateTempSubdirectory("hadal-none-");
+        try
+        {
+            var path = Path.Combine(folder.FullName, "sentiment.json");
+            Assert.StartsWith($"{path}: cannot be read", Assert.Throws<InvalidDataException>(() => SentimentClassifier.Open(folder.FullName)).Message, StringComparison.Ordinal);
+            File.WriteAllText(path, """{"model": "m", "sequence_length": 96, "calibration": {"network_share": 2, "temperature": 1}}""");
+            Assert.StartsWith($"{path}: expected model, sequence_length and calibration", Assert.Throws<InvalidDataException>(() => SentimentClassifier.Open(folder.FullName)).Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+
+        Assert.StartsWith("texts: expected at least 20", Assert.Throws<ArgumentException>(() => SentimentTraining.Run(SampleNews.Make(9, 1), new SentimentTrainingOptions { Model = Trained.Model, Output = "none" })).Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>A classifier of made-up news, 12 steps of the network.</summary>
+    public sealed class Trained : IDisposable
+    {
+        private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("hadal-sentiment-");
+
+        public Trained() => Figures = SentimentTraining.Run(SampleNews.Make(90, 1), new SentimentTrainingOptions { Model = Model, Output = Folder, Steps = 12, SequenceLength = 64, ThreadCount = 1 });
+
+        public static string Model { get; } = Path.Combine(SharedData.RepositoryRoot, "models", "hadal-mini");
+
+        public string Folder => _folder.FullName;
+
+        public SentimentFigures Figures { get; }
+
+        public SentimentClassifier Open() => SentimentClassifier.Open(Folder, threads: 1);
+
+        public void Dispose() => _folder.Delete(recursive: true);
+    }
+}
