@@ -47,7 +47,8 @@ unsafe void Measure(DType format)
     using var random = new RandomMatrix(format, rows, columns);
     // Enough copies that none is in a cache when its turn comes again.
     var copies = new List<IntegerMatrix>();
-    while (copies.Count == 0 || store.ByteCount < (long)footprint << 20) copies.Add(store.Create(crew, random.Tensor));
+    while (copies.Count == 0 || store.ByteCount < (long)footprint << 20) copies.Add(store.Add(random.Tensor));
+    store.Repack(crew);
     var bytesEach = store.ByteCount / copies.Count;
     foreach (var tokens in tokenCounts)
     {
@@ -87,7 +88,7 @@ unsafe void Measure(DType format)
 
     unsafe long Read(IntegerMatrix matrix)
     {
-        var p = matrix.Data;
+        var p = matrix.Slabs;
         Vector512<long> a = default, b = default, c = default, d = default;
         for (long i = 0; i <= bytesEach - 256; i += 256)
         {

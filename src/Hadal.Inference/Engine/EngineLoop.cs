@@ -1,4 +1,5 @@
 using System.Globalization;
+using Hadal.Checkpoints;
 using Hadal.Inference.Kernels;
 using Hadal.Inference.Models;
 
@@ -13,6 +14,9 @@ namespace Hadal.Inference.Engine;
 /// </remarks>
 internal sealed class EngineLoop
 {
+    /// <summary>Bytes of weights that are repacked between two steps: a token waits for them no longer than for a few steps.</summary>
+    private const long RepackedBetweenSteps = 64L << 20;
+
     private readonly DecoderModel _model;
     private readonly TextGeneratorOptions _options;
     private readonly Action _beforeForward;
@@ -34,6 +38,7 @@ internal sealed class EngineLoop
     private bool _hasNews;
     private bool _isClosed;
     private bool _isIdle;
+    private bool _isRepacked;
     private EngineStatus _status;
 
     /// <param name="model">Used by the engine's thread only until <see cref="StopAsync"/> has ended.</param>
@@ -48,6 +53,7 @@ internal sealed class EngineLoop
         _clock = clock;
         _batch = new ScheduledBatch(model.Config.VocabSize, Math.Min(options.MaxConcurrent, options.MaxBatchTokens));
         _scratches = [.. Enumerable.Range(0, Math.Min(options.MaxConcurrent, model.Crew.ThreadCount)).Select(_ => new SamplerScratch(model.Config.VocabSize))];
+        _isRepacked = model.IsRepacked;
         new Thread(Run) { IsBackground = true, Name = "hadal engine" }.Start();
     }
 
@@ -106,7 +112,12 @@ internal sealed class EngineLoop
     private void Run()
     {
         var hasWork = false;
-        while (TakeArrivals(mayWait: !hasWork)) hasWork = Step();
+        while (TakeArrivals(mayWait: !hasWork && _isRepacked))
+        {
+            hasWork = Step();
+            if (!_isRepacked) Repack();
+        }
+
         while (_running.Count > 0) Fail(_running[^1], Closed());
         while (_waiting.Count > 0) Fail(_waiting[^1], Closed());
         _stopped.SetResult();
@@ -141,6 +152,24 @@ internal sealed class EngineLoop
         if (_scheduled.Count == 0 && !Readmit()) return false;
         Compute(0, _scheduled.Count);
         return true;
+    }
+
+    /// <summary>Repacks some of the weights, unless a prompt waits for its first token.</summary>
+    private void Repack()
+    {
+        foreach (var sequence in _running)
+            if (CanRun(sequence) && sequence.PendingCount > 1) return;
+        try
+        {
+            _beforeForward();
+            _model.Repack(RepackedBetweenSteps);
+            _isRepacked = _model.IsRepacked;
+        }
+        catch (Exception fault) when (fault is OutOfMemoryException or CheckpointException)
+        {
+            // The weights stay where they are, and the next request learns what is wrong with them, if anything is.
+            _isRepacked = true;
+        }
     }
 
     private void EndCancelled(List<Sequence> sequences)

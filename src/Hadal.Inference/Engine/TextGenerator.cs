@@ -67,7 +67,7 @@ public sealed class TextGenerator : IAsyncDisposable
         if (checkpoint.Config.Head != ModelHead.Language)
             throw new CheckpointException($"{checkpoint.Path}: scores {string.Join(", ", checkpoint.Config.Labels.Take(4))} ({checkpoint.Config.Architectures![0]}), expected a model that writes text");
         if (options.Faults() is { Count: > 0 } faults) throw new ArgumentException(string.Join("; ", faults), nameof(options));
-        engineOptions = (engineOptions ?? new EngineOptions { MaxSequences = options.MaxConcurrent }) with { MaxBatchTokens = options.MaxBatchTokens };
+        engineOptions = (engineOptions ?? new EngineOptions { MaxSequences = options.MaxConcurrent }) with { MaxBatchTokens = options.MaxBatchTokens, DefersRepacking = true };
 
         tokenizer ??= checkpoint.LoadTokenizer();
         IReadOnlyList<int> endTokenIds =

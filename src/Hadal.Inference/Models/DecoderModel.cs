@@ -23,7 +23,7 @@ public abstract class DecoderModel : IDisposable
         ArgumentNullException.ThrowIfNull(checkpoint);
         options ??= new EngineOptions();
         options.Check();
-        var weights = new WeightBinder(checkpoint.Tensors, options.Arithmetic, options.ThreadCount);
+        var weights = new WeightBinder(checkpoint.Tensors, options.Arithmetic, options.ThreadCount, options.DefersRepacking);
         DecoderModel? model = null;
         try
         {
@@ -69,6 +69,14 @@ public abstract class DecoderModel : IDisposable
 
     /// <summary>What guesses tokens of one sequence; null where the checkpoint has no layer for that. Used between forward passes.</summary>
     internal virtual TokenPredictor? CreatePredictor() => null;
+
+    /// <summary>Whether no weights are left to repack.</summary>
+    internal abstract bool IsRepacked { get; }
+
+    /// <summary>Repacks some of the weights of a model that was opened with <see cref="EngineOptions.DefersRepacking"/>; no number changes.</summary>
+    /// <param name="byteCount">Bytes after which it is enough for now.</param>
+    /// <exception cref="OutOfMemoryException">There is no memory for more; what is left is computed from the file.</exception>
+    internal abstract void Repack(long byteCount);
 
     /// <summary>Computes the tokens of a batch, adds them to their caches and writes the logits asked for. The numbers of a sequence depend
     /// on its own tokens only: not on its batch mates, nor on how its tokens are cut into batches.</summary>

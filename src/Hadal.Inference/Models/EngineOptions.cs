@@ -34,6 +34,10 @@ public sealed record EngineOptions
     /// <summary>What products with quantised weights are computed with.</summary>
     public Arithmetic Arithmetic { get; init; } = Arithmetic.Exact;
 
+    /// <summary>Whether a model with <see cref="Arithmetic.Integer"/> is opened before its weights are repacked. It computes from the file then, slower and with
+    /// the same numbers, until <see cref="DecoderModel.Repack"/> has repacked them. <see cref="Engine.TextGenerator"/> does so behind the first answer.</summary>
+    internal bool DefersRepacking { get; init; }
+
     /// <summary>How caches are stored. F32 is exact; the others trade last digits for memory and for speed at long context.</summary>
     public CacheFormat CacheFormat { get; init; } = CacheFormat.F32;
 

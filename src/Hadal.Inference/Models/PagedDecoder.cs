@@ -217,6 +217,12 @@ internal abstract unsafe class PagedDecoder : DecoderModel
         if (_pass.RowCount > 0) RunPass(batch, ref logitRow);
     }
 
+    /// <inheritdoc/>
+    internal override bool IsRepacked => _weights.IsRepacked;
+
+    /// <inheritdoc/>
+    internal override void Repack(long byteCount) => _weights.Repack(Crew, byteCount);
+
     /// <summary>Shows the residual stream to whoever observes.</summary>
     protected void ShowStream(int layer, Pass pass) => Observe?.Invoke(layer, new ReadOnlySpan<float>(Hidden, pass.RowCount * Config.HiddenSize));
 

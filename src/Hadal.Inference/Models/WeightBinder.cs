@@ -9,7 +9,9 @@ namespace Hadal.Inference.Models;
 /// <param name="tensors">Tensors by name.</param>
 /// <param name="arithmetic">With <see cref="Arithmetic.Integer"/>, projections in formats with integer tiles are repacked.</param>
 /// <param name="threadCount">Threads that repack.</param>
-internal sealed unsafe class WeightBinder(IReadOnlyDictionary<string, WeightTensor> tensors, Arithmetic arithmetic = Arithmetic.Exact, int threadCount = 1) : IDisposable
+/// <param name="defersRepacking">Leaves repacking to <see cref="Repack"/>.</param>
+internal sealed unsafe class WeightBinder(
+    IReadOnlyDictionary<string, WeightTensor> tensors, Arithmetic arithmetic = Arithmetic.Exact, int threadCount = 1, bool defersRepacking = false) : IDisposable
 {
     private readonly TileStore _tiles = new();
     private readonly Dictionary<string, WeightMatrix> _projections = new(StringComparer.Ordinal);
@@ -36,14 +38,22 @@ internal sealed unsafe class WeightBinder(IReadOnlyDictionary<string, WeightTens
         var matrix = WeightMatrix.Create(tensor);
         if (arithmetic == Arithmetic.Integer && TileStore.Takes(tensor))
         {
-            matrix = _tiles.Create(_crew ??= new ThreadCrew(threadCount), tensor);
-            // The tiles stand for the tensor from now on; its pages of the file would be a second copy in memory.
-            tensor.Release();
+            matrix = _tiles.Add(tensor);
+            if (!defersRepacking) _tiles.Repack(_crew ??= new ThreadCrew(threadCount));
         }
 
         _projections.Add(name, matrix);
         return matrix;
     }
+
+    /// <summary>Repacks some of what was deferred.</summary>
+    /// <param name="crew">Threads; they must be idle, and nobody multiplies meanwhile.</param>
+    /// <param name="byteCount">Bytes after which it is enough for now.</param>
+    /// <exception cref="OutOfMemoryException">There is no memory for more; what is left is computed from the file.</exception>
+    public void Repack(ThreadCrew crew, long byteCount) => _tiles.Repack(crew, byteCount);
+
+    /// <summary>Whether nothing is left to repack.</summary>
+    public bool IsRepacked => _tiles.IsRepacked;
 
     /// <summary>Numbers of the projections that adapters can change, by module path.</summary>
     public IReadOnlyDictionary<string, int> Sites => _sites;

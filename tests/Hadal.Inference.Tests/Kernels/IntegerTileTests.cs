@@ -150,7 +150,7 @@ public sealed unsafe class IntegerTileTests
         {
             using var store = new TileStore();
             using var crew = new ThreadCrew(threads);
-            var matrix = store.Create(crew, stored.Tensor);
+            var matrix = Repacked(store, crew, stored.Tensor);
             foreach (var tokens in new[] { 40, 1 })
             {
                 var y = new float[40 * 200];
@@ -205,7 +205,7 @@ public sealed unsafe class IntegerTileTests
             Assert.True(TileStore.Takes(tensor));
             using var store = new TileStore();
             using var crew = new ThreadCrew(1);
-            var matrix = store.Create(crew, tensor);
+            var matrix = Repacked(store, crew, tensor);
             Assert.Equal(store.ByteCount, TileStore.BytesOf(tensor));
             using var row = new GuardedBuffer(columns * 4L);
             for (var r = 0; r < 40; r++)
@@ -242,6 +242,71 @@ public sealed unsafe class IntegerTileTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Formats))]
+    public void A_matrix_computes_the_same_bits_before_it_is_repacked(DType format)
+    {
+        foreach (var columns in ColumnCounts(format))
+        {
+            using var stored = StoredMatrix.Create(format, Rows, columns, seed: columns);
+            using var store = new TileStore();
+            using var crew = new ThreadCrew(1);
+            var matrix = store.Add(stored.Tensor);
+            using GuardedBuffer before = new(columns * 4L), after = new(columns * 4L);
+            using var x = new Activations(19, columns, seed: 2);
+            var kernels = Enum.GetValues<IntegerKernel>().Where(IntegerKernels.IsSupported).ToArray();
+            var found = new List<float[]>();
+            for (var pass = 0; pass < 2; pass++)
+            {
+                Assert.Equal(pass == 1, matrix.Slabs != null);
+                foreach (var kernel in kernels)
+                {
+                    foreach (var tokens in new[] { 1, 7, 19 })
+                    {
+                        using var y = new GuardedBuffer(tokens * Rows * 4L);
+                        matrix.Multiply(kernel, x.Rows, tokens, y.Floats, Rows, 0, Rows);
+                        found.Add(y.Span.ToArray());
+                    }
+                }
+
+                matrix.DequantizeRow(Rows - 1, (pass == 0 ? before : after).Floats);
+                store.Repack(crew);
+            }
+
+            for (var i = 0; i < found.Count / 2; i++) Assert.Equal(found[i], found[(found.Count / 2) + i]);
+            Assert.Equal(before.Span.ToArray(), after.Span.ToArray());
+        }
+    }
+
+    [Fact]
+    public void Repacking_stops_where_it_is_told_and_goes_on_from_there()
+    {
+        using StoredMatrix first = StoredMatrix.Create(DType.Q4_0, 200, 96, seed: 1), second = StoredMatrix.Create(DType.Q6_K, 70, 256, seed: 2);
+        using TileStore store = new(), whole = new();
+        using var crew = new ThreadCrew(3);
+        IntegerMatrix[] matrices = [store.Add(first.Tensor), store.Add(second.Tensor)], expected = [whole.Add(first.Tensor), whole.Add(second.Tensor)];
+        whole.Repack(crew);
+        var steps = 0;
+        while (!store.IsRepacked)
+        {
+            // One byte is one slab.
+            store.Repack(crew, 1);
+            steps++;
+            Assert.Equal(steps >= matrices[0].SlabCount, matrices[0].Slabs != null);
+        }
+
+        Assert.Equal(matrices[0].SlabCount + matrices[1].SlabCount, steps);
+        for (var i = 0; i < 2; i++)
+            Assert.True(new ReadOnlySpan<byte>(expected[i].Slabs, (int)expected[i].ByteCount).SequenceEqual(new ReadOnlySpan<byte>(matrices[i].Slabs, (int)matrices[i].ByteCount)));
+    }
+
+    private static IntegerMatrix Repacked(TileStore store, ThreadCrew crew, WeightTensor tensor)
+    {
+        var matrix = store.Add(tensor);
+        store.Repack(crew);
+        return matrix;
+    }
+
     private static int[] ColumnCounts(DType format) => format.ToString().EndsWith('K') ? [256, 768] : [32, 64, 544];
 
     /// <summary>The exact product, and how far rounding activations to 127 steps may lead from it; float32 sums add their share.</summary>
@@ -273,7 +338,7 @@ public sealed unsafe class IntegerTileTests
         {
             Stored = StoredMatrix.Create(format, rows, columns, seed: columns);
             if (fill is { } value) FillCodes(Stored.Tensor, value);
-            Matrix = Store.Create(Crew, Stored.Tensor);
+            Matrix = Repacked(Store, Crew, Stored.Tensor);
         }
 
         public StoredMatrix Stored { get; }

@@ -1,7 +1,9 @@
 using Hadal.Checkpoints;
 using Hadal.Checkpoints.Config;
 using Hadal.Checkpoints.Weights;
+using Hadal.Inference.Engine;
 using Hadal.Inference.Models;
+using Hadal.Inference.Tests.Engine;
 using Hadal.Inference.Tests.Kernels;
 using Hadal.Tests;
 
@@ -49,6 +51,42 @@ public sealed class IntegerArithmeticTests
             using var exact = stored.Weights.Open(Options with { Arithmetic = Arithmetic.Exact, MaxContext = 64 });
             Assert.NotEqual(expected!, Generation.AllLogits(exact, tokenIds));
         }
+    }
+
+    [Theory]
+    [InlineData(DType.AwqInt4)]
+    [InlineData(DType.Q4_0)]
+    public void Repacking_between_two_passes_changes_no_bit(DType dtype)
+    {
+        foreach (var config in new ModelConfig[] { QuantizedModelTests.DeepSeek, QuantizedModelTests.GroupedQuery })
+        {
+            using var stored = new StoredModel(config, dtype);
+            var tokenIds = TinyModel.Tokens(40, 3);
+            using var eager = stored.Weights.Open(Options with { MaxContext = 64 });
+            var expected = Generation.AllLogits(eager, tokenIds);
+            using var deferred = stored.Weights.Open(Options with { MaxContext = 64, DefersRepacking = true });
+            var passes = 0;
+            for (; !deferred.IsRepacked; passes++)
+            {
+                Assert.Equal(expected, Generation.AllLogits(deferred, tokenIds, 7));
+                deferred.Repack(20_000);
+            }
+
+            Assert.InRange(passes, 3, 100);
+            Assert.Equal(expected, Generation.AllLogits(deferred, tokenIds, 7));
+        }
+    }
+
+    [Fact]
+    public async Task An_engine_that_repacks_behind_its_answers_gives_those_of_a_model_that_is_repacked()
+    {
+        using var checkpoint = Checkpoint.Open(Path.Combine(GoldenData.PathOf("qwen2"), "model-Q4_K.gguf"));
+        using var model = DecoderModel.Open(checkpoint, Options);
+        var prompt = TinyModel.Tokens(12, 5);
+        var expected = Generation.Greedy(model, prompt, 24);
+        await using var generator = TextGenerator.Open(checkpoint, new TextGeneratorOptions { MaxConcurrent = 1 }, Options);
+        for (var i = 0; i < 2; i++)
+            Assert.Equal(expected, (await generator.CompleteAsync(prompt, TinyEngine.Greedy(expected.Length) with { IgnoreEos = true })).TokenIds);
     }
 
     [Theory]

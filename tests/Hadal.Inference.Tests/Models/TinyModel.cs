@@ -73,8 +73,8 @@ internal sealed unsafe class TinyModel : IDisposable
 
     public DecoderModel Open(EngineOptions options) => Config switch
     {
-        DeepSeekConfig config => new DeepSeekModel(config, new WeightBinder(_tensors, options.Arithmetic, options.ThreadCount), options),
-        _ => new GroupedQueryModel((GroupedQueryConfig)Config, new WeightBinder(_tensors, options.Arithmetic, options.ThreadCount), options),
+        DeepSeekConfig config => new DeepSeekModel(config, new WeightBinder(_tensors, options.Arithmetic, options.ThreadCount, options.DefersRepacking), options),
+        _ => new GroupedQueryModel((GroupedQueryConfig)Config, new WeightBinder(_tensors, options.Arithmetic, options.ThreadCount, options.DefersRepacking), options),
     };
 
     public void Dispose()

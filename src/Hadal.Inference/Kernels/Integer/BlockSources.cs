@@ -10,20 +10,18 @@ internal static unsafe class NibbleBlock
 {
     /// <summary>Codes without fifth bits.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void ReadCodes(byte* nibbles, byte* codes)
+    public static (Vector128<byte> First, Vector128<byte> Second) ReadCodes(byte* nibbles)
     {
         var bytes = Vector128.Load(nibbles);
-        Codes.LowNibbles(bytes).Store(codes);
-        Codes.HighNibbles(bytes).Store(codes + 16);
+        return (Codes.LowNibbles(bytes), Codes.HighNibbles(bytes));
     }
 
     /// <summary>Codes with fifth bits.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void ReadCodes(byte* nibbles, uint fifthBits, byte* codes)
+    public static (Vector128<byte> First, Vector128<byte> Second) ReadCodes(byte* nibbles, uint fifthBits)
     {
         var bytes = Vector128.Load(nibbles);
-        (Codes.LowNibbles(bytes) | Codes.FifthBits(fifthBits & 0xFFFF)).Store(codes);
-        (Codes.HighNibbles(bytes) | Codes.FifthBits(fifthBits >> 16)).Store(codes + 16);
+        return (Codes.LowNibbles(bytes) | Codes.FifthBits(fifthBits & 0xFFFF), Codes.HighNibbles(bytes) | Codes.FifthBits(fifthBits >> 16));
     }
 
     /// <summary>Copies one half to a panel with <paramref name="stride"/> bytes per block.</summary>
@@ -35,7 +33,8 @@ internal readonly unsafe struct Q4_0Source : IBlockSource
 {
     public static DType DType => DType.Q4_0;
 
-    public static void ReadCodes(byte* block, int groupOfBlock, byte* codes) => NibbleBlock.ReadCodes(block + 2, codes);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector128<byte> First, Vector128<byte> Second) ReadCodes(byte* block, int groupOfBlock) => NibbleBlock.ReadCodes(block + 2);
 
     public static void ReadScales(byte* block, int blockIndex, int row, byte* scales) => NibbleBlock.CopyHalf(block, scales, blockIndex, 32, row);
 }
@@ -44,7 +43,8 @@ internal readonly unsafe struct Q4_1Source : IBlockSource
 {
     public static DType DType => DType.Q4_1;
 
-    public static void ReadCodes(byte* block, int groupOfBlock, byte* codes) => NibbleBlock.ReadCodes(block + 4, codes);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector128<byte> First, Vector128<byte> Second) ReadCodes(byte* block, int groupOfBlock) => NibbleBlock.ReadCodes(block + 4);
 
     public static void ReadScales(byte* block, int blockIndex, int row, byte* scales)
     {
@@ -57,7 +57,9 @@ internal readonly unsafe struct Q5_0Source : IBlockSource
 {
     public static DType DType => DType.Q5_0;
 
-    public static void ReadCodes(byte* block, int groupOfBlock, byte* codes) => NibbleBlock.ReadCodes(block + 6, Unsafe.ReadUnaligned<uint>(block + 2), codes);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector128<byte> First, Vector128<byte> Second) ReadCodes(byte* block, int groupOfBlock) =>
+        NibbleBlock.ReadCodes(block + 6, Unsafe.ReadUnaligned<uint>(block + 2));
 
     public static void ReadScales(byte* block, int blockIndex, int row, byte* scales) => NibbleBlock.CopyHalf(block, scales, blockIndex, 32, row);
 }
@@ -66,7 +68,9 @@ internal readonly unsafe struct Q5_1Source : IBlockSource
 {
     public static DType DType => DType.Q5_1;
 
-    public static void ReadCodes(byte* block, int groupOfBlock, byte* codes) => NibbleBlock.ReadCodes(block + 8, Unsafe.ReadUnaligned<uint>(block + 4), codes);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector128<byte> First, Vector128<byte> Second) ReadCodes(byte* block, int groupOfBlock) =>
+        NibbleBlock.ReadCodes(block + 8, Unsafe.ReadUnaligned<uint>(block + 4));
 
     public static void ReadScales(byte* block, int blockIndex, int row, byte* scales) => Q4_1Source.ReadScales(block, blockIndex, row, scales);
 }
@@ -75,11 +79,11 @@ internal readonly unsafe struct Q8_0Source : IBlockSource
 {
     public static DType DType => DType.Q8_0;
 
-    public static void ReadCodes(byte* block, int groupOfBlock, byte* codes)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector128<byte> First, Vector128<byte> Second) ReadCodes(byte* block, int groupOfBlock)
     {
         var flip = Vector128.Create((byte)128);
-        (Vector128.Load(block + 2) ^ flip).Store(codes);
-        (Vector128.Load(block + 18) ^ flip).Store(codes + 16);
+        return (Vector128.Load(block + 2) ^ flip, Vector128.Load(block + 18) ^ flip);
     }
 
     public static void ReadScales(byte* block, int blockIndex, int row, byte* scales) => NibbleBlock.CopyHalf(block, scales, blockIndex, 32, row);
@@ -89,12 +93,12 @@ internal readonly unsafe struct Q4_KSource : IBlockSource
 {
     public static DType DType => DType.Q4_K;
 
-    public static void ReadCodes(byte* block, int groupOfBlock, byte* codes)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector128<byte> First, Vector128<byte> Second) ReadCodes(byte* block, int groupOfBlock)
     {
         var nibbles = block + 16 + (groupOfBlock / 2 * 32);
         Vector128<byte> first = Vector128.Load(nibbles), second = Vector128.Load(nibbles + 16);
-        (groupOfBlock % 2 == 0 ? Codes.LowNibbles(first) : Codes.HighNibbles(first)).Store(codes);
-        (groupOfBlock % 2 == 0 ? Codes.LowNibbles(second) : Codes.HighNibbles(second)).Store(codes + 16);
+        return groupOfBlock % 2 == 0 ? (Codes.LowNibbles(first), Codes.LowNibbles(second)) : (Codes.HighNibbles(first), Codes.HighNibbles(second));
     }
 
     public static void ReadScales(byte* block, int blockIndex, int row, byte* scales)
@@ -114,14 +118,13 @@ internal readonly unsafe struct Q5_KSource : IBlockSource
 {
     public static DType DType => DType.Q5_K;
 
-    public static void ReadCodes(byte* block, int groupOfBlock, byte* codes)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector128<byte> First, Vector128<byte> Second) ReadCodes(byte* block, int groupOfBlock)
     {
-        Q4_KSource.ReadCodes(block + 32, groupOfBlock, codes);
-        for (var part = 0; part < 32; part += 16)
-        {
-            var fifth = (Vector128.Load(block + 16 + part) >>> groupOfBlock) & Vector128.Create((byte)1);
-            (Vector128.Load(codes + part) | (fifth << 4)).Store(codes + part);
-        }
+        var (first, second) = Q4_KSource.ReadCodes(block + 32, groupOfBlock);
+        return (first | Fifth(block + 16, groupOfBlock), second | Fifth(block + 32, groupOfBlock));
+
+        static Vector128<byte> Fifth(byte* bits, int bit) => ((Vector128.Load(bits) >>> bit) & Vector128<byte>.One) << 4;
     }
 
     public static void ReadScales(byte* block, int blockIndex, int row, byte* scales) => Q4_KSource.ReadScales(block, blockIndex, row, scales);
@@ -131,15 +134,18 @@ internal readonly unsafe struct Q6_KSource : IBlockSource
 {
     public static DType DType => DType.Q6_K;
 
-    public static void ReadCodes(byte* block, int groupOfBlock, byte* codes)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector128<byte> First, Vector128<byte> Second) ReadCodes(byte* block, int groupOfBlock)
     {
         int half = groupOfBlock / 4, quarter = groupOfBlock % 4;
-        for (var part = 0; part < 32; part += 16)
+        byte* low = block + (64 * half) + (32 * (quarter & 1)), high = block + 128 + (32 * half);
+        return (Sixteen(low, high, quarter), Sixteen(low + 16, high + 16, quarter));
+
+        static Vector128<byte> Sixteen(byte* low, byte* high, int quarter)
         {
-            var low = Vector128.Load(block + (64 * half) + (32 * (quarter & 1)) + part);
-            low = quarter < 2 ? Codes.LowNibbles(low) : Codes.HighNibbles(low);
-            var high = (Vector128.Load(block + 128 + (32 * half) + part) >>> (2 * quarter)) & Vector128.Create((byte)3);
-            (low | (high << 4)).Store(codes + part);
+            var nibbles = Vector128.Load(low);
+            var upper = (Vector128.Load(high) >>> (2 * quarter)) & Vector128.Create((byte)3);
+            return (quarter < 2 ? Codes.LowNibbles(nibbles) : Codes.HighNibbles(nibbles)) | (upper << 4);
         }
     }
 

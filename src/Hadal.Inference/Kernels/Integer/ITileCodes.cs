@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Hadal.Inference.Kernels.Formats;
 
 namespace Hadal.Inference.Kernels.Integer;
 
@@ -28,7 +30,7 @@ internal unsafe interface ITileCodes : ICodeVectors
     /// <summary>Bits of a code.</summary>
     static abstract int Bits { get; }
 
-    /// <summary>Packs a group: <paramref name="codes"/> [8, 64] bytes into <paramref name="group"/>.</summary>
+    /// <summary>Packs a group: <paramref name="codes"/> [8, 64] bytes into <paramref name="group"/>; bits above those of a code are dropped.</summary>
     static abstract void Pack(byte* codes, byte* group);
 
     /// <summary>The code of one element.</summary>
@@ -58,10 +60,10 @@ internal readonly unsafe struct Nibbles : ITileCodes
 
     public static void Pack(byte* codes, byte* group)
     {
-        for (var k = 0; k < 4; k++)
+        for (var i = 0; i < 256; i += 16)
         {
-            ulong* even = (ulong*)(codes + (128 * k)), odd = even + 8, packed = (ulong*)(group + (64 * k));
-            for (var i = 0; i < 8; i++) packed[i] = (even[i] & 0x0F0F0F0F0F0F0F0F) | ((odd[i] & 0x0F0F0F0F0F0F0F0F) << 4);
+            var even = codes + (2 * i) - (i % 64);
+            (Codes.LowNibbles(Vector128.Load(even)) | (Codes.LowNibbles(Vector128.Load(even + 64)) << 4)).Store(group + i);
         }
     }
 
@@ -96,11 +98,11 @@ internal readonly unsafe struct FiveBits : ITileCodes
     public static void Pack(byte* codes, byte* group)
     {
         Nibbles.Pack(codes, group);
-        for (var i = 0; i < 64; i++)
+        for (var i = 0; i < 64; i += 16)
         {
-            var bits = 0;
-            for (var j = 0; j < 8; j++) bits |= ((codes[(64 * j) + i] >> 4) & 1) << ((j + 4) & 7);
-            group[256 + i] = (byte)bits;
+            var bits = Vector128<byte>.Zero;
+            for (var j = 0; j < 8; j++) bits |= ((Vector128.Load(codes + (64 * j) + i) >>> 4) & Vector128<byte>.One) << ((j + 4) & 7);
+            bits.Store(group + 256 + i);
         }
     }
 
@@ -150,11 +152,12 @@ internal readonly unsafe struct SixBits : ITileCodes
     public static void Pack(byte* codes, byte* group)
     {
         Nibbles.Pack(codes, group);
-        for (var i = 0; i < 128; i++)
+        for (var i = 0; i < 128; i += 16)
         {
-            var bits = 0;
-            for (var j = 0; j < 4; j++) bits |= ((codes[(64 * ((i / 64 * 4) + j)) + (i % 64)] >> 4) & 3) << (((2 * j) + 4) & 7);
-            group[256 + i] = (byte)bits;
+            var first = codes + (i / 64 * 256) + (i % 64);
+            var bits = Vector128<byte>.Zero;
+            for (var j = 0; j < 4; j++) bits |= ((Vector128.Load(first + (64 * j)) >>> 4) & Vector128.Create((byte)3)) << (((2 * j) + 4) & 7);
+            bits.Store(group + 256 + i);
         }
     }
 

@@ -8,12 +8,13 @@ namespace Hadal.Inference.Kernels.Integer;
 /// <summary>A stored matrix as tiles are filled from it.</summary>
 internal unsafe interface ITileSource
 {
-    /// <summary>Codes of 32 columns of some rows.</summary>
+    /// <summary>Packs the codes of 32 columns of some rows; of rows that are not there nothing is said.</summary>
     /// <param name="row">First row; a multiple of 16.</param>
     /// <param name="rowCount">1 to 16.</param>
     /// <param name="group">Group of 32 columns.</param>
-    /// <param name="codes">[8, 16, 4]: columns 4j to 4j + 3 of every row; rows that are not there are left alone.</param>
-    void ReadCodes(int row, int rowCount, int group, byte* codes);
+    /// <param name="packed">The group of the panel, see <see cref="ICodeVectors"/>.</param>
+    void PackCodes<TCodes>(int row, int rowCount, int group, byte* packed)
+        where TCodes : struct, ITileCodes;
 
     /// <summary>The scales of a block of some rows, as the tile keeps them; rows that are not there are left alone.</summary>
     /// <param name="row">First row; a multiple of 16.</param>
@@ -31,7 +32,7 @@ internal unsafe interface IBlockSource
     static abstract DType DType { get; }
 
     /// <summary>32 codes, one per byte.</summary>
-    static abstract void ReadCodes(byte* block, int groupOfBlock, byte* codes);
+    static abstract (Vector128<byte> First, Vector128<byte> Second) ReadCodes(byte* block, int groupOfBlock);
 
     /// <summary>The scales of a block of one row.</summary>
     /// <param name="block">The block.</param>
@@ -50,15 +51,28 @@ internal readonly unsafe struct BlockSource<TBlock>(byte* data, int columns) : I
 
     private readonly int _blockCount = columns / TBlock.DType.BlockSize();
 
-    public void ReadCodes(int row, int rowCount, int group, byte* codes)
+    [SkipLocalsInit]
+    public void PackCodes<TCodes>(int row, int rowCount, int group, byte* packed)
+        where TCodes : struct, ITileCodes
     {
+        var codes = stackalloc byte[WholeBytes.ByteCount];
         var block = data + ((((long)row * _blockCount) + (group / GroupsPerBlock)) * BlockBytes);
-        var words = stackalloc uint[8];
-        for (var r = 0; r < rowCount; r++, block += (long)_blockCount * BlockBytes)
+        var rowBytes = (long)_blockCount * BlockBytes;
+        var ofBlock = group % GroupsPerBlock;
+        for (var r = 0; r < IntegerTiles.PanelRows; r += 4)
         {
-            TBlock.ReadCodes(block, group % GroupsPerBlock, (byte*)words);
-            for (var j = 0; j < 8; j++) ((uint*)codes)[(16 * j) + r] = words[j];
+            // Rows that are not there are the last one again; nothing reads them.
+            byte* b0 = block + (Math.Min(r, rowCount - 1) * rowBytes), b1 = block + (Math.Min(r + 1, rowCount - 1) * rowBytes);
+            byte* b2 = block + (Math.Min(r + 2, rowCount - 1) * rowBytes), b3 = block + (Math.Min(r + 3, rowCount - 1) * rowBytes);
+            var (a0, a1) = TBlock.ReadCodes(b0, ofBlock);
+            var (c0, c1) = TBlock.ReadCodes(b1, ofBlock);
+            var (d0, d1) = TBlock.ReadCodes(b2, ofBlock);
+            var (e0, e1) = TBlock.ReadCodes(b3, ofBlock);
+            Zip.StoreRows(a0, c0, d0, e0, codes + (4 * r));
+            Zip.StoreRows(a1, c1, d1, e1, codes + 256 + (4 * r));
         }
+
+        TCodes.Pack(codes, packed);
     }
 
     public void ReadScales(int row, int rowCount, int group, int groupCount, byte* scales)
@@ -74,24 +88,34 @@ internal readonly unsafe struct BlockSource<TBlock>(byte* data, int columns) : I
 /// <summary>AWQ: codes run along the outputs, so four inputs at a time are turned into words of one output.</summary>
 internal readonly unsafe struct AwqSource(uint* codes, uint* zeros, byte* halfScales, int groupSize, int rows) : ITileSource
 {
-    private static ReadOnlySpan<byte> NibbleOf => [0, 4, 1, 5, 2, 6, 3, 7];
-
-    public void ReadCodes(int row, int rowCount, int group, byte* target)
+    /// <inheritdoc/>
+    /// <remarks>The eight nibbles of a word are outputs 0 2 4 6 1 3 5 7. Those of two inputs are joined to bytes as they are, those of four such pairs to words of an
+    /// output, and these are put in order.</remarks>
+    public void PackCodes<TCodes>(int row, int rowCount, int group, byte* packed)
+        where TCodes : struct, ITileCodes
     {
-        for (var j = 0; j < 8; j++, target += 64)
+        const ulong Low = 0x0F0F0F0F0F0F0F0F;
+        var stride = rows / 8;
+        var words = codes + ((long)group * QuantizedRows.GroupSize * stride) + (row / 8);
+        for (var k = 0; k < 4; k++, words += 8L * stride, packed += 64)
         {
-            var words = codes + (((((long)group * QuantizedRows.GroupSize) + (4 * j)) * (rows / 8)) + (row / 8));
-            Vector128<byte> a = Outputs(words, rowCount), b = Outputs(words + (rows / 8), rowCount);
-            Vector128<byte> c = Outputs(words + (2 * (rows / 8)), rowCount), d = Outputs(words + (3 * (rows / 8)), rowCount);
-            for (var half = 0; half < 2; half++)
-            {
-                Vector128<ushort> ab = Widen(a, half) | (Widen(b, half) << 8), cd = Widen(c, half) | (Widen(d, half) << 8);
-                (Vector128.WidenLower(ab) | (Vector128.WidenLower(cd) << 16)).AsByte().Store(target + (32 * half));
-                (Vector128.WidenUpper(ab) | (Vector128.WidenUpper(cd) << 16)).AsByte().Store(target + (32 * half) + 16);
-            }
+            ulong u0 = Two(words), u1 = Two(words + stride), u2 = Two(words + (2L * stride)), u3 = Two(words + (3L * stride));
+            ulong v0 = Two(words + (4L * stride)), v1 = Two(words + (5L * stride)), v2 = Two(words + (6L * stride)), v3 = Two(words + (7L * stride));
+            var (a0, a1) = Zip.Bytes((u0 & Low) | ((v0 & Low) << 4), (u1 & Low) | ((v1 & Low) << 4), (u2 & Low) | ((v2 & Low) << 4), (u3 & Low) | ((v3 & Low) << 4));
+            var (b0, b1) = Zip.Bytes(((u0 >> 4) & Low) | (v0 & ~Low), ((u1 >> 4) & Low) | (v1 & ~Low), ((u2 >> 4) & Low) | (v2 & ~Low), ((u3 >> 4) & Low) | (v3 & ~Low));
+            // Outputs 0 4 1 5 and 2 6 3 7.
+            Store(Zip.Apart(a0, b0), packed);
+            Store(Zip.Apart(a1, b1), packed + 32);
         }
 
-        static Vector128<ushort> Widen(Vector128<byte> value, int half) => half == 0 ? Vector128.WidenLower(value) : Vector128.WidenUpper(value);
+        // 16 outputs, or 8 where the matrix ends.
+        ulong Two(uint* at) => rowCount > 8 ? Unsafe.ReadUnaligned<ulong>(at) : *at;
+
+        static void Store((Vector128<uint> Even, Vector128<uint> Odd) outputs, byte* target)
+        {
+            outputs.Even.AsByte().Store(target);
+            outputs.Odd.AsByte().Store(target + 16);
+        }
     }
 
     public void ReadScales(int row, int rowCount, int group, int groupCount, byte* scales)
@@ -99,20 +123,10 @@ internal readonly unsafe struct AwqSource(uint* codes, uint* zeros, byte* halfSc
         var first = group * QuantizedRows.GroupSize / groupSize;
         for (var index = first; index < (group + groupCount) * QuantizedRows.GroupSize / groupSize; index++, scales += HalfScalesWithZeros.ScaleBytes)
         {
-            for (var r = 0; r < rowCount; r++)
-            {
-                ((ushort*)scales)[r] = Unsafe.ReadUnaligned<ushort>(halfScales + (2 * (((long)index * rows) + row + r)));
-                scales[32 + r] = (byte)((zeros[((long)index * (rows / 8)) + ((row + r) / 8)] >> (NibbleOf[r % 8] * 4)) & 15);
-            }
+            Unsafe.CopyBlockUnaligned(scales, halfScales + (2 * (((long)index * rows) + row)), 2 * (uint)rowCount);
+            var words = zeros + ((long)index * (rows / 8)) + (row / 8);
+            var pair = rowCount > 8 ? Unsafe.ReadUnaligned<ulong>(words) : *words;
+            AwqMatrix.Sixteen((uint*)&pair).Store(scales + 32);
         }
-    }
-
-    /// <summary>Codes of 16 outputs, or of 8 where the matrix ends.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<byte> Outputs(uint* words, int rowCount)
-    {
-        if (rowCount > 8) return AwqMatrix.Sixteen(words);
-        ulong pair = words[0];
-        return AwqMatrix.Sixteen((uint*)&pair);
     }
 }

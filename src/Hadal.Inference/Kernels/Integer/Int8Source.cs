@@ -16,17 +16,23 @@ internal readonly unsafe struct Int8Source(byte* data, int columns, WeightTensor
     private readonly DType _scaleType = scale.DType;
     private readonly int _scaleCount = scale.Shape[1];
 
-    public void ReadCodes(int row, int rowCount, int group, byte* codes)
+    [SkipLocalsInit]
+    public void PackCodes<TCodes>(int row, int rowCount, int group, byte* packed)
+        where TCodes : struct, ITileCodes
     {
-        var words = stackalloc uint[8];
+        var codes = stackalloc byte[WholeBytes.ByteCount];
         var flip = Vector128.Create((byte)128);
-        for (var r = 0; r < rowCount; r++)
+        var first = data + ((long)row * columns) + ((long)group * QuantizedRows.GroupSize);
+        for (var r = 0; r < IntegerTiles.PanelRows; r += 4)
         {
-            var source = data + ((long)(row + r) * columns) + ((long)group * QuantizedRows.GroupSize);
-            (Vector128.Load(source) ^ flip).Store((byte*)words);
-            (Vector128.Load(source + 16) ^ flip).Store((byte*)words + 16);
-            for (var j = 0; j < 8; j++) ((uint*)codes)[(16 * j) + r] = words[j];
+            // Rows that are not there are the last one again; nothing reads them.
+            byte* a = first + ((long)Math.Min(r, rowCount - 1) * columns), b = first + ((long)Math.Min(r + 1, rowCount - 1) * columns);
+            byte* c = first + ((long)Math.Min(r + 2, rowCount - 1) * columns), d = first + ((long)Math.Min(r + 3, rowCount - 1) * columns);
+            for (var part = 0; part < 32; part += 16)
+                Zip.StoreRows(Vector128.Load(a + part) ^ flip, Vector128.Load(b + part) ^ flip, Vector128.Load(c + part) ^ flip, Vector128.Load(d + part) ^ flip, codes + (16 * part) + (4 * r));
         }
+
+        TCodes.Pack(codes, packed);
     }
 
     public void ReadScales(int row, int rowCount, int group, int groupCount, byte* scales)

@@ -6,8 +6,24 @@ namespace Hadal.Inference.Kernels.Integer;
 /// <summary>A projection that multiplies its codes with activations of 8 bits.</summary>
 internal abstract unsafe class IntegerMatrix(int rows, int columns, DType dtype) : WeightMatrix(rows, columns, dtype)
 {
-    /// <summary>First byte of the tiles.</summary>
-    public abstract byte* Data { get; }
+    /// <summary>[<see cref="SlabCount"/>, slab] the tiles in memory. While this is null they are made from the stored matrix, block by block, each time they are used.</summary>
+    public byte* Slabs { get; private set; }
+
+    /// <summary>Slabs of 32 rows.</summary>
+    public abstract int SlabCount { get; }
+
+    /// <summary>Bytes of all tiles.</summary>
+    public abstract long ByteCount { get; }
+
+    /// <summary>Makes the tiles of some slabs.</summary>
+    /// <param name="slabs">[<see cref="SlabCount"/>, slab] bytes, 64-byte aligned.</param>
+    /// <param name="slabBegin">First slab.</param>
+    /// <param name="slabEnd">Slab behind the last.</param>
+    public abstract void Fill(byte* slabs, int slabBegin, int slabEnd);
+
+    /// <summary>From now on products read these tiles, all of which are filled, and the stored matrix no more. Nobody may multiply meanwhile.</summary>
+    /// <param name="slabs">Kept alive by the caller.</param>
+    public void Use(byte* slabs) => Slabs = slabs;
 
     /// <inheritdoc/>
     public override bool ReadsQuantizedRows => true;

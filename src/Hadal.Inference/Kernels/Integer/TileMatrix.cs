@@ -9,13 +9,14 @@ namespace Hadal.Inference.Kernels.Integer;
 /// <summary>A matrix in slabs of 32 rows, two panels of 16, and a slab in blocks of 512 columns: the scales of both panels, then group after group of 32
 /// columns the codes of the first panel and of the second.</summary>
 /// <remarks>One or a few tokens read the codes as they are stored, which is one stream of memory from end to end. Many tokens share a block that is
-/// unpacked to bytes in the first-level cache. Rows that fill up the last slab are zero.</remarks>
-/// <param name="slabs">[ceil(rows / 32), slab], 64-byte aligned; kept alive by the caller.</param>
+/// unpacked to bytes in the first-level cache. Rows that fill up the last slab are zero. Until <see cref="IntegerMatrix.Use"/> has given it its slabs, a matrix makes
+/// the blocks that it multiplies in scratch memory, with the same numbers.</remarks>
+/// <param name="packer">Makes blocks from the stored matrix.</param>
 /// <param name="scales">How scales are kept.</param>
 /// <param name="rows">Outputs.</param>
 /// <param name="columns">Inputs; a multiple of 32.</param>
 /// <param name="dtype">Format the weights came in.</param>
-internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* slabs, TScales scales, int rows, int columns, DType dtype) : IntegerMatrix(rows, columns, dtype)
+internal sealed unsafe class TileMatrix<TCodes, TScales>(TilePacker packer, TScales scales, int rows, int columns, DType dtype) : IntegerMatrix(rows, columns, dtype)
     where TCodes : struct, ITileCodes
     where TScales : struct, ITileScales
 {
@@ -30,6 +31,9 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* slabs, TScales sc
     /// <summary>Bytes between what is read and what is asked for from memory.</summary>
     private const int BytesAhead = 8192;
 
+    /// <summary>Room for one block of the largest codes and scales, wherever it is aligned.</summary>
+    private const int RoomBytes = 64 + (2 * ((BlockGroups * 64) + (BlockGroups * WholeBytes.ByteCount)));
+
     private const int PanelRows = IntegerTiles.PanelRows, SlabRows = IntegerTiles.SlabRows;
 
     private readonly int _groupCount = columns / QuantizedRows.GroupSize;
@@ -38,32 +42,24 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* slabs, TScales sc
     private readonly long _slabBytes = SlabBytesOf(scales, columns);
 
     /// <inheritdoc/>
-    public override byte* Data => slabs;
+    public override int SlabCount => (Rows + SlabRows - 1) / SlabRows;
+
+    /// <inheritdoc/>
+    public override long ByteCount => BytesOf(scales, Rows, Columns);
 
     /// <summary>Bytes of all slabs.</summary>
     public static long BytesOf(TScales scales, int rows, int columns) => ((long)rows + SlabRows - 1) / SlabRows * SlabBytesOf(scales, columns);
 
-    /// <summary>Fills slabs from a source.</summary>
-    public void Pack<TSource>(TSource source, int slabBegin, int slabEnd)
-        where TSource : struct, ITileSource
+    /// <summary>Bytes of the scales of a panel in a block.</summary>
+    public static int ScaleBytesOf(TScales scales) => (scales.BlockBytes + 63) & ~63;
+
+    /// <inheritdoc/>
+    public override void Fill(byte* slabs, int slabBegin, int slabEnd)
     {
-        var codes = stackalloc byte[512];
-        for (var panel = 2 * slabBegin; panel < 2 * slabEnd; panel++)
+        for (var slab = slabBegin; slab < slabEnd; slab++)
         {
-            var row = panel * PanelRows;
-            var rowCount = Math.Clamp(Rows - row, 0, PanelRows);
-            if (rowCount < PanelRows) new Span<byte>(codes, 512).Clear();
             for (var g = 0; g < _groupCount; g += BlockGroups)
-            {
-                var groups = Math.Min(BlockGroups, _groupCount - g);
-                new Span<byte>(ScalesAt(panel, g), _scaleBytes).Clear();
-                if (rowCount > 0) source.ReadScales(row, rowCount, g, groups, ScalesAt(panel, g));
-                for (var i = 0; i < groups; i++)
-                {
-                    if (rowCount > 0) source.ReadCodes(row, rowCount, g + i, codes);
-                    TCodes.Pack(codes, CodesAt(panel, g + i));
-                }
-            }
+                packer.Pack(slab, g, Math.Min(BlockGroups, _groupCount - g), slabs + (slab * _slabBytes) + (g / BlockGroups * _blockBytes));
         }
     }
 
@@ -103,16 +99,19 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* slabs, TScales sc
 
     internal override void ScalarRow(int row, float* y)
     {
-        var (panel, r) = (row / PanelRows, row % PanelRows);
-        for (var k = 0; k < Columns; k += 16)
+        var room = stackalloc byte[RoomBytes];
+        var (p, r) = (row % SlabRows / PanelRows, row % PanelRows);
+        for (var first = 0; first < _groupCount; first += BlockGroups)
         {
-            var g = k / QuantizedRows.GroupSize;
-            var (scale, zero, minimum, _, _) = scales.At(ScalesAt(panel, g), r, g % BlockGroups, k / 16 % 2);
-            var codes = CodesAt(panel, g);
-            for (var i = 0; i < 16; i++)
+            var block = Block(row / SlabRows, first, room);
+            for (var k = 0; k < 2 * GroupsAt(first); k++)
             {
-                var value = (TCodes.Code(codes, r, (k % QuantizedRows.GroupSize) + i) - zero) * scale;
-                y[k + i] = TScales.HasMinima ? value + minimum : value;
+                var (scale, zero, minimum, _, _) = scales.At(block + (p * _scaleBytes), r, k / 2, k % 2);
+                for (var i = 16 * (k % 2); i < 16 * ((k % 2) + 1); i++)
+                {
+                    var value = (TCodes.Code(CodesAt(block, p, k / 2), r, i) - zero) * scale;
+                    y[((first + (k / 2)) * QuantizedRows.GroupSize) + i] = TScales.HasMinima ? value + minimum : value;
+                }
             }
         }
     }
@@ -120,28 +119,37 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* slabs, TScales sc
     /// <summary>The definition.</summary>
     private void Scalar(QuantizedRows x, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd)
     {
-        var partColumns = TScales.HasHalves ? 16 : QuantizedRows.GroupSize;
+        var room = stackalloc byte[RoomBytes];
         for (var row = rowBegin; row < rowEnd; row++)
         {
-            var (panel, r) = (row / PanelRows, row % PanelRows);
-            for (var t = 0; t < tokenCount; t++)
+            for (var t = 0; t < tokenCount; t++) y[((long)t * yStride) + row] = 0;
+            for (var first = 0; first < _groupCount; first += BlockGroups)
             {
-                var sum = 0f;
-                for (var k = 0; k < Columns; k += partColumns)
-                {
-                    var g = k / QuantizedRows.GroupSize;
-                    var activations = x.Data + (t * x.RowBytes) + ((long)g * QuantizedRows.GroupBytes);
-                    var scale = scales.At(ScalesAt(panel, g), r, g % BlockGroups, k / 16 % 2);
-                    var whole = 0;
-                    for (var i = k % QuantizedRows.GroupSize; i < (k % QuantizedRows.GroupSize) + partColumns; i++)
-                        whole += (TCodes.Code(CodesAt(panel, g), r, i) - scale.TileZero) * (sbyte)activations[i];
-                    sum += whole * scale.Scale * *(float*)(activations + QuantizedRows.ScaleOffset);
-                    if (TScales.HasMinima) sum += scale.TileMinimum * *(float*)(activations + QuantizedRows.ScaledSumOffset);
-                }
-
-                y[((long)t * yStride) + row] = sum;
+                var block = Block(row / SlabRows, first, room);
+                for (var t = 0; t < tokenCount; t++)
+                    y[((long)t * yStride) + row] = AddBlock(block, row, GroupsAt(first), x.Data + (t * x.RowBytes) + ((long)first * QuantizedRows.GroupBytes), y[((long)t * yStride) + row]);
             }
         }
+    }
+
+    private float AddBlock(byte* block, int row, int groupCount, byte* activations, float sum)
+    {
+        var (p, r) = (row % SlabRows / PanelRows, row % PanelRows);
+        var partCount = TScales.HasHalves ? 2 : 1;
+        for (var g = 0; g < groupCount; g++, activations += QuantizedRows.GroupBytes)
+        {
+            for (var part = 0; part < partCount; part++)
+            {
+                var scale = scales.At(block + (p * _scaleBytes), r, g, part);
+                var whole = 0;
+                for (var i = QuantizedRows.GroupSize / partCount * part; i < QuantizedRows.GroupSize / partCount * (part + 1); i++)
+                    whole += (TCodes.Code(CodesAt(block, p, g), r, i) - scale.TileZero) * (sbyte)activations[i];
+                sum += whole * scale.Scale * *(float*)(activations + QuantizedRows.ScaleOffset);
+                if (TScales.HasMinima) sum += scale.TileMinimum * *(float*)(activations + QuantizedRows.ScaledSumOffset);
+            }
+        }
+
+        return sum;
     }
 
     private void Multiply<TBytes, TByteVector, TLanes, TVector>(QuantizedRows x, int tokenCount, float* y, int yStride, int rowBegin, int rowEnd)
@@ -169,7 +177,7 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* slabs, TScales sc
         where TVector : struct
     {
         const int RecordBytes = BlockGroups * ITileScales.RecordBytes, SumBytes = UnpackFromTokens * IntegerTiles.SumStride * sizeof(float);
-        var room = stackalloc byte[64 + (2 * RecordBytes) + SumBytes];
+        var room = stackalloc byte[64 + (2 * RecordBytes) + SumBytes + RoomBytes];
         var records = (byte*)(((nint)room + 63) & ~63);
         var sums = (float*)(records + (2 * RecordBytes));
         scales.Prepare(records, 2 * BlockGroups, TBytes.TakesWholeBytes);
@@ -178,9 +186,11 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* slabs, TScales sc
             new Span<float>(sums, ((tokenCount + 3) & ~3) * IntegerTiles.SumStride).Clear();
             for (var g = 0; g < _groupCount; g += BlockGroups)
             {
-                var groups = Math.Min(BlockGroups, _groupCount - g);
-                for (var p = 0; p < 2; p++) scales.Expand<TLanes, TVector>(ScalesAt((2 * slab) + p, g), groups, records + (p * RecordBytes));
-                Tiles<TBytes, TByteVector, TLanes, TVector, TCodes>(CodesAt(2 * slab, g), TCodes.GroupBytes, records, x, g, tokenCount, groups, sums, BytesAhead);
+                var groups = GroupsAt(g);
+                var block = Block(slab, g, records + (2 * RecordBytes) + SumBytes);
+                for (var p = 0; p < 2; p++) scales.Expand<TLanes, TVector>(block + (p * _scaleBytes), groups, records + (p * RecordBytes));
+                Tiles<TBytes, TByteVector, TLanes, TVector, TCodes>(
+                    CodesAt(block, 0, 0), TCodes.GroupBytes, records, x, g, tokenCount, groups, sums, Slabs == null ? 0 : BytesAhead);
             }
 
             CopySums(sums, slab, tokenCount, y, yStride, rowBegin, rowEnd);
@@ -196,7 +206,7 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* slabs, TScales sc
     {
         const int RecordBytes = BlockGroups * ITileScales.RecordBytes, CodeBytes = 2 * BlockGroups * WholeBytes.ByteCount;
         const int SumBytes = TokenBlock * IntegerTiles.SumStride * sizeof(float);
-        var room = stackalloc byte[64 + (2 * RecordBytes) + CodeBytes + SumBytes];
+        var room = stackalloc byte[64 + (2 * RecordBytes) + CodeBytes + SumBytes + RoomBytes];
         var records = (byte*)(((nint)room + 63) & ~63);
         var unpacked = records + (2 * RecordBytes);
         var sums = (float*)(unpacked + CodeBytes);
@@ -207,16 +217,17 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* slabs, TScales sc
             new Span<float>(sums, ((tokens + 3) & ~3) * IntegerTiles.SumStride).Clear();
             for (var g = 0; g < _groupCount; g += BlockGroups)
             {
-                var groups = Math.Min(BlockGroups, _groupCount - g);
-                for (var p = 0; p < 2; p++) scales.Expand<TLanes, TVector>(ScalesAt((2 * slab) + p, g), groups, records + (p * RecordBytes));
+                var groups = GroupsAt(g);
+                var block = Block(slab, g, unpacked + CodeBytes + SumBytes);
+                for (var p = 0; p < 2; p++) scales.Expand<TLanes, TVector>(block + (p * _scaleBytes), groups, records + (p * RecordBytes));
                 if (TCodes.Bits < 8)
                 {
-                    Unpack<TBytes, TByteVector, TVector>(CodesAt(2 * slab, g), 2 * groups, unpacked);
+                    Unpack<TBytes, TByteVector, TVector>(CodesAt(block, 0, 0), 2 * groups, unpacked);
                     Tiles<TBytes, TByteVector, TLanes, TVector, WholeBytes>(unpacked, WholeBytes.ByteCount, records, x.From(t), g, tokens, groups, sums, ahead: 0);
                 }
                 else
                 {
-                    Tiles<TBytes, TByteVector, TLanes, TVector, TCodes>(CodesAt(2 * slab, g), TCodes.GroupBytes, records, x.From(t), g, tokens, groups, sums, ahead: 0);
+                    Tiles<TBytes, TByteVector, TLanes, TVector, TCodes>(CodesAt(block, 0, 0), TCodes.GroupBytes, records, x.From(t), g, tokens, groups, sums, ahead: 0);
                 }
             }
 
@@ -315,8 +326,6 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* slabs, TScales sc
             new Span<float>(sums + (t * IntegerTiles.SumStride) + (begin - first), end - begin).CopyTo(new Span<float>(y + ((long)t * yStride) + begin, end - begin));
     }
 
-    private static int ScaleBytesOf(TScales scales) => (scales.BlockBytes + 63) & ~63;
-
     private static long BlockBytesOf(TScales scales, int groupCount) => 2L * (ScaleBytesOf(scales) + (groupCount * TCodes.GroupBytes));
 
     private static long SlabBytesOf(TScales scales, int columns)
@@ -326,11 +335,18 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(byte* slabs, TScales sc
         return (groups / BlockGroups * BlockBytesOf(scales, BlockGroups)) + (rest == 0 ? 0 : BlockBytesOf(scales, rest));
     }
 
-    private byte* BlockAt(int panel, int group) => slabs + (panel / 2 * _slabBytes) + (group / BlockGroups * _blockBytes);
+    /// <summary>Groups of the block that begins at a group.</summary>
+    private int GroupsAt(int group) => Math.Min(BlockGroups, _groupCount - group);
 
-    /// <summary>Scales of the block that a group is in.</summary>
-    private byte* ScalesAt(int panel, int group) => BlockAt(panel, group) + (panel % 2 * _scaleBytes);
+    /// <summary>A block: where it lies, or made in <paramref name="room"/> of <see cref="RoomBytes"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private byte* Block(int slab, int group, byte* room)
+    {
+        if (Slabs != null) return Slabs + (slab * _slabBytes) + (group / BlockGroups * _blockBytes);
+        room = (byte*)(((nint)room + 63) & ~63);
+        packer.Pack(slab, group, GroupsAt(group), room);
+        return room;
+    }
 
-    private byte* CodesAt(int panel, int group) =>
-        BlockAt(panel, group) + (2 * _scaleBytes) + (((2 * (group % BlockGroups)) + (panel % 2)) * TCodes.GroupBytes);
+    private byte* CodesAt(byte* block, int panel, int group) => block + (2 * _scaleBytes) + (((2 * group) + panel) * TCodes.GroupBytes);
 }

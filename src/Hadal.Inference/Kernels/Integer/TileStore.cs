@@ -3,12 +3,19 @@ using Hadal.Checkpoints.Weights;
 namespace Hadal.Inference.Kernels.Integer;
 
 /// <summary>Repacks matrices into tiles and owns their memory.</summary>
+/// <remarks>A matrix computes from the file until its turn to be repacked has come: the numbers are the same, the time is not.</remarks>
 internal sealed unsafe class TileStore : IDisposable
 {
     private readonly TileArena _arena = new();
+    private readonly Queue<(IntegerMatrix Matrix, WeightTensor Tensor)> _waiting = new();
+    private byte* _slabs;
+    private int _filledSlabs;
 
-    /// <summary>Bytes of all tiles.</summary>
+    /// <summary>Bytes of all tiles, of those too that are not made yet.</summary>
     public long ByteCount { get; private set; }
+
+    /// <summary>Whether all matrices are repacked.</summary>
+    public bool IsRepacked => _waiting.Count == 0;
 
     /// <summary>Whether a format has integer tiles: its weights are then held as tiles, and not read from the file again.</summary>
     public static bool Takes(WeightTensor tensor) =>
@@ -39,46 +46,79 @@ internal sealed unsafe class TileStore : IDisposable
         };
     }
 
-    /// <summary>Repacks a matrix that was checked by <see cref="WeightMatrix.Create(WeightTensor)"/>, on all threads of a crew.</summary>
-    /// <param name="crew">Threads; they must be idle.</param>
+    /// <summary>Adds a matrix that was checked by <see cref="WeightMatrix.Create(WeightTensor)"/>, to be repacked later.</summary>
     /// <param name="tensor">One that <see cref="Takes"/> accepts.</param>
-    public IntegerMatrix Create(ThreadCrew crew, WeightTensor tensor) => tensor.DType switch
+    public IntegerMatrix Add(WeightTensor tensor)
     {
-        DType.Q4_0 => Blocks<Q4_0Source, Nibbles, HalfScales>(crew, tensor, new HalfScales(8)),
-        DType.Q4_1 => Blocks<Q4_1Source, Nibbles, HalfScalesWithMinima>(crew, tensor, new HalfScalesWithMinima(0)),
-        DType.Q5_0 => Blocks<Q5_0Source, FiveBits, HalfScales>(crew, tensor, new HalfScales(16)),
-        DType.Q5_1 => Blocks<Q5_1Source, FiveBits, HalfScalesWithMinima>(crew, tensor, new HalfScalesWithMinima(16)),
-        DType.Q8_0 => Blocks<Q8_0Source, WholeBytes, HalfScales>(crew, tensor, new HalfScales(128)),
-        DType.Q4_K => Blocks<Q4_KSource, Nibbles, SuperScalesWithMinima>(crew, tensor, new SuperScalesWithMinima(0)),
-        DType.Q5_K => Blocks<Q5_KSource, FiveBits, SuperScalesWithMinima>(crew, tensor, new SuperScalesWithMinima(16)),
-        DType.Q6_K => Blocks<Q6_KSource, SixBits, SuperScalesOfHalves>(crew, tensor, default),
-        DType.I8 => Int8(crew, tensor),
-        DType.AwqInt4 => Awq(crew, tensor),
+        var matrix = Create(tensor);
+        ByteCount += matrix.ByteCount;
+        _waiting.Enqueue((matrix, tensor));
+        return matrix;
+    }
+
+    /// <summary>Repacks matrices in the order in which they were added.</summary>
+    /// <param name="crew">Threads; they must be idle.</param>
+    /// <param name="byteCount">Bytes of tiles after which it is enough for now.</param>
+    /// <exception cref="OutOfMemoryException">There is no memory for the next matrix, which stays as it is.</exception>
+    public void Repack(ThreadCrew crew, long byteCount = long.MaxValue)
+    {
+        while (byteCount > 0 && _waiting.TryPeek(out var next))
+        {
+            var (matrix, tensor) = next;
+            if (_slabs == null) _slabs = _arena.Take(matrix.ByteCount);
+            var slabBytes = matrix.ByteCount / matrix.SlabCount;
+            var count = (int)Math.Min(matrix.SlabCount - _filledSlabs, ((byteCount - 1) / slabBytes) + 1);
+            var job = new FillJob(matrix, _slabs, _filledSlabs, count, crew.ThreadCount);
+            crew.Run(ref job, crew.ThreadCount);
+            byteCount -= count * slabBytes;
+            _filledSlabs += count;
+            if (_filledSlabs < matrix.SlabCount) return;
+            matrix.Use(_slabs);
+            _slabs = null;
+            _filledSlabs = 0;
+            _waiting.Dequeue();
+            // The tiles stand for the tensor from now on; its pages of the file would be a second copy in memory.
+            tensor.Release();
+        }
+    }
+
+    private static IntegerMatrix Create(WeightTensor tensor) => tensor.DType switch
+    {
+        DType.Q4_0 => Blocks<Q4_0Source, Nibbles, HalfScales>(tensor, new HalfScales(8)),
+        DType.Q4_1 => Blocks<Q4_1Source, Nibbles, HalfScalesWithMinima>(tensor, new HalfScalesWithMinima(0)),
+        DType.Q5_0 => Blocks<Q5_0Source, FiveBits, HalfScales>(tensor, new HalfScales(16)),
+        DType.Q5_1 => Blocks<Q5_1Source, FiveBits, HalfScalesWithMinima>(tensor, new HalfScalesWithMinima(16)),
+        DType.Q8_0 => Blocks<Q8_0Source, WholeBytes, HalfScales>(tensor, new HalfScales(128)),
+        DType.Q4_K => Blocks<Q4_KSource, Nibbles, SuperScalesWithMinima>(tensor, new SuperScalesWithMinima(0)),
+        DType.Q5_K => Blocks<Q5_KSource, FiveBits, SuperScalesWithMinima>(tensor, new SuperScalesWithMinima(16)),
+        DType.Q6_K => Blocks<Q6_KSource, SixBits, SuperScalesOfHalves>(tensor, default),
+        DType.I8 => Int8(tensor),
+        DType.AwqInt4 => Awq(tensor),
         _ => throw new ArgumentException($"{tensor.Name}: {tensor.DType} has no integer tiles", nameof(tensor)),
     };
 
     /// <inheritdoc/>
     public void Dispose() => _arena.Dispose();
 
-    private TileMatrix<TCodes, TScales> Blocks<TBlock, TCodes, TScales>(ThreadCrew crew, WeightTensor tensor, TScales scales)
+    private static TileMatrix<TCodes, TScales> Blocks<TBlock, TCodes, TScales>(WeightTensor tensor, TScales scales)
         where TBlock : struct, IBlockSource
         where TCodes : struct, ITileCodes
         where TScales : struct, ITileScales =>
-        Pack<BlockSource<TBlock>, TCodes, TScales>(crew, tensor, new BlockSource<TBlock>(tensor.Data, tensor.Shape[1]), scales);
+        Matrix<BlockSource<TBlock>, TCodes, TScales>(tensor, new BlockSource<TBlock>(tensor.Data, tensor.Shape[1]), scales);
 
-    private TileMatrix<Nibbles, HalfScalesWithZeros> Awq(ThreadCrew crew, WeightTensor tensor)
+    private static TileMatrix<Nibbles, HalfScalesWithZeros> Awq(WeightTensor tensor)
     {
         var (rows, columns) = (tensor.Shape[0], tensor.Shape[1]);
         var groupSize = columns / tensor.AwqZeros!.Shape[0];
         var source = new AwqSource((uint*)tensor.Data, (uint*)tensor.AwqZeros.Data, tensor.AwqScales!.Data, groupSize, rows);
-        return Pack<AwqSource, Nibbles, HalfScalesWithZeros>(crew, tensor, source, new HalfScalesWithZeros(groupSize / QuantizedRows.GroupSize));
+        return Matrix<AwqSource, Nibbles, HalfScalesWithZeros>(tensor, source, new HalfScalesWithZeros(groupSize / QuantizedRows.GroupSize));
     }
 
-    private TileMatrix<WholeBytes, FloatScales> Int8(ThreadCrew crew, WeightTensor tensor)
+    private static TileMatrix<WholeBytes, FloatScales> Int8(WeightTensor tensor)
     {
         var groupsPerScale = GroupsPerScale(tensor.Shape[1], tensor.Scale!.Shape[1]);
-        return Pack<Int8Source, WholeBytes, FloatScales>(
-            crew, tensor, new Int8Source(tensor.Data, tensor.Shape[1], tensor.Scale, groupsPerScale), new FloatScales(groupsPerScale));
+        return Matrix<Int8Source, WholeBytes, FloatScales>(
+            tensor, new Int8Source(tensor.Data, tensor.Shape[1], tensor.Scale, groupsPerScale), new FloatScales(groupsPerScale));
     }
 
     /// <summary>Groups of 32 columns for which a tile keeps one scale: a power of two up to 16 that divides those of the file's; 0 where there is none.</summary>
@@ -89,27 +129,15 @@ internal sealed unsafe class TileStore : IDisposable
         return scaleCount == 1 ? ITileScales.BlockGroups : Math.Min(groups & -groups, ITileScales.BlockGroups);
     }
 
-    private TileMatrix<TCodes, TScales> Pack<TSource, TCodes, TScales>(ThreadCrew crew, WeightTensor tensor, TSource source, TScales scales)
+    private static TileMatrix<TCodes, TScales> Matrix<TSource, TCodes, TScales>(WeightTensor tensor, TSource source, TScales scales)
         where TSource : struct, ITileSource
         where TCodes : struct, ITileCodes
-        where TScales : struct, ITileScales
-    {
-        var (rows, columns) = (tensor.Shape[0], tensor.Shape[1]);
-        var bytes = TileMatrix<TCodes, TScales>.BytesOf(scales, rows, columns);
-        var panels = _arena.Take(bytes);
-        ByteCount += bytes;
-        var matrix = new TileMatrix<TCodes, TScales>(panels, scales, rows, columns, tensor.DType);
-        var job = new PackJob<TSource, TCodes, TScales>(matrix, source, (rows + IntegerTiles.SlabRows - 1) / IntegerTiles.SlabRows, crew.ThreadCount);
-        crew.Run(ref job, crew.ThreadCount);
-        return matrix;
-    }
+        where TScales : struct, ITileScales =>
+        new(new TilePacker<TSource, TCodes, TScales>(source, scales, tensor.Shape[0]), scales, tensor.Shape[0], tensor.Shape[1], tensor.DType);
 
-    private readonly struct PackJob<TSource, TCodes, TScales>(TileMatrix<TCodes, TScales> matrix, TSource source, int slabCount, int partCount) : ICrewJob
-        where TSource : struct, ITileSource
-        where TCodes : struct, ITileCodes
-        where TScales : struct, ITileScales
+    private readonly struct FillJob(IntegerMatrix matrix, byte* slabs, int first, int count, int partCount) : ICrewJob
     {
         public void Execute(int partIndex) =>
-            matrix.Pack(source, (int)((long)slabCount * partIndex / partCount), (int)((long)slabCount * (partIndex + 1) / partCount));
+            matrix.Fill(slabs, first + (int)((long)count * partIndex / partCount), first + (int)((long)count * (partIndex + 1) / partCount));
     }
 }

@@ -1,0 +1,42 @@
+namespace Hadal.Inference.Kernels.Integer;
+
+/// <summary>Makes blocks of tiles from a stored matrix.</summary>
+internal abstract unsafe class TilePacker
+{
+    /// <summary>Makes one block of a slab, see <see cref="TileMatrix{TCodes, TScales}"/>.</summary>
+    /// <param name="slab">Slab of 32 rows.</param>
+    /// <param name="group">First group of 32 columns; a multiple of 16.</param>
+    /// <param name="groupCount">1 to 16.</param>
+    /// <param name="block">Room for the block, 64-byte aligned.</param>
+    public abstract void Pack(int slab, int group, int groupCount, byte* block);
+}
+
+/// <summary>Makes blocks of tiles from one kind of source.</summary>
+/// <param name="source">The stored matrix; kept alive by the caller.</param>
+/// <param name="scales">How scales are kept.</param>
+/// <param name="rows">Rows of the matrix; those that fill up the last slab have scales of zero.</param>
+internal sealed unsafe class TilePacker<TSource, TCodes, TScales>(TSource source, TScales scales, int rows) : TilePacker
+    where TSource : struct, ITileSource
+    where TCodes : struct, ITileCodes
+    where TScales : struct, ITileScales
+{
+    private readonly int _scaleBytes = TileMatrix<TCodes, TScales>.ScaleBytesOf(scales);
+
+    /// <inheritdoc/>
+    public override void Pack(int slab, int group, int groupCount, byte* block)
+    {
+        new Span<byte>(block, 2 * _scaleBytes).Clear();
+        for (var p = 0; p < 2; p++)
+        {
+            var row = (slab * IntegerTiles.SlabRows) + (p * IntegerTiles.PanelRows);
+            var rowCount = Math.Clamp(rows - row, 0, IntegerTiles.PanelRows);
+            if (rowCount > 0) source.ReadScales(row, rowCount, group, groupCount, block + (p * _scaleBytes));
+            var target = block + (2 * _scaleBytes) + (p * TCodes.GroupBytes);
+            for (var g = 0; g < groupCount; g++, target += 2 * TCodes.GroupBytes)
+            {
+                if (rowCount > 0) source.PackCodes<TCodes>(row, rowCount, group + g, target);
+                else new Span<byte>(target, TCodes.GroupBytes).Clear();
+            }
+        }
+    }
+}
