@@ -24,6 +24,8 @@ internal sealed class ServeCommand
     private readonly Option<int?> _queue = Numbers.Integer("--queue", 0, 65536, "Requests that wait beyond those; the next is told to come again. Default: 64.");
     private readonly Option<int?> _timeout = Numbers.Integer("--timeout", 1, 86400, "Seconds until an answer must be whole. Default: 600.");
     private readonly Option<int?> _drain = Numbers.Integer("--drain", 0, 86400, "Seconds that answers may go on after the server was told to stop. Default: 30.");
+    private readonly Option<string?> _requestLog = new("--request-log") { Description = "File that gets a line of JSON for each request: model, key, status, tokens, times. Without text, unless --log-prompts is given.", HelpName = "FILE" };
+    private readonly Option<bool> _logPrompts = new("--log-prompts") { Description = "Those lines have the bodies of the requests, too." };
     private readonly Option<int?> _context = ModelOpening.ContextOption();
     private readonly Option<int?> _threads = ModelOpening.ThreadsOption();
     private readonly Option<Arithmetic?> _arithmetic = ModelOpening.ArithmeticOption(Arithmetic.Integer);
@@ -42,7 +44,7 @@ internal sealed class ServeCommand
         var serve = new ServeCommand(shell);
         var command = new Command("serve", "Answers OpenAI and DeepSeek clients over HTTP until it is told to stop.")
         {
-            serve._models, serve._urls, serve._keys, serve._anonymous, serve._adapters, serve._parallel, serve._queue, serve._timeout, serve._drain, serve._context, serve._threads, serve._arithmetic, serve._cache, serve._speculation,
+            serve._models, serve._urls, serve._keys, serve._anonymous, serve._adapters, serve._parallel, serve._queue, serve._timeout, serve._drain, serve._requestLog, serve._logPrompts, serve._context, serve._threads, serve._arithmetic, serve._cache, serve._speculation,
         };
         command.SetAction(parsed => serve.RunAsync(parsed).GetAwaiter().GetResult());
         return command;
@@ -57,7 +59,9 @@ internal sealed class ServeCommand
             context.Cancel = true;
             _shell.Interruption.Signal();
         });
-        var server = await StartAsync(Options(parsed), sources).ConfigureAwait(false);
+        using var requestLog = RequestLog(parsed);
+        using var telemetry = Telemetry.FromEnvironment();
+        var server = await StartAsync(Options(parsed) with { RequestLog = requestLog is null ? null : requestLog.WriteLine, LogPrompts = parsed.GetValue(_logPrompts) }, sources).ConfigureAwait(false);
         await using (server.ConfigureAwait(false))
         {
             foreach (var url in server.Urls) _shell.Error.WriteLine($"hadal: listening on {url}");
@@ -72,6 +76,18 @@ internal sealed class ServeCommand
         }
 
         return ExitCode.Done;
+    }
+
+    /// <summary>The file that lines of requests are added to; safe to use from many threads.</summary>
+    private TextWriter? RequestLog(ParseResult parsed)
+    {
+        if (parsed.GetValue(_requestLog) is not { } file)
+        {
+            if (parsed.GetValue(_logPrompts)) throw CommandException.Usage("--log-prompts: expected --request-log beside it");
+            return null;
+        }
+
+        return TextWriter.Synchronized(new StreamWriter(Path.GetFullPath(file, _shell.CurrentDirectory), append: true) { AutoFlush = true });
     }
 
     private static async Task<HadalServer> StartAsync(ServerOptions options, IReadOnlyList<ModelSource> sources)

@@ -18,6 +18,9 @@ public sealed record ServerOptions
     /// <summary>Bytes of a request body, 1 KiB to 1 GiB. Default: 10 MiB, some two million tokens.</summary>
     public long MaxBodyBytes { get; init; } = 10 << 20;
 
+    /// <summary>How long a body may take to arrive. Default: 30 s; a body of 10 MiB comes in that time over 3 Mbit/s.</summary>
+    public TimeSpan BodyTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>From the arrival of a request until its answer must be whole. Default: ten minutes, after which DeepSeek's service closes a waiting request.</summary>
     public TimeSpan RequestTimeout { get; init; } = TimeSpan.FromMinutes(10);
 
@@ -39,6 +42,12 @@ public sealed record ServerOptions
     /// <summary>Takes lines for the operator: faults with their causes, key files that cannot be read. Never text of a prompt or an answer.</summary>
     public Action<string> Log { get; init; } = static _ => { };
 
+    /// <summary>Takes a line of JSON for each request that has worked for a caller: its id, model, key, status, tokens and times. Null: none is made.</summary>
+    public Action<string>? RequestLog { get; init; }
+
+    /// <summary>Whether that line also has the body of the request, its first 64 KiB. Default: no.</summary>
+    public bool LogPrompts { get; init; }
+
     /// <summary>Everything that is out of range, one sentence each.</summary>
     public IReadOnlyList<string> Faults()
     {
@@ -50,6 +59,7 @@ public sealed record ServerOptions
                 faults.Add($"urls: {url} can be reached from other machines; give a file of API keys, or allow anonymous use in so many words");
         if (MaxBodyBytes is < 1 << 10 or > 1 << 30) faults.Add("max_body_bytes: expected 1 KiB to 1 GiB");
         Check("request_timeout", RequestTimeout, TimeSpan.FromDays(1));
+        Check("body_timeout", BodyTimeout, TimeSpan.FromDays(1));
         Check("keep_alive_interval", KeepAliveInterval, TimeSpan.FromSeconds(15));
         Check("stall_timeout", StallTimeout, TimeSpan.FromDays(1));
         if (DrainTimeout < TimeSpan.Zero || DrainTimeout > TimeSpan.FromDays(1)) faults.Add("drain_timeout: expected 0 s to a day");

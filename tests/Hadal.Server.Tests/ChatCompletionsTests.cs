@@ -109,7 +109,8 @@ public sealed class ChatCompletionsTests(SharedServer shared)
         if (mark == "10") return;
         var several = (await _server.PostAsync(Path, body + "}")).GetProperty("choices")[0];
         var calls = several.GetProperty("message").GetProperty("tool_calls").EnumerateArray().ToList();
-        Assert.Equal("length", several.GetProperty("finish_reason").GetString());
+        var isLastWhole = calls[^1].GetProperty("function").GetProperty("arguments").GetString()!.EndsWith('}');
+        Assert.Equal(isLastWhole ? "tool_calls" : "length", several.GetProperty("finish_reason").GetString());
         Assert.True(calls.Count > 2);
         Assert.All(calls[..^1], Check);
         Assert.Equal(calls.Count, calls.Select(call => call.GetProperty("id").GetString()).Distinct().Count());
@@ -119,6 +120,24 @@ public sealed class ChatCompletionsTests(SharedServer shared)
             Assert.Equal("get_rul", call.GetProperty("function").GetProperty("name").GetString());
             Assert.InRange(JsonElement.Parse(call.GetProperty("function").GetProperty("arguments").GetString()!).GetProperty("unit").GetInt32(), 1, 9);
         }
+    }
+
+    [Fact]
+    public async Task An_answer_that_is_cut_behind_whole_calls_ends_with_tool_calls_and_within_one_with_length()
+    {
+        const string tools = """[{"type":"function","function":{"name":"get_rul","strict":true,"parameters":{"type":"object","properties":{"unit":{"type":"integer","minimum":1,"maximum":9}},"required":["unit"],"additionalProperties":false}}}]""";
+        var reasons = new List<string>();
+        for (var maxTokens = 1; maxTokens <= 24; maxTokens++)
+        {
+            var choice = (await _server.PostAsync(Path, "{\"model\":\"chat\",\"messages\":[{\"role\":\"user\",\"content\":\"How long?\"},{\"role\":\"user\",\"content\":\"Now\"}],\"tools\":" + tools + ",\"max_tokens\":" + maxTokens + ",\"temperature\":0,\"logit_bias\":{\"12\":100}}")).GetProperty("choices")[0];
+            var calls = choice.GetProperty("message").TryGetProperty("tool_calls", out var list) ? list.EnumerateArray().ToList() : [];
+            reasons.Add(choice.GetProperty("finish_reason").GetString()!);
+            var areWhole = calls.Count > 0 && calls.All(call => call.GetProperty("function").GetProperty("arguments").GetString()!.EndsWith('}'));
+            Assert.Equal(areWhole ? "tool_calls" : "length", reasons[^1]);
+        }
+
+        Assert.Contains("tool_calls", reasons);
+        Assert.Contains("length", reasons);
     }
 
     [Fact]

@@ -1,14 +1,27 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
+using System.Runtime.InteropServices;
 using System.Text.Json;
+using Hadal.Checkpoints;
+using Hadal.Checkpoints.Adapters;
+using Hadal.Checkpoints.Weights;
 using Hadal.Inference.Engine;
+using Hadal.Inference.Models;
+using Hadal.Tests;
 
 namespace Hadal.Server.Tests;
 
-/// <summary>Everything at once: answers, streams that are left, bad requests, full queues, two models, an idle cache that is too small.
-/// HADAL_SOAK_SECONDS makes it go on for longer.</summary>
-public sealed class MixedTrafficTests
+/// <summary>Everything at once: answers, streams that are left, bad requests, full queues, two models, adapters that come and go, guessed tokens, an idle cache that is too small.
+/// HADAL_SOAK_SECONDS makes it go on for longer; then memory has to stay where it was after a tenth of the time.</summary>
+public sealed class MixedTrafficTests : IDisposable
 {
+    /// <summary>Growth of memory that counts as none, in bytes: the run time keeps and gives back pages as it likes.</summary>
+    private const long FlatBytes = 48L << 20;
+
+    private static readonly string[] Models = ["m", "first", "second", "chat"];
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("hadal-");
+
     private const int Rounds = 4, Together = 24;
     private static readonly string[] Prompts = ["The sea", "In winter the birds", "Once there was a king who", "Iron is", string.Join(' ', Enumerable.Repeat("whale", 60)), string.Join(' ', Enumerable.Repeat("whale", 61))];
 
@@ -16,11 +29,21 @@ public sealed class MixedTrafficTests
     public async Task No_answer_changes_by_a_byte_and_nothing_is_left_behind()
     {
         var limits = new TextGeneratorOptions { MaxConcurrent = 4, MaxQueued = 6, MaxBatchTokens = 48, MaxUnreadChunks = 4 };
-        await using var server = await TestServer.StartAsync(null, TestModel.Source("m", options: limits, contexts: 1), TestModel.Source("chat", "deepseek-v3.1", limits, contexts: 1));
+        ServedModel? adapted = null;
+        var path = Path.Combine(SharedData.RepositoryRoot, "models", "hadal-mini");
+        var adapters = new Dictionary<string, string> { ["first"] = WriteAdapter("first", 1), ["second"] = WriteAdapter("second", 2) };
+        var source = new ModelSource("m", () => adapted = ServedModel.Open("m", path, limits, new EngineOptions { ThreadCount = 2, MaxSequences = 1 }, adapters), [.. adapters.Keys]);
+        await using var server = await TestServer.StartAsync(null, source, TestModel.Source("chat", "deepseek-v3.1", limits, contexts: 1));
+        using var checkpoint = Checkpoint.Open(path);
+        using var passing = LoraAdapter.Open(WriteAdapter("passing", 1), checkpoint.Config);
         var expected = new Dictionary<(string Model, int Prompt), string>();
-        foreach (var model in new[] { "m", "chat" })
+        foreach (var model in Models)
             for (var prompt = 0; prompt < Prompts.Length; prompt++) expected[(model, prompt)] = (await AnswerAsync(server, model, prompt))!;
+        Assert.Equal(3, Models[..3].Select(model => expected[(model, 0)]).Distinct().Count());
+        var swapped = await SwapAsync(adapted!.Generator, passing, isBusy: false);
         var blocks = await server.MetricAsync("hadal_kv_cache_blocks");
+        (long Managed, long Resident)? before = null;
+        var sent = 0L;
         var random = new Random(5);
         var (answered, refused) = (0, 0);
         var clock = TimeProvider.System;
@@ -28,7 +51,10 @@ public sealed class MixedTrafficTests
         var seconds = double.Parse(Environment.GetEnvironmentVariable("HADAL_SOAK_SECONDS") ?? "0", CultureInfo.InvariantCulture);
         for (var round = 0; round < Rounds || clock.GetElapsedTime(begin).TotalSeconds < seconds; round++)
         {
-            await Task.WhenAll(Enumerable.Range(0, Together).Select(i => (Kind: i % 6, Model: random.Next(2) == 0 ? "m" : "chat", Prompt: random.Next(Prompts.Length), Cut: random.Next(1, 12))).ToList()
+            if (before is null && seconds > 0 && clock.GetElapsedTime(begin).TotalSeconds > seconds / 10) before = Memory();
+            sent += Together;
+            var swap = SwapAsync(adapted.Generator, passing, isBusy: true);
+            await Task.WhenAll(Enumerable.Range(0, Together).Select(i => (Kind: i % 6, Model: Models[random.Next(Models.Length)], Prompt: random.Next(Prompts.Length), Cut: random.Next(1, 12))).ToList()
                 .Select(async request =>
                 {
                     switch (request.Kind)
@@ -50,6 +76,7 @@ public sealed class MixedTrafficTests
                             break;
                     }
                 }));
+            if (await swap is { } answer) Assert.Equal(swapped, answer);
         }
 
         Assert.True(answered > Rounds * 4, $"{answered} answered");
@@ -57,6 +84,52 @@ public sealed class MixedTrafficTests
         while (await server.MetricAsync("hadal_requests_running") + await server.MetricAsync("hadal_requests_waiting") > 0) { }
         Assert.Equal(blocks, await server.MetricAsync("hadal_kv_cache_blocks_free"));
         await server.Server.StopAsync();
+        if (before is not { } start) return;
+        var end = Memory();
+        TestContext.Current.TestOutputHelper?.WriteLine(string.Create(
+            CultureInfo.InvariantCulture, $"{seconds} s: {sent} requests, {answered} answers compared, {refused} refused by a full queue; managed {start.Managed >> 10} then {end.Managed >> 10} KiB, resident {start.Resident >> 20} then {end.Resident >> 20} MiB"));
+        Assert.InRange(end.Managed - start.Managed, long.MinValue, FlatBytes);
+        Assert.InRange(end.Resident - start.Resident, long.MinValue, FlatBytes);
+    }
+
+    public void Dispose() => _folder.Delete(recursive: true);
+
+    private static (long Managed, long Resident) Memory()
+    {
+        var managed = GC.GetTotalMemory(forceFullCollection: true);
+        using var process = Process.GetCurrentProcess();
+        return (managed, process.WorkingSet64);
+    }
+
+    /// <summary>Loads an adapter, answers with it and unloads it, while others are answered; null where the queue was full.</summary>
+    private static async Task<string?> SwapAsync(TextGenerator generator, LoraAdapter adapter, bool isBusy)
+    {
+        using var ready = generator.AddAdapter(adapter);
+        try
+        {
+            return (await generator.CompleteAsync(generator.Tokenizer.Encode("The sea"), new GenerationOptions { Sampling = SamplingOptions.Greedy, MaxTokens = 12, Adapter = ready })).Text;
+        }
+        catch (GenerationException fault) when (isBusy && fault.Fault == GenerationFault.QueueFull)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>An adapter of rank 2 for one projection of hadal-mini.</summary>
+    private string WriteAdapter(string name, int seed)
+    {
+        var folder = Directory.CreateDirectory(Path.Combine(_folder.FullName, name)).FullName;
+        File.WriteAllText(Path.Combine(folder, "adapter_config.json"), """{"peft_type":"LORA","r":2,"lora_alpha":16}""");
+        var random = new Random(seed);
+        SafetensorsWriter.Write(Path.Combine(folder, "adapter_model.safetensors"), [Tensor("lora_A", [2, 256]), Tensor("lora_B", [256, 2])]);
+        return folder;
+
+        TensorToWrite Tensor(string part, int[] shape)
+        {
+            var values = new float[512];
+            for (var i = 0; i < values.Length; i++) values[i] = random.NextSingle() - 0.5f;
+            return new TensorToWrite($"base_model.model.model.layers.2.self_attn.o_proj.{part}.weight", DType.F32, shape, stream => stream.Write(MemoryMarshal.AsBytes<float>(values)));
+        }
     }
 
     private static string Body(string model, int prompt, string fields) => $"{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"{Prompts[prompt]}\"}}],\"max_tokens\":24,{fields}}}";

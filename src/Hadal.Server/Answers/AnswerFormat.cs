@@ -23,6 +23,31 @@ internal sealed record AnswerFormat(bool Reasons, bool CanSwitch, ToolCallFormat
         template.Contains("thinking", StringComparison.Ordinal),
         ToolCallFormat.Of(template));
 
+    /// <summary>Text that the model has written, as what its own template makes of it: the marks around a thought are marks again, not text that looks like them.</summary>
+    /// <param name="text">The text; no mark is cut by its end.</param>
+    /// <param name="isThinking">Whether it begins within a thought, and then whether it ends within one. Null once a thought is over: what looks like a mark then is text.</param>
+    public IReadOnlyList<TextSegment> Segments(string text, ref bool? isThinking)
+    {
+        var segments = new List<TextSegment>();
+        if (Reasons && isThinking == false && text.AsSpan().TrimStart().StartsWith(ThinkBegin)) Take(text.IndexOf(ThinkBegin, StringComparison.Ordinal), ThinkBegin);
+        if (segments.Count > 0) isThinking = true;
+        if (isThinking == true && text.IndexOf(ThinkEnd, StringComparison.Ordinal) is >= 0 and var end)
+        {
+            Take(end, ThinkEnd);
+            isThinking = null;
+        }
+
+        if (text.Length > 0) segments.Add(new TextSegment(text, IsTrusted: false));
+        return segments;
+
+        void Take(int at, string mark)
+        {
+            if (at > 0) segments.Add(new TextSegment(text[..at], IsTrusted: false));
+            segments.Add(new TextSegment(mark, IsTrusted: true));
+            text = text[(at + mark.Length)..];
+        }
+    }
+
     /// <summary>Whether a prompt leaves the model in the midst of its reasoning.</summary>
     public bool OpensReasoning(IReadOnlyList<TextSegment> prompt) =>
         Reasons && prompt.Count > 0 && prompt[^1] is { IsTrusted: true, Text: var text } && text.AsSpan().TrimEnd().EndsWith(ThinkBegin);

@@ -25,6 +25,7 @@ internal sealed class ChatAnswer
     private int _reasoningTokens;
     private string? _finishReason;
     private bool _opensSection = true;
+    private bool? _isThinking;
 
     private ChatAnswer(ChatRequest request, int index, CancellationToken cancellation)
     {
@@ -32,6 +33,7 @@ internal sealed class ChatAnswer
         _options = GenerationFields.ForChoice(request.Options, index);
         _prompt = [.. request.Prompt];
         _parser = new AnswerParser(request.Choice.Model.Format, request.OpensReasoning);
+        _isThinking = request.OpensReasoning;
     }
 
     /// <summary>Generates the answer. The first step of the enumeration queues it, and throws if it is refused.</summary>
@@ -44,7 +46,7 @@ internal sealed class ChatAnswer
     private async IAsyncEnumerable<ChatStep> RunAsync()
     {
         var tools = _request.Tools;
-        var callCount = 0;
+        var (callCount, areWhole) = (0, true);
         while (callCount < MaxCalls)
         {
             if (!tools.MustCall)
@@ -55,13 +57,15 @@ internal sealed class ChatAnswer
 
             await foreach (var step in CallAsync().ConfigureAwait(false)) yield return step;
             callCount++;
-            if (_finishReason is not null || tools.MustCall || !tools.Parallel) break;
+            areWhole = _finishReason is null;
+            if (!areWhole || tools.MustCall || !tools.Parallel) break;
         }
 
         yield return new ChatStep
         {
             Parts = [],
-            FinishReason = callCount > 0 && _finishReason is not FinishReason.Length ? "tool_calls" : _finishReason,
+            // Text behind whole calls is nobody's, and that it was cut is no fault of the calls.
+            FinishReason = callCount > 0 && areWhole ? "tool_calls" : _finishReason,
             Usage = new ChatUsage(_usage!, _completionTokens, _reasoningTokens),
         };
     }
@@ -95,7 +99,7 @@ internal sealed class ChatAnswer
                 yield return new ChatStep { Parts = parts, LogProb = chunk.LogProb is null || IsEnd(chunk) ? null : chunk, IsReasoning = wasReasoning, IsForced = chunk.IsForced };
             }
 
-            _prompt.Add(new TextSegment(text.ToString(), IsTrusted: false));
+            _prompt.AddRange(_request.Choice.Model.Format.Segments(text.ToString(), ref _isThinking));
         }
     }
 

@@ -12,7 +12,7 @@ internal static class ChatCompletions
     {
         using var body = await RequestBody.ReadAsync(scope).ConfigureAwait(false);
         var request = ChatRequest.Read(body.RootElement, scope.Server.Catalog, scope.Caller);
-        scope.Model = request.Choice.Name;
+        scope.Asked(request.Choice, request.Options, request.Fields.ChoiceCount, request.Fields.Stream);
         NotEnforced.Tell(scope.Http, request.NotEnforced);
         var answers = await Started<ChatStep>.AllAsync(
             Enumerable.Range(0, request.Fields.ChoiceCount).Select(index => ChatAnswer.GenerateAsync(request, index, scope.Cancel.Token)), scope.Cancel).ConfigureAwait(false);
@@ -85,6 +85,6 @@ internal static class ChatCompletions
 
     private static void Record(RequestScope scope, ChatStep step)
     {
-        if (step.Usage is { } usage) scope.Server.Metrics.RecordAnswer(scope, usage.Engine, usage.CompletionTokens);
+        if (step.Usage is { } usage) scope.Answered(usage.Engine, usage.CompletionTokens, usage.ReasoningTokens, step.FinishReason);
     }
 }

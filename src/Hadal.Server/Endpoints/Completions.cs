@@ -14,7 +14,7 @@ internal static class Completions
     {
         using var body = await RequestBody.ReadAsync(scope).ConfigureAwait(false);
         var request = CompletionRequest.Read(body.RootElement, scope);
-        scope.Model = request.Choice.Name;
+        scope.Asked(request.Choice, request.Options, request.Prompts.Count * request.Fields.ChoiceCount, request.Fields.Stream);
         var answers = await Started<GeneratedChunk>.AllAsync(
             request.Prompts.SelectMany(prompt => Enumerable.Range(0, request.Fields.ChoiceCount).Select(index =>
                 request.Choice.Model.Generator.GenerateAsync(prompt.TokenIds, GenerationFields.ForChoice(request.Options, index), scope.Cancel.Token))),
@@ -82,7 +82,7 @@ internal static class Completions
         await foreach (var chunk in answer.ReadAsync().ConfigureAwait(false))
         {
             scope.Cancel.Token.ThrowIfCancellationRequested();
-            if (chunk.Usage is { } usage) scope.Server.Metrics.RecordAnswer(scope, usage, usage.CompletionTokens);
+            if (chunk.Usage is { } usage) scope.Answered(usage, usage.CompletionTokens, 0, chunk.FinishReason);
             yield return chunk;
         }
     }

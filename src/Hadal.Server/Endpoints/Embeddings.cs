@@ -18,7 +18,7 @@ internal static class Embeddings
         using var body = await RequestBody.ReadAsync(scope).ConfigureAwait(false);
         var request = new RequestReader(body.RootElement);
         var choice = scope.Server.Catalog.Find(request.RequiredText("model"));
-        scope.Model = choice.Name;
+        scope.Asked(choice);
         var inputs = Inputs(request, choice.Model);
         var isBase64 = request.Word("encoding_format", "float", "base64") == "base64";
         if (request.Integer("dimensions", 1, int.MaxValue) is { } dimensions && dimensions != choice.Model.Generator.EmbeddingLength)
@@ -37,7 +37,7 @@ internal static class Embeddings
         async Task<(float[], GenerationUsage)> EmbedAsync(int index)
         {
             var result = await choice.Model.Generator.EmbedAsync(inputs[index], options with { IsContinuation = index > 0 }, scope.Cancel.Token).ConfigureAwait(false);
-            scope.Server.Metrics.RecordAnswer(scope, result.Usage, 0);
+            scope.Answered(result.Usage, 0, 0, finishReason: null);
             return result;
         }
     }

@@ -11,7 +11,7 @@ internal static class Responses
     {
         using var body = await RequestBody.ReadAsync(scope).ConfigureAwait(false);
         var request = ResponsesRequest.Read(body.RootElement, scope);
-        scope.Model = request.Chat.Choice.Name;
+        scope.Asked(request.Chat.Choice, request.Chat.Options, isStream: request.Chat.Fields.Stream);
         NotEnforced.Tell(scope.Http, request.Chat.NotEnforced);
         var answers = await Started<ChatStep>.AllAsync([ChatAnswer.GenerateAsync(request.Chat, 0, scope.Cancel.Token)], scope.Cancel).ConfigureAwait(false);
         try
@@ -90,7 +90,7 @@ internal static class Responses
 
     private static List<ResponseEvent> End(RequestScope scope, ResponseOutput output, ChatStep end)
     {
-        scope.Server.Metrics.RecordAnswer(scope, end.Usage!.Engine, end.Usage.CompletionTokens);
+        scope.Answered(end.Usage!.Engine, end.Usage.CompletionTokens, end.Usage.ReasoningTokens, end.FinishReason);
         return [.. output.Close(end.FinishReason == "length" ? "incomplete" : "completed")];
     }
 }

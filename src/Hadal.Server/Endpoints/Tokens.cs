@@ -5,14 +5,17 @@ namespace Hadal.Server.Endpoints;
 /// <summary><c>POST /tokenize</c> and <c>POST /detokenize</c>, in the forms of llama-server and vLLM.</summary>
 internal static class Tokens
 {
+    /// <summary>Characters or tokens of a request at most: no engine bounds how many of these are worked on at once.</summary>
+    private const int MaxTextLength = 1 << 20;
+
     /// <summary>Text to tokens: <c>content</c> or <c>prompt</c>.</summary>
     public static async Task TokenizeAsync(RequestScope scope)
     {
         using var body = await RequestBody.ReadAsync(scope).ConfigureAwait(false);
         var request = new RequestReader(body.RootElement);
         var choice = scope.Server.Catalog.Find(request.Text("model"));
-        scope.Model = choice.Name;
-        var text = request.Text("content") ?? request.Text("prompt") ?? throw request.Missing("content");
+        scope.Asked(choice);
+        var text = request.Text("content", MaxTextLength) ?? request.Text("prompt", MaxTextLength) ?? throw request.Missing("content");
         request.Take("prompt");
         var (addSpecial, parseSpecial) = (request.Flag("add_special") ?? request.Flag("add_special_tokens") ?? false, request.Flag("parse_special") ?? false);
         request.Take("add_special_tokens");
@@ -51,8 +54,8 @@ internal static class Tokens
         using var body = await RequestBody.ReadAsync(scope).ConfigureAwait(false);
         var request = new RequestReader(body.RootElement);
         var choice = scope.Server.Catalog.Find(request.Text("model"));
-        scope.Model = choice.Name;
-        var tokens = request.List("tokens", int.MaxValue) ?? throw request.Missing("tokens");
+        scope.Asked(choice);
+        var tokens = request.List("tokens", MaxTextLength) ?? throw request.Missing("tokens");
         request.End();
         int[] ids = [.. tokens.Select(token => GenerationFields.Id(token, "tokens"))];
         if (Array.Find(ids, id => id >= choice.Model.VocabSize) is var beyond and > 0) throw ApiException.Invalid("tokens", FormattableString.Invariant($"tokens: expected ids below {choice.Model.VocabSize}, found {beyond}"));

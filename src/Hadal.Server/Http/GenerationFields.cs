@@ -149,6 +149,9 @@ internal static class GrammarCache
     private static readonly Lock Gate = new();
     private static readonly LinkedList<(string Key, CompiledGrammar Compiled)> Recent = [];
 
+    /// <summary>Half of the processors are left for those who need no grammar.</summary>
+    private static readonly SemaphoreSlim Turns = new(Math.Max(1, Environment.ProcessorCount / 2));
+
     /// <summary>What a grammar of a stranger may cost.</summary>
     public static GrammarLimits Limits { get; } = GrammarLimits.Default with { MaxMemoryBytes = 64L << 20, MaxRegexTerms = 200_000, MaxNodes = 300_000 };
 
@@ -186,6 +189,7 @@ internal static class GrammarCache
         }
 
         CompiledGrammar compiled;
+        Turns.Wait();
         try
         {
             compiled = compile(source);
@@ -193,6 +197,10 @@ internal static class GrammarCache
         catch (GrammarException fault)
         {
             throw ApiException.Invalid(field, $"{field}: {fault.Message}");
+        }
+        finally
+        {
+            Turns.Release();
         }
 
         lock (Gate)

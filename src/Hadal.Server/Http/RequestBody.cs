@@ -13,8 +13,8 @@ internal static class RequestBody
     private static readonly JsonDocumentOptions Options = new() { MaxDepth = 64, AllowDuplicateProperties = false };
 
     /// <summary>Reads and checks a body.</summary>
-    /// <exception cref="OperationCanceledException">It did not come in time.</exception>
-    /// <exception cref="ApiException">It is not JSON in UTF-8, has a key twice, or is no object.</exception>
+    /// <exception cref="OperationCanceledException">The request was ended.</exception>
+    /// <exception cref="ApiException">It did not come in time, there is no room for it, it is not JSON in UTF-8, has a key twice, or is no object.</exception>
     public static async Task<JsonDocument> ReadAsync(RequestScope scope)
     {
         var request = scope.Http.Request;
@@ -23,10 +23,12 @@ internal static class RequestBody
         if (type.Charset.Length > 0 && !type.Charset.AsSpan().Trim('"').Equals("utf-8", StringComparison.OrdinalIgnoreCase)) throw new ApiException(415, "Content-Type: expected the charset utf-8");
         if (request.Headers.ContentEncoding is { Count: > 0 } encoding && encoding != "identity")
             throw new ApiException(415, "Content-Encoding: expected none, bodies are read as they are");
-        var result = await ReadAllAsync(request, scope.Cancel.Token).ConfigureAwait(false);
+        scope.HoldBody(Math.Min(request.ContentLength ?? long.MaxValue, scope.Server.Options.MaxBodyBytes));
+        var result = await ReadAllAsync(scope).ConfigureAwait(false);
         try
         {
-            return Parse(result.Buffer);
+            scope.HoldBody(result.Buffer.Length);
+            return Parse(scope, result.Buffer);
         }
         finally
         {
@@ -34,11 +36,18 @@ internal static class RequestBody
         }
     }
 
-    private static async Task<ReadResult> ReadAllAsync(HttpRequest request, CancellationToken cancellation)
+    private static async Task<ReadResult> ReadAllAsync(RequestScope scope)
     {
+        var options = scope.Server.Options;
+        using var tooLate = new CancellationTokenSource(options.BodyTimeout, options.Clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(scope.Cancel.Token, tooLate.Token);
         try
         {
-            return await request.BodyReader.ReadAtLeastAsync(int.MaxValue, cancellation).ConfigureAwait(false);
+            return await scope.Http.Request.BodyReader.ReadAtLeastAsync(int.MaxValue, either.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!scope.Cancel.IsCancellationRequested)
+        {
+            throw new ApiException(408, FormattableString.Invariant($"the body did not come within {options.BodyTimeout.TotalSeconds:0.###} s"), code: "request_timeout");
         }
         catch (IOException fault) when (fault is not BadHttpRequestException)
         {
@@ -47,9 +56,10 @@ internal static class RequestBody
         }
     }
 
-    private static JsonDocument Parse(in ReadOnlySequence<byte> body)
+    private static JsonDocument Parse(RequestScope scope, in ReadOnlySequence<byte> body)
     {
         var bytes = body.ToArray();
+        scope.Record?.Read(bytes);
         if (!Utf8.IsValid(bytes)) throw ApiException.Invalid(null, "the body is not UTF-8");
         JsonDocument? document = null;
         try

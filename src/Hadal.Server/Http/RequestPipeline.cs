@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Security.Cryptography;
+using Hadal.Server.Telemetry;
 using Microsoft.AspNetCore.Http;
 
 namespace Hadal.Server.Http;
@@ -50,6 +51,8 @@ internal sealed class RequestPipeline(ServerState server)
         var scope = ScopeOf(http);
         scope.Operation = operation;
         scope.Server.Enter(scope.Caller);
+        using var record = new RequestRecord(scope, operation);
+        scope.Record = record;
         try
         {
             await handle(scope).ConfigureAwait(false);
@@ -63,6 +66,7 @@ internal sealed class RequestPipeline(ServerState server)
         {
             scope.Server.Leave(scope.Caller);
             scope.Server.Metrics.RecordRequest(scope, ErrorType(http));
+            record.End(ErrorType(http));
         }
     };
 

@@ -1,3 +1,4 @@
+using Hadal.Inference.Engine;
 using Hadal.Server.Telemetry;
 using Microsoft.AspNetCore.Http;
 
@@ -34,8 +35,37 @@ internal sealed class RequestScope : IDisposable
     /// <summary>What the request was about, for metrics.</summary>
     public string? Operation { get; set; }
 
+    /// <summary>What is told of the request to operators; of requests that work for the caller.</summary>
+    public RequestRecord? Record { get; set; }
+
+    /// <summary>Bytes that its body takes of the room for bodies.</summary>
+    public long BodyBytes { get; private set; }
+
     /// <summary>The model's name, once it is known to exist.</summary>
     public string? Model { get; set; }
+
+    /// <summary>Takes room for the body until the request has ended, or gives some of it back.</summary>
+    /// <param name="count">Bytes from now on.</param>
+    /// <exception cref="ApiException">Other bodies have taken the room.</exception>
+    public void HoldBody(long count)
+    {
+        Server.HoldBodies(count - BodyBytes);
+        BodyBytes = count;
+    }
+
+    /// <summary>Notes what is asked for.</summary>
+    public void Asked(ModelChoice choice, GenerationOptions? options = null, int choices = 1, bool isStream = false)
+    {
+        Model = choice.Name;
+        Record?.Asked(choice.Name, options, choices, isStream);
+    }
+
+    /// <summary>Notes an answer that has ended.</summary>
+    public void Answered(GenerationUsage usage, int completionTokens, int reasoningTokens, string? finishReason)
+    {
+        Server.Metrics.RecordAnswer(this, usage, completionTokens);
+        Record?.Answered(usage, completionTokens, reasoningTokens, finishReason);
+    }
 
     /// <summary>Why the work was ended.</summary>
     public ApiException WhyCancelled() =>
@@ -55,6 +85,7 @@ internal sealed class RequestScope : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        HoldBody(0);
         Cancel.Dispose();
         _deadline.Dispose();
     }
@@ -63,6 +94,12 @@ internal sealed class RequestScope : IDisposable
 /// <summary>What all requests share.</summary>
 internal sealed class ServerState(ServerOptions options, ModelCatalog catalog, ApiKeys? keys) : IDisposable
 {
+    /// <summary>Requests that may be read, checked and compiled beside those that the engines take.</summary>
+    private const int MostPreparing = 64;
+
+    /// <summary>Bodies of the largest size that may be in memory at once.</summary>
+    private const int MostLargeBodies = 16;
+
     private static readonly TimeSpan LastWait = TimeSpan.FromSeconds(10);
 
     private readonly CancellationTokenSource _stopping = new();
@@ -70,6 +107,7 @@ internal sealed class ServerState(ServerOptions options, ModelCatalog catalog, A
     private readonly TaskCompletionSource _idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _gate = new();
     private int _active;
+    private long _bodyBytes;
     private bool _isDraining;
 
     public ServerOptions Options => options;
@@ -99,6 +137,7 @@ internal sealed class ServerState(ServerOptions options, ModelCatalog catalog, A
         lock (_gate)
         {
             if (_isDraining) throw ApiException.Unavailable("the server is stopping", retryAfterSeconds: 5);
+            if (_active >= MostPreparing + catalog.Ready.Sum(model => model.Generator.MaxRequests)) throw ApiException.Unavailable("the server has as many requests as it takes; try again later", retryAfterSeconds: 1);
             var count = _byCaller.GetValueOrDefault(caller.Name);
             if (count >= caller.MaxConcurrent)
                 throw new ApiException(429, FormattableString.Invariant($"this key may have {caller.MaxConcurrent} requests at a time"), code: "rate_limit_exceeded", retryAfterSeconds: 1);
@@ -114,6 +153,17 @@ internal sealed class ServerState(ServerOptions options, ModelCatalog catalog, A
         {
             if (--_byCaller[caller.Name] == 0) _byCaller.Remove(caller.Name);
             if (--_active == 0 && _isDraining) _idle.TrySetResult();
+        }
+    }
+
+    /// <summary>Takes room for bodies, or gives some back where the count is negative.</summary>
+    /// <exception cref="ApiException">There is not so much left.</exception>
+    public void HoldBodies(long count)
+    {
+        lock (_gate)
+        {
+            if (count > 0 && _bodyBytes + count > MostLargeBodies * options.MaxBodyBytes) throw ApiException.Unavailable("bodies of other requests fill the room for them; try again later", retryAfterSeconds: 1);
+            _bodyBytes += count;
         }
     }
 
