@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Hadal.Cli.Tests.Hub;
 using Hadal.Inference.Kernels;
 using Hadal.Tests;
 
@@ -10,7 +11,7 @@ namespace Hadal.Cli.Tests;
 public sealed class NativeAotTests
 {
     [Fact]
-    public void The_native_program_computes_the_same_at_the_full_width_of_the_machine()
+    public async Task The_native_program_computes_the_same_at_the_full_width_of_the_machine_and_pulls()
     {
         var program = Publish(InstructionSetOrSkip());
         using var doctor = HadalProcess.StartProgram(program, "doctor", "--json");
@@ -32,6 +33,23 @@ public sealed class NativeAotTests
             Assert.Equal((expected.ExitCode, expected.Text), (exitCode, text));
             Assert.Equal(expected.Error.Length > 0, error.Length > 0);
         }
+
+        await PullAsync(program);
+    }
+
+    private static async Task PullAsync(string program)
+    {
+        await using var hub = new TestHub { Files = Directory.GetFiles(GoldenData.PathOf("deepseek-v3/hf")).ToDictionary(path => Path.GetFileName(path), File.ReadAllBytes) };
+        var cache = Directory.CreateTempSubdirectory("hadal-").FullName;
+        foreach (var (command, expected) in new[] { ("pull own/tiny --json", TestHub.Commit), ("list --json", "\"quantization\":\"f32\""), ("run own/tiny -p Hello --max-tokens 3 --json", "\"finish_reason\""), ("remove own/tiny --yes --json", TestHub.Commit) })
+        {
+            using var native = HadalProcess.StartShell($"HF_ENDPOINT={hub.Url} HF_HUB_CACHE='{cache}' '{program}' {command}");
+            var text = native.Output.ReadToEnd();
+            Assert.Equal(0, native.End().ExitCode);
+            Assert.Contains(expected, text, StringComparison.Ordinal);
+        }
+
+        Directory.Delete(cache, recursive: true);
     }
 
     /// <summary>The least instruction set that has vectors of this machine's width.</summary>

@@ -44,8 +44,8 @@ internal sealed class BlobDownload(HubClient client, Patience patience, HubName 
     /// <returns>False where the server gives whole files only, and the file is more than this segment.</returns>
     private async Task<bool> FetchSegmentAsync(HubFile file, PartialFile partial, int segment, CancellationToken cancellation)
     {
-        var begin = PartialFile.BeginOf(segment) + partial.DoneOf(segment);
-        var end = PartialFile.BeginOf(segment) + partial.LengthOf(segment);
+        var begin = partial.BeginOf(segment) + partial.DoneOf(segment);
+        var end = partial.BeginOf(segment) + partial.LengthOf(segment);
         if (begin == end) return true;
         using var response = await client.OpenAsync(name, commit, file, new RangeHeaderValue(begin, end - 1), cancellation).ConfigureAwait(false);
         if (response.StatusCode == HttpStatusCode.OK)

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Hadal.Cli.Hub;
 
 /// <summary>A file of a pull.</summary>
@@ -100,5 +98,5 @@ internal sealed class ModelPull
         }
     }
 
-    private string PartialPath(HubFile file) => System.IO.Path.Combine(_repository, "blobs", string.Create(CultureInfo.InvariantCulture, $"{file.Hash}.hadal.incomplete"));
+    private string PartialPath(HubFile file) => System.IO.Path.Combine(_repository, "blobs", $"{file.Hash}.hadal.incomplete");
 }

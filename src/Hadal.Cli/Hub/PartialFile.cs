@@ -10,10 +10,8 @@ namespace Hadal.Cli.Hub;
 /// counts may be ahead of the bytes; the hash finds that.</remarks>
 internal sealed class PartialFile : IDisposable
 {
-    /// <summary>Bytes of a segment.</summary>
-    public const int SegmentBytes = 16 << 20;
-
-    private const int CountBytes = sizeof(long);
+    private const int CountBytes = sizeof(long), SmallSegment = 16 << 20, LargeSegment = 64 << 20;
+    private const long LargeFile = 1L << 30;
     private readonly SafeFileHandle _handle;
     private readonly HubFile _file;
     private readonly long[] _done;
@@ -50,7 +48,7 @@ internal sealed class PartialFile : IDisposable
     }
 
     /// <summary>Where a segment begins.</summary>
-    public static long BeginOf(int segment) => (long)segment * SegmentBytes;
+    public long BeginOf(int segment) => BeginOf(_file, segment);
 
     /// <summary>Bytes of a segment; the last may be shorter.</summary>
     public long LengthOf(int segment) => LengthOf(_file, segment);
@@ -66,10 +64,19 @@ internal sealed class PartialFile : IDisposable
     }
 
     /// <summary>Forgets everything that has come.</summary>
+    /// <exception cref="CommandException">The file system has no files of this size.</exception>
     public void Clear()
     {
-        RandomAccess.SetLength(_handle, 0);
-        RandomAccess.SetLength(_handle, _file.Size + ((long)SegmentCount * CountBytes));
+        try
+        {
+            RandomAccess.SetLength(_handle, 0);
+            RandomAccess.SetLength(_handle, _file.Size + ((long)SegmentCount * CountBytes));
+        }
+        catch (Exception fault) when (fault is ArgumentOutOfRangeException or IOException)
+        {
+            throw CommandException.Failed($"{Path}: cannot be made {Sizes.Bytes(_file.Size)} long; its disk, the file system or a limit of the process allows less, set HF_HUB_CACHE to a folder elsewhere", fault);
+        }
+
         Array.Clear(_done);
     }
 
@@ -106,9 +113,14 @@ internal sealed class PartialFile : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _handle.Dispose();
 
-    private static int SegmentCountOf(HubFile file) => checked((int)((file.Size + SegmentBytes - 1) / SegmentBytes));
+    /// <summary>Bytes of a segment: every one is a request to the hub, which counts them, and what a cut costs where there are no ranges.</summary>
+    private static int SegmentBytesOf(HubFile file) => file.Size < LargeFile ? SmallSegment : LargeSegment;
 
-    private static long LengthOf(HubFile file, int segment) => Math.Min(SegmentBytes, file.Size - BeginOf(segment));
+    private static int SegmentCountOf(HubFile file) => checked((int)((file.Size + SegmentBytesOf(file) - 1) / SegmentBytesOf(file)));
+
+    private static long BeginOf(HubFile file, int segment) => (long)segment * SegmentBytesOf(file);
+
+    private static long LengthOf(HubFile file, int segment) => Math.Min(SegmentBytesOf(file), file.Size - BeginOf(file, segment));
 
     /// <summary>The counts of a file of the right length, or null. Without counts it was whole, and only its new name was missing.</summary>
     private static long[]? ReadCounts(SafeFileHandle handle, HubFile file)

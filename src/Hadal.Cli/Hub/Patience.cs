@@ -12,7 +12,7 @@ internal sealed class Patience(TimeProvider clock, Action<string> tell)
     /// <summary>An attempt that got as far as this does not count as failed: lines that are cut every minute carry large files, too.</summary>
     private const long ProgressBytes = 64 << 10;
 
-    private static readonly TimeSpan FirstWait = TimeSpan.FromSeconds(0.5), LongestWait = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan FirstWait = TimeSpan.FromSeconds(0.5), LongestWait = TimeSpan.FromMinutes(5);
 
     /// <summary>Runs an attempt until it succeeds.</summary>
     /// <param name="attempt">The work; it goes on where it stopped.</param>

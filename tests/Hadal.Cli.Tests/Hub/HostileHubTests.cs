@@ -178,6 +178,46 @@ public sealed class HostileHubTests : PullTests
     }
 
     [Fact]
+    public async Task A_signed_address_that_has_expired_is_asked_for_again()
+    {
+        GiveWeights(5000);
+        var refusals = 2;
+        await using var store = new TestHub { Files = Hub.Files };
+        store.Answer = _ => Interlocked.Decrement(ref refusals) >= 0 ? HubReply.Of(403) : null;
+        Hub.Answer = request => request.Target.Contains("/resolve/", StringComparison.Ordinal) ? HubReply.Of(302, ("Location", store.Url + request.Target)) : null;
+        var outcome = Pull();
+        Assert.Equal(0, outcome.ExitCode);
+        Assert.Contains($"127.0.0.1, where {Hub.Url} led to, answered with status 403; trying again", outcome.Error, StringComparison.Ordinal);
+        AssertPulled();
+        store.Answer = _ => HubReply.Of(404);
+        Hub.Files["other.json"] = "[]"u8.ToArray();
+        Assert.Contains("own/tiny/other.json: 127.0.0.1, where ", Last(Pull(), 1), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_file_that_is_listed_and_not_there_is_named()
+    {
+        GiveWeights(10);
+        Hub.Listing = Hub.TrueListing().Replace("config.json", "gone.json", StringComparison.Ordinal);
+        Assert.Contains("own/tiny/gone.json: ", Last(Pull(), 1), StringComparison.Ordinal);
+        Assert.Contains("lists this file and does not have it (404)", Last(Pull(), 1), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_large_file_has_fewer_and_longer_segments()
+    {
+        var folder = Directory.CreateTempSubdirectory("hadal-");
+        using (var partial = PartialFile.Open(Path.Combine(folder.FullName, "x"), new HubFile("x", (1L << 30) + 5, new string('0', 64))))
+        {
+            Assert.Equal((17, 1L << 30, 5), (partial.SegmentCount, partial.BeginOf(16), partial.LengthOf(16)));
+            partial.Append(16, [1, 2]);
+        }
+
+        Assert.Equal(2, PartialFile.BytesIn(Path.Combine(folder.FullName, "x"), new HubFile("x", (1L << 30) + 5, new string('0', 64))));
+        folder.Delete(recursive: true);
+    }
+
+    [Fact]
     public void The_token_is_found_in_the_file_of_the_hub_s_tools_and_left_at_home_when_told_so()
     {
         GiveWeights(10);
@@ -207,9 +247,8 @@ public sealed class HostileHubTests : PullTests
     [Fact]
     public void Encryption_is_not_left()
     {
-        var name = HubName.TryParse("own/tiny")!;
-        Assert.Throws<HubFault>(() => HubClient.Follow(new Uri("https://a/x"), new Uri("http://a/x"), name));
-        Assert.Equal("https://b/y", HubClient.Follow(new Uri("https://a/x"), new Uri("//b/y", UriKind.RelativeOrAbsolute), name).ToString());
+        Assert.Throws<HubFault>(() => HubClient.Follow(new Uri("https://a/x"), new Uri("http://a/x"), "x"));
+        Assert.Equal("https://b/y", HubClient.Follow(new Uri("https://a/x"), new Uri("//b/y", UriKind.RelativeOrAbsolute), "x").ToString());
     }
 
     [Theory]

@@ -42,6 +42,17 @@ public sealed class PullProcessTests : PullTests
     }
 
     [Fact]
+    public void A_file_that_the_file_system_cannot_have_is_said()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "needs a POSIX shell");
+        GiveWeights(Length);
+        using var process = HadalProcess.StartShell($"trap '' XFSZ; ulimit -f 4096; HF_ENDPOINT={Hub.Url} HF_HUB_CACHE='{Cache}' DOTNET_EnableWriteXorExecute=0 {HadalProcess.CommandLine} pull own/tiny");
+        var (exitCode, error) = process.End();
+        Assert.Equal(1, exitCode);
+        Assert.Matches("(?m)^hadal: .*incomplete: cannot be made 20.0 MiB long; .*set HF_HUB_CACHE to a folder elsewhere$", error);
+    }
+
+    [Fact]
     public void Proxies_are_taken_from_the_usual_variables()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "needs a POSIX shell");
