@@ -53,6 +53,8 @@ public sealed class DirectionTests
         Assert.True(Hits(report.Calls) > 0.58, report.ToString());
         Assert.True(Evidence.MatthewsInterval([.. report.Calls.Select(call => (call.IsUp, call.Called))], 1).Low > 0, report.ToString());
         Assert.Null(report.Leaking);
+        Assert.EndsWith("agree with the days more than by chance, and beat the best baseline", report.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("(against", report.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -101,7 +103,7 @@ public sealed class DirectionTests
     public void The_report_says_what_the_evidence_supports()
     {
         var text = DirectionReport.Make("made up", Market.Bars, Market.News, DirectionTarget.Index, Options).ToString();
-        foreach (var part in (string[])["ours", "majority", "as yesterday", "always up", "shuffled labels", "MCC", "the leak detector fires", "68 % (against 53 %): not supported", "not told from chance"])
+        foreach (var part in (string[])["ours", "majority", "as yesterday", "always up", "shuffled labels", "MCC", "the leak detector fires", "68 % (against 53 %): not supported", "are not told from chance, and do not beat the best baseline"])
             Assert.Contains(part, text.Replace("68%", "68 %", StringComparison.Ordinal).Replace("53%", "53 %", StringComparison.Ordinal), StringComparison.Ordinal);
     }
 

@@ -22,6 +22,8 @@ public sealed class WordModelTests : IDisposable
     [InlineData("A loss of EUR 0.4 mn against a profit of EUR 0.1 mn", "compared bad")]
     [InlineData("A profit of EUR 0.1 mn against a loss of EUR 0.4 mn", "compared good")]
     [InlineData("The result was EUR 13 .1 mn , down from EUR 13 .6 mn", "compared bad")]
+    [InlineData("Sales rose from EUR 2 mn in 2008 to EUR 3 mn", "compared good")]
+    [InlineData("Profit went from EUR 3 mn to EUR 2 mn", "compared bad")]
     [InlineData("The board is pleased with a strong quarter", "praise 2")]
     [InlineData("某公司股东拟减持股份，被立案调查", "blame 3")]
     public void A_text_says_what_moved_which_way(string text, string feature) => Assert.Contains(feature, NewsFeatures.Of(text)[2]);

@@ -4,11 +4,12 @@ namespace Hadal.Finance.Direction;
 
 /// <summary>What the evidence of one index supports.</summary>
 /// <param name="Name">The index.</param>
+/// <param name="Target">What was called.</param>
 /// <param name="Calls">Ours, with the baselines of the same days.</param>
 /// <param name="Shuffled">Shares of hits after learning from shuffled labels.</param>
 /// <param name="Leaking">What the detector finds where news of a day are shifted before its open on purpose; null without news.</param>
 /// <param name="Seed">Seed of resampling.</param>
-public sealed record DirectionReport(string Name, IReadOnlyList<CalledDay> Calls, IReadOnlyList<double> Shuffled, LeakFindings? Leaking, int Seed)
+public sealed record DirectionReport(string Name, DirectionTarget Target, IReadOnlyList<CalledDay> Calls, IReadOnlyList<double> Shuffled, LeakFindings? Leaking, int Seed)
 {
     /// <summary>The widespread claim, and what it is said to be compared with.</summary>
     private const double Claim = 0.68, ClaimedBase = 0.53;
@@ -30,7 +31,7 @@ public sealed record DirectionReport(string Name, IReadOnlyList<CalledDay> Calls
         var calls = WalkForward.Run(days, options);
         var shuffled = Enumerable.Range(0, Shuffles).Select(round => Share(WalkForward.Run(days, options, new Random(options.Seed + round)), call => call.Called)).ToList();
         var leaking = news.Count == 0 || target != DirectionTarget.Index ? null : LeakDetector.Look(DirectionDay.Of(bars, news, target, -Day), options);
-        return new DirectionReport(name, calls, shuffled, leaking, options.Seed);
+        return new DirectionReport(name, target, calls, shuffled, leaking, options.Seed);
     }
 
     /// <summary>The report, to be read.</summary>
@@ -50,7 +51,9 @@ public sealed record DirectionReport(string Name, IReadOnlyList<CalledDay> Calls
         };
         if (Leaking is not null)
             lines.Add(Text($"  news a day early, on purpose: {Share(Leaking.Calls, call => call.Called):P1}; the leak detector {(Leaking.Fires ? "fires" : "is silent")} ({Leaking.LateDays} days by stamps, results {(Leaking.IsTooGood ? "too good" : "not too good")})"));
-        lines.Add(Text($"  {Claim:P0} (against {ClaimedBase:P0}): {(high < Claim ? "not supported" : "not refuted")}; ours is {low:P1} to {high:P1}, {(lowest > 0 ? "better than chance" : "not told from chance")}"));
+        var (share, chance) = (Share(Calls, call => call.Called), lowest > 0 ? "agree with the days more than by chance" : highest < 0 ? "agree with the days less than by chance" : "are not told from chance");
+        if (Target == DirectionTarget.Index) lines.Add(Text($"  {Claim:P0} (against {ClaimedBase:P0}): {(high < Claim ? "not supported" : "not refuted")}; ours is {low:P1} to {high:P1}"));
+        lines.Add(Text($"  calls {chance}, and {(share > Evidence.Needed(best, Calls.Count) ? "beat" : "do not beat")} the best baseline"));
         return string.Join(Environment.NewLine, lines);
     }
 

@@ -12,7 +12,7 @@ internal static class Moves
 
     private static readonly HashSet<string> Up = Set(
         "rose rise rises rising risen increase increased increases increasing grew grow grows growing growth up climbed climb climbs jumped jump jumps surged surge surges soared soar soars gained gain gains advanced "
-        + "improved improve improves improving improvement higher doubled tripled expand expanded expands expanding strengthened strengthen recovered recovery rebound rebounded exceeded exceeds beat beats boost boosted "
+        + "widened widen widens swelled improved improve improves improving improvement higher doubled tripled expand expanded expands expanding strengthened strengthen recovered recovery rebound rebounded exceeded exceeds beat beats boost boosted "
         + "boosts raised raises raise upgraded upgrade accelerated record highest best better strong stronger");
 
     private static readonly HashSet<string> Down = Set(
@@ -86,13 +86,16 @@ internal static class Moves
         for (var index = 0; index < words.Count; index++)
         {
             if (Amount(words, index) is not { } amount) continue;
-            if (before is { } first && first.Unit == amount.Unit && index - first.Index <= CompareReach && IsCompared(words, first.Index, index))
+            if (before is { } first && first.Unit == amount.Unit && index - first.Index <= CompareReach && (IsCompared(words, first.Index, index) || IsOlder(words, first.Index, index)))
             {
                 // "A profit of 3, compared with a loss of 2": the second names its own measure, or shares the first one's.
                 var (measure, kind) = MeasureNear(words, first.Index);
                 var isLoss = HasLoss(words, Math.Max(0, first.Index - Reach), first.Index, last: true);
                 var wasLoss = HasLoss(words, first.Index + 1, index, last: true) ?? isLoss;
                 var (now, then) = (isLoss == true ? -first.Value : first.Value, wasLoss == true ? -amount.Value : amount.Value);
+
+                // "From EUR 2 mn to EUR 3 mn" tells the older one first.
+                if (IsOlder(words, first.Index, index)) (now, then) = (then, now);
                 var direction = now > then ? "up" : now < then ? "down" : "same";
                 found.Add($"compared {direction}");
                 found.Add($"compared {direction} {measure}");
@@ -123,6 +126,14 @@ internal static class Moves
     {
         for (var index = first + 1; index < second; index++)
             if (Compared.Contains(words[index].Shape)) return true;
+        return false;
+    }
+
+    private static bool IsOlder(IReadOnlyList<NewsWord> words, int first, int second)
+    {
+        var isFrom = (first > 0 && words[first - 1].Shape == "from") || (first > 1 && words[first - 2].Shape == "from");
+        for (var index = first + 1; index < second && isFrom; index++)
+            if (words[index].Shape == "to") return true;
         return false;
     }
 
