@@ -67,9 +67,10 @@ public sealed class SentimentClassifier : IDisposable
             using var adapter = LoraAdapter.Open(Path.Combine(directory, AdapterFolder), checkpoint.Config);
             var options = new EngineOptions { MaxContext = settings.SequenceLength };
             var labels = LabelModel.Open(checkpoint, adapter, threads is null ? options : options with { ThreadCount = threads.Value });
-            return labels.Labels.SequenceEqual(SentimentLabels.Names)
-                ? new SentimentClassifier(checkpoint, labels, words, settings.Calibration, settings.SequenceLength)
-                : throw new InvalidDataException($"{directory}: the adapter scores {string.Join(", ", labels.Labels)}, expected {string.Join(", ", SentimentLabels.Names)}");
+            if (labels.Labels.SequenceEqual(SentimentLabels.Names)) return new SentimentClassifier(checkpoint, labels, words, settings.Calibration, settings.SequenceLength);
+            var found = string.Join(", ", labels.Labels);
+            labels.Dispose();
+            throw new InvalidDataException($"{directory}: the adapter scores {found}, expected {string.Join(", ", SentimentLabels.Names)}");
         }
         catch
         {
