@@ -67,10 +67,10 @@ public sealed class Workspace(ApiClient api, Browser browser, Settings settings,
         Changed?.Invoke();
     }
 
-    /// <summary>Opens a conversation that has nothing said in it, with the choices of the one before.</summary>
+    /// <summary>Opens a conversation that has nothing said in it, with the model of the one before.</summary>
     public void Begin()
     {
-        Current = new Conversation(NewId(), clock.GetUtcNow()) { Model = Current.Model, Sampling = Current.Sampling };
+        Current = new Conversation(NewId(), clock.GetUtcNow()) { Model = Current.Model };
         Changed?.Invoke();
     }
 
@@ -199,7 +199,9 @@ public sealed class Workspace(ApiClient api, Browser browser, Settings settings,
     /// <summary>Writes an answer behind a question.</summary>
     private async Task WriteAsync(Conversation conversation, Message question, string model)
     {
-        var prompt = new ChatPrompt { Model = model, SystemPrompt = conversation.SystemPrompt, Messages = conversation.PathTo(question), Sampling = conversation.Sampling };
+        // A model that cannot be told to think or not would refuse to be asked.
+        var sampling = Models.Any(known => known.Id == model && known.CanSwitchThinking) ? conversation.Sampling : conversation.Sampling with { Thinks = null };
+        var prompt = new ChatPrompt { Model = model, SystemPrompt = conversation.SystemPrompt, Messages = conversation.PathTo(question), Sampling = sampling };
         var message = new Message { Id = NewId(), ParentId = question.Id, Role = MessageRole.Assistant, Model = model };
         conversation.Add(message);
         conversation.Updated = clock.GetUtcNow();

@@ -13,7 +13,7 @@ public sealed class MarkdownTests
 {
     [Theory]
     [InlineData("**b** *i* ~~d~~ `c`", "<p><strong>b</strong> <em>i</em> <del>d</del> <code>c</code></p>")]
-    [InlineData("# one\n\n###### six", "<h3>one</h3><h6>six</h6>")]
+    [InlineData("# one\n\n###### six\n\n## two", "<h2>one</h2><h3>six</h3><h3>two</h3>")]
     [InlineData("- a\n- b\n  - c", "<ul><li>a</li><li>b<ul><li>c</li></ul></li></ul>")]
     [InlineData("3. a\n4. b", "<ol start=\"3\"><li>a</li><li>b</li></ol>")]
     [InlineData("> a\n\n---", "<blockquote><p>a</p></blockquote><hr />")]

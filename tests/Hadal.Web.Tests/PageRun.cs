@@ -94,7 +94,7 @@ public sealed class PageRun : IAsyncLifetime
             _errors[result.GetProperty("name").GetString()!] = result.GetProperty("error").GetString();
         }
 
-        if (exitCode != 0) _errors[""] = output;
+        if (exitCode != 0) _errors[""] = string.Join('\n', output.Split('\n').Where(line => !line.StartsWith('{')));
     }
 
     private static async Task<(int ExitCode, string Output)> StartAsync(string folder, string program, (string Name, string Value)[] environment, params string[] arguments)

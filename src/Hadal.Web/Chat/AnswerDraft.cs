@@ -11,6 +11,9 @@ internal sealed class AnswerDraft(Message message, TimeProvider clock)
     /// <summary>Drawing may take a quarter of the time.</summary>
     private const int DrawShare = 3;
 
+    /// <summary>What comes in less is one burst of the network and says nothing of the model.</summary>
+    private const double LeastSeconds = 0.1;
+
     private static readonly TimeSpan LeastPause = TimeSpan.FromMilliseconds(40);
 
     private readonly StringBuilder _content = new();
@@ -70,7 +73,7 @@ internal sealed class AnswerDraft(Message message, TimeProvider clock)
         return new AnswerFigures
         {
             PromptTokens = _usage?.Prompt, CompletionTokens = count, FirstTokenMs = clock.GetElapsedTime(_started, first).TotalMilliseconds,
-            TokensPerSecond = count > 1 && seconds > 0 ? (count - 1) / seconds : null,
+            TokensPerSecond = count > 1 && seconds > LeastSeconds ? (count - 1) / seconds : null,
         };
     }
 }

@@ -62,6 +62,6 @@ public sealed record AnswerFigures
     /// <summary>Milliseconds from sending to the first text.</summary>
     public double FirstTokenMs { get; init; }
 
-    /// <summary>Tokens per second behind the first; null where there was one only.</summary>
+    /// <summary>Tokens per second behind the first; null where all came at once.</summary>
     public double? TokensPerSecond { get; init; }
 }

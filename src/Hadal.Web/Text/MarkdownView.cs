@@ -23,6 +23,7 @@ public sealed class MarkdownView : ComponentBase
 
     private RenderTreeBuilder _tree = null!;
     private int _sequence;
+    private int _headingLevel;
 
     /// <summary>The Markdown.</summary>
     [Parameter, EditorRequired]
@@ -31,7 +32,7 @@ public sealed class MarkdownView : ComponentBase
     /// <inheritdoc/>
     protected override void BuildRenderTree(RenderTreeBuilder builder)
     {
-        (_tree, _sequence) = (builder, 0);
+        (_tree, _sequence, _headingLevel) = (builder, 0, 1);
         if (Parse() is not { } document)
         {
             Element("p", () => Add(Text), "plain");
@@ -61,8 +62,9 @@ public sealed class MarkdownView : ComponentBase
         switch (block)
         {
             case HeadingBlock heading:
-                // Above them stand the page's own.
-                Element(string.Create(CultureInfo.InvariantCulture, $"h{Math.Min(heading.Level + 2, 6)}"), () => Write(heading.Inline));
+                // Above them stands the page's own, and no level is left out on the way down: screen readers count them.
+                _headingLevel = Math.Min(heading.Level + 1, Math.Min(_headingLevel + 1, 6));
+                Element(string.Create(CultureInfo.InvariantCulture, $"h{_headingLevel}"), () => Write(heading.Inline));
                 break;
             case ParagraphBlock paragraph:
                 Element("p", () => Write(paragraph.Inline));

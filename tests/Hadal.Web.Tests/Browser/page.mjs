@@ -6,9 +6,12 @@ import { Reader } from './reader.mjs';
 
 const [url, lockedUrl, folder] = process.argv.slice(2);
 const wanted = process.argv.slice(5);
+// What a scenario waited for when it failed is nobody's any more.
+process.on('unhandledRejection', () => {});
 mkdirSync(folder, { recursive: true });
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ['--no-sandbox', '--disable-dev-shm-usage', '--force-color-profile=srgb'] });
-const reader = await Reader.open(browser, url, { folder, lockedUrl });
+const open = () => Reader.open(browser, url, { folder, lockedUrl });
+let reader = await open();
 for (const [name, scenario] of Object.entries(scenarios)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   const began = performance.now();
@@ -20,9 +23,12 @@ for (const [name, scenario] of Object.entries(scenarios)) {
   } catch (fault) {
     error = String(fault.stack ?? fault);
     await reader.page.screenshot({ path: `${folder}/fault-${name}.png` }).catch(() => {});
+
+    // What went wrong here is not to go on.
+    await reader.context.close();
+    reader = await open();
   }
 
-  reader.faults.length = 0;
   console.log(JSON.stringify({ name, error, ms: Math.round(performance.now() - began) }));
 }
 

@@ -12,8 +12,14 @@ export class Reader {
     const reader = new Reader();
     Object.assign(reader, { browser, url, options });
     reader.context = await browser.newContext({ viewport: { width: 1280, height: 820 }, locale: 'en-GB', permissions: ['clipboard-read', 'clipboard-write'], bypassCSP: false, ...options.context });
+    if (options.sees) await reader.context.route('**/v1/models', async route => {
+      const models = await (await route.fetch()).json();
+      models.data[0].input_modalities.push('image');
+      models.data.push({ ...models.data[0], id: 'tuned', parent: models.data[0].id });
+      await route.fulfill({ json: models });
+    });
     reader.page = await reader.context.newPage();
-    reader.page.setDefaultTimeout(60_000);
+    reader.page.setDefaultTimeout(20_000);
     reader.page.on('pageerror', fault => reader.faults.push(`page error: ${fault.message}`));
     reader.page.on('console', message => {
       if (message.type() === 'error' && !/Failed to load resource/.test(message.text())) reader.faults.push(`console: ${message.text()}`);
@@ -21,13 +27,13 @@ export class Reader {
     reader.page.on('request', request => {
       if (!/^(data|blob):/.test(request.url()) && !request.url().startsWith(url)) reader.faults.push(`asked elsewhere: ${request.url()}`);
     });
-    await reader.page.goto(url);
-    await reader.page.waitForSelector('#compose');
+    await reader.page.goto(url, { timeout: 60_000 });
+    await reader.page.waitForSelector('#compose', { timeout: 60_000 });
     return reader;
   }
 
   /** Another browser of the same kind, with nothing in it. */
-  another(options, url = this.url) { return Reader.open(this.browser, url, options); }
+  another(options = {}, url = this.url) { return Reader.open(this.browser, url, { folder: this.options.folder, ...options }); }
 
   /** A new conversation with the first model, on a wide screen. */
   async begin() {
@@ -89,12 +95,12 @@ export class Reader {
   }
 }
 
-/** A file of one conversation that ends with an answer. */
+/** A file of conversations, mostly of one, that end with an answer. */
 export function fileWith(content, more = {}) {
   return JSON.stringify({
-    format: 'hadal-conversations', version: 1, conversations: [{
+    format: 'hadal-conversations', version: 1, conversations: Array.from({ length: more.count ?? 1 }, () => ({
       id: 'imported' + Math.random().toString(36).slice(2), created: '2026-11-01T10:00:00Z', updated: '2030-01-01T10:00:00Z', title: more.title ?? 'An imported conversation',
       messages: [{ id: 'q', role: 'User', content: more.question ?? 'Show me' }, { id: 'a', parent_id: 'q', role: 'Assistant', model: 'hadal-mini', content, finish_reason: 'stop', ...more.answer }],
-    }],
+    })),
   });
 }
