@@ -38,10 +38,10 @@ internal sealed partial class ConversationJson : JsonSerializerContext;
 internal static class ConversationFile
 {
     /// <summary>UTF-16 units of a file at most.</summary>
-    public const int MaxLength = 32 << 20;
+    public const int MaxLength = 16 << 20;
 
     /// <summary>UTF-16 units of one message at most.</summary>
-    public const int MaxMessageLength = 4 << 20;
+    public const int MaxMessageLength = 1 << 20;
 
     /// <summary>Messages of a conversation at most.</summary>
     public const int MaxMessages = 10_000;
@@ -98,7 +98,7 @@ internal static class ConversationFile
         Expect(stored is not null, place, "an object");
         Expect(IsId(stored!.Id), place + ".id", "1 to 64 letters, digits or hyphens");
         Expect(stored.Title.Length <= MaxNameLength, place + ".title", "at most 256 characters");
-        Expect(stored.SystemPrompt.Length <= MaxMessageLength, place + ".system_prompt", "at most 4 Mi characters");
+        Expect(stored.SystemPrompt.Length <= MaxMessageLength, place + ".system_prompt", "at most 1 Mi characters");
         Expect((stored.Model?.Length ?? 0) <= MaxNameLength && (stored.SecondModel?.Length ?? 0) <= MaxNameLength, place + ".model", "at most 256 characters");
         Expect(stored.Messages.Count <= MaxMessages, place + ".messages", "at most 10000");
         Check(stored.Sampling, place + ".sampling");
@@ -123,7 +123,7 @@ internal static class ConversationFile
         Expect(message.ParentId is null || conversation.Contains(message.ParentId), place + ".parent_id", "the id of an earlier message");
         Expect(message.Content is not null, place + ".content", "a text");
         Expect(Enum.IsDefined(message.Role), place + ".role", "User or Assistant");
-        Expect(message.Content!.Length + (message.Reasoning?.Length ?? 0) + (message.Error?.Length ?? 0) <= MaxMessageLength, place, "at most 4 Mi characters");
+        Expect(message.Content!.Length + (message.Reasoning?.Length ?? 0) + (message.Error?.Length ?? 0) <= MaxMessageLength, place, "at most 1 Mi characters");
         Expect((message.Model?.Length ?? 0) <= MaxNameLength && (message.FinishReason?.Length ?? 0) <= 32, place, "short names");
         if (message.Figures is { } figures)
         {

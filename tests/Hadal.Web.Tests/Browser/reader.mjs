@@ -19,7 +19,7 @@ export class Reader {
       await route.fulfill({ json: models });
     });
     reader.page = await reader.context.newPage();
-    reader.page.setDefaultTimeout(20_000);
+    reader.page.setDefaultTimeout(30_000);
     reader.page.on('pageerror', fault => reader.faults.push(`page error: ${fault.message}`));
     reader.page.on('console', message => {
       if (message.type() === 'error' && !/Failed to load resource/.test(message.text())) reader.faults.push(`console: ${message.text()}`);
