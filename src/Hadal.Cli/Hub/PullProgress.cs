@@ -26,13 +26,13 @@ internal static class PullProgress
         await progress.StartAsync(async context =>
         {
             var all = Add(context, "all files", missing.Sum(file => file.File.Size), missing.Sum(file => file.Present));
-            var bars = new ConcurrentDictionary<string, ProgressTask>();
+            var bars = new ConcurrentDictionary<string, Lazy<ProgressTask>>();
             var present = missing.ToDictionary(file => file.File.Hash, file => file.Present);
             await work(
                 (file, bytes) =>
                 {
                     all.Increment(bytes);
-                    bars.GetOrAdd(file.Hash, _ => Add(context, file.Path, file.Size, present[file.Hash])).Increment(bytes);
+                    bars.GetOrAdd(file.Hash, _ => new Lazy<ProgressTask>(() => Add(context, file.Path, file.Size, present[file.Hash]))).Value.Increment(bytes);
                 },
                 text => console.WriteLine($"hadal: {HadalCommand.OneLine(text)}")).ConfigureAwait(false);
         }).ConfigureAwait(false);

@@ -22,15 +22,16 @@ internal sealed class Snapshot(string repository, string commit, bool usesCopies
     {
         foreach (var group in files.GroupBy(file => file.Hash))
         {
-            var left = group.Count();
-            foreach (var file in group)
+            var copied = group.Where(file => !IsPlaced(file)).ToList();
+            foreach (var file in copied)
             {
-                left--;
                 Directory.CreateDirectory(System.IO.Path.GetDirectoryName(PathOf(file))!);
                 if (!usesCopies && TryLink(file)) continue;
-                if (IsOf(new FileInfo(PathOf(file)), file)) continue;
-                if (left == 0) File.Move(BlobOf(file), PathOf(file), overwrite: true);
-                else AtomicFile.Write(PathOf(file), stream => Copy(BlobOf(file), stream));
+                var source = group.Select(PathOf).Prepend(BlobOf(file)).First(path => IsOf(new FileInfo(path), file));
+
+                // A blob that nothing links to need not be there twice.
+                if (file == copied[^1] && source == BlobOf(file) && IsAlone) File.Move(source, PathOf(file), overwrite: true);
+                else AtomicFile.Write(PathOf(file), stream => Copy(source, stream));
             }
         }
     }
@@ -44,6 +45,14 @@ internal sealed class Snapshot(string repository, string commit, bool usesCopies
         AtomicFile.Write(path, stream => stream.Write(System.Text.Encoding.ASCII.GetBytes(commit)));
     }
 
+    /// <summary>Whether the cache has no other commit of the model.</summary>
+    private bool IsAlone => Directory.GetFileSystemEntries(System.IO.Path.Combine(repository, "snapshots")).Length == 1;
+
+    /// <summary>Whether a file is in its place, itself or as a link to its content.</summary>
+    private bool IsPlaced(HubFile file) => IsOf(new FileInfo(PathOf(file)), file) || (new FileInfo(PathOf(file)).LinkTarget == TargetOf(file) && File.Exists(BlobOf(file)));
+
+    private static string TargetOf(HubFile file) => System.IO.Path.Combine([.. file.Path.Split('/').Select(_ => ".."), "..", "blobs", file.Hash]);
+
     private string PathOf(HubFile file) => System.IO.Path.Combine([Path, .. file.Path.Split('/')]);
 
     /// <summary>Whether a regular file has the length it should have; its content was checked before it got its name.</summary>
@@ -51,9 +60,8 @@ internal sealed class Snapshot(string repository, string commit, bool usesCopies
 
     private bool TryLink(HubFile file)
     {
-        var (path, target) = (PathOf(file), System.IO.Path.Combine([.. file.Path.Split('/').Select(_ => ".."), "..", "blobs", file.Hash]));
+        var (path, target) = (PathOf(file), TargetOf(file));
         if (!File.Exists(BlobOf(file))) return false;
-        if (new FileInfo(path).LinkTarget == target) return true;
         var temporary = $"{path}.{Guid.NewGuid():N}.tmp";
         try
         {

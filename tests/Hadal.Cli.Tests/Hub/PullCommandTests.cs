@@ -135,6 +135,26 @@ public sealed class PullCommandTests : PullTests
     }
 
     [Fact]
+    public void Links_and_copies_live_beside_each_other()
+    {
+        GiveWeights(1000);
+        Hub.Files["same.json"] = Hub.Files["config.json"];
+        var (first, copies) = (Snapshot, ("HF_HUB_DISABLE_SYMLINKS", "1"));
+        Assert.Equal(0, Pull("--include", "model.safetensors").ExitCode);
+        Hub.Head = new string('b', 40);
+        Assert.Equal(0, Run(["pull", "own/tiny", "--include", "model.safetensors", "--include", "config.json"], copies).ExitCode);
+        AssertPulled();
+        Assert.Null(new FileInfo(Path.Combine(Snapshot, "model.safetensors")).LinkTarget);
+        // What the first commit links to is still there.
+        Assert.Equal(Hub.Files["model.safetensors"], File.ReadAllBytes(Path.Combine(first, "model.safetensors")));
+        Run(["remove", $"own/tiny@{Path.GetFileName(first)}", "--yes"]).Done();
+        Directory.Delete(Path.Combine(Repository, "blobs"), recursive: true);
+        Assert.Equal(0, Run(["pull", "own/tiny"], copies).ExitCode);
+        Assert.Equal(Hub.Files["same.json"], File.ReadAllBytes(Path.Combine(Snapshot, "same.json")));
+        AssertPulled();
+    }
+
+    [Fact]
     public void Too_little_space_is_said_before_anything_is_downloaded()
     {
         GiveWeights(10);
