@@ -1,5 +1,6 @@
 // What a grammar costs while a model writes: answers of equal length with and without one, in turns, and structured output with its forced tokens.
-//   dotnet run -c Release bench/grammar-throughput.cs [-- --pairs 15] [--tokens 400] [--threads 1] [--model DIR]
+//   dotnet run -c Release bench/grammar-throughput.cs [-- --rounds 15] [--tokens 400] [--threads 1] [--model DIR] [--kind NAME]
+// A round is free, bound, bound, free, so that what drifts falls out; printed is the median over rounds of bound / free with its 95 % interval (bootstrap).
 // 'any text' allows whatever the model would write, so that both sides write the same tokens; 'strings' is JSON of free strings; 'record' has many keys that are forced.
 #:property TargetFramework=net10.0
 #:property PublishAot=false
@@ -15,16 +16,17 @@ using Hadal.Inference.Grammars.Formal;
 using Hadal.Inference.Grammars.Json;
 using Hadal.Inference.Models;
 
-var (pairs, tokens, threads, model) = (15, 400, 1, Path.Combine(FindRoot(), "models", "hadal-mini"));
+var (rounds, tokens, threads, model, kind) = (15, 400, 1, Path.Combine(FindRoot(), "models", "hadal-mini"), (string?)null);
 for (var i = 0; i < args.Length; i += 2)
 {
     switch (args[i])
     {
-        case "--pairs" when i + 1 < args.Length: pairs = int.Parse(args[i + 1], CultureInfo.InvariantCulture); break;
+        case "--rounds" when i + 1 < args.Length: rounds = int.Parse(args[i + 1], CultureInfo.InvariantCulture); break;
+        case "--kind" when i + 1 < args.Length: kind = args[i + 1]; break;
         case "--tokens" when i + 1 < args.Length: tokens = int.Parse(args[i + 1], CultureInfo.InvariantCulture); break;
         case "--threads" when i + 1 < args.Length: threads = int.Parse(args[i + 1], CultureInfo.InvariantCulture); break;
         case "--model" when i + 1 < args.Length: model = Path.GetFullPath(args[i + 1]); break;
-        default: Console.Error.WriteLine($"grammar-throughput.cs: unknown option '{args[i]}'; there are --pairs N, --tokens N, --threads N and --model DIR"); return 2;
+        default: Console.Error.WriteLine($"grammar-throughput.cs: unknown option '{args[i]}'; there are --rounds N, --tokens N, --threads N, --model DIR and --kind NAME"); return 2;
     }
 }
 
@@ -33,11 +35,12 @@ await using var generator = TextGenerator.Open(
     checkpoint, new TextGeneratorOptions { MaxConcurrent = 1 }, new EngineOptions { ThreadCount = threads, MaxSequences = 1, MaxContext = tokens + 64, Arithmetic = Arithmetic.Integer });
 var prompt = generator.Tokenizer.Encode("Tell me about whales and the sea they live in.", addSpecial: false).ToArray();
 var readings = string.Join(",", Enumerable.Range(0, 60).Select(i => $"\"reading_of_sensor_{i}\":{{\"type\":\"object\",\"properties\":{{\"state\":{{\"enum\":[\"within limits\",\"above limits\"]}},\"is_confirmed\":{{\"type\":\"boolean\"}}}},\"required\":[\"state\",\"is_confirmed\"],\"additionalProperties\":false}}"));
+var written = new JsonGrammarOptions { PropertyOrder = JsonPropertyOrder.Declared };
 (string Name, Grammar Grammar)[] kinds =
 [
     ("any text", PlainGrammars.FromRegex("[\\s\\S]*")),
-    ("strings", JsonSchemaGrammar.Compile("""{"type":"array","minItems":1000000,"items":{"type":"object","properties":{"title":{"type":"string"},"text":{"type":"string"}},"required":["title","text"],"additionalProperties":false}}""").Grammar),
-    ("record", JsonSchemaGrammar.Compile($"{{\"type\":\"object\",\"properties\":{{{readings}}},\"required\":[{string.Join(",", Enumerable.Range(0, 60).Select(i => $"\"reading_of_sensor_{i}\""))}],\"additionalProperties\":false}}").Grammar),
+    ("strings", JsonSchemaGrammar.Compile("""{"type":"array","minItems":1000000,"items":{"type":"object","properties":{"title":{"type":"string"},"text":{"type":"string"}},"required":["title","text"],"additionalProperties":false}}""", written).Grammar),
+    ("record", JsonSchemaGrammar.Compile($"{{\"type\":\"object\",\"properties\":{{{readings}}},\"required\":[{string.Join(",", Enumerable.Range(0, 60).Select(i => $"\"reading_of_sensor_{i}\""))}],\"additionalProperties\":false}}", written).Grammar),
 ];
 
 // Warm-up: the runtime compiles, and tables of the grammars are built.
@@ -46,21 +49,21 @@ for (var round = 0; round < 3; round++)
     await Speed(null, 0);
     foreach (var (_, grammar) in kinds) await Speed(grammar, 0);
 }
-foreach (var (name, grammar) in kinds)
+foreach (var (name, grammar) in kinds.Where(entry => kind is null || entry.Name == kind))
 {
     var (free, bound, ratios) = (new List<double>(), new List<double>(), new List<double>());
-    for (var pair = 0; pair < pairs; pair++)
+    for (var round = 0; round < rounds; round++)
     {
-        var isFreeFirst = pair % 2 == 0;
-        var first = await Speed(isFreeFirst ? null : grammar, (ulong)pair);
-        var second = await Speed(isFreeFirst ? grammar : null, (ulong)pair);
-        free.Add(isFreeFirst ? first : second);
-        bound.Add(isFreeFirst ? second : first);
+        var seed = (ulong)round;
+        var (before, first, second, after) = (await Speed(null, seed), await Speed(grammar, seed), await Speed(grammar, seed), await Speed(null, seed));
+        free.Add((before + after) / 2);
+        bound.Add((first + second) / 2);
         ratios.Add(bound[^1] / free[^1]);
     }
     foreach (var list in (List<double>[])[free, bound, ratios]) list.Sort();
+    var (low, high) = Interval(ratios);
     Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-        $"| {name} | {pairs} pairs of {tokens} tokens, {threads} threads | free {Text(free, "F0")} tokens/s | bound {Text(bound, "F0")} tokens/s | bound / free {Text(ratios, "F3")} |"));
+        $"| {name} | {rounds} rounds of 4 × {tokens} tokens, {threads} threads | free {Text(free, "F0")} tokens/s | bound {Text(bound, "F0")} tokens/s | bound / free {Text(ratios, "F3")}, median within {low:F3} to {high:F3} |"));
 }
 return 0;
 
@@ -73,6 +76,14 @@ async Task<double> Speed(Grammar? grammar, ulong seed)
 
 // A grammar may not be told to ignore ends, so that they are made unlikely.
 Dictionary<int, double> NoEnd() => generator.EndTokenIds.ToDictionary(id => id, _ => -100.0);
+
+// 95 % interval of the median: medians of lists drawn from the list with replacement.
+static (double Low, double High) Interval(List<double> values)
+{
+    var random = new Random(1);
+    var medians = Enumerable.Range(0, 4000).Select(_ => Enumerable.Range(0, values.Count).Select(_ => values[random.Next(values.Count)]).Order().ElementAt(values.Count / 2)).Order().ToList();
+    return (medians[100], medians[3899]);
+}
 
 static string Text(List<double> sorted, string format)
 {

@@ -53,6 +53,17 @@ public sealed class InProcessTests
     }
 
     [Fact]
+    public async Task What_a_tool_that_is_not_strict_need_not_keep_is_told()
+    {
+        await using var model = TestModel.Source("chat", "deepseek-v3.1").Open();
+        using var client = new HadalChatClient(model);
+        var tool = AIFunctionFactory.CreateDeclaration("find", "Finds texts.", JsonElement.Parse("{\"type\":\"object\",\"properties\":{\"pattern\":{\"const\":\"a\",\"format\":\"regex\"}},\"required\":[\"pattern\"],\"additionalProperties\":false}"));
+        var answer = await client.GetResponseAsync("Find a.", new ChatOptions { Tools = [tool], ToolMode = ChatToolMode.RequireAny, MaxOutputTokens = 40 });
+        var told = Assert.IsAssignableFrom<IReadOnlyList<string>>(answer.AdditionalProperties![HadalChatClient.NotEnforced]);
+        Assert.Contains("tool 'find': JSON Schema, /properties/pattern/format: 'regex' cannot be enforced", Assert.Single(told), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_type_is_filled_in()
     {
         await using var model = TestModel.Source("m").Open();

@@ -30,6 +30,9 @@ public sealed class HadalChatClient : IChatClient
         _metadata = new ChatClientMetadata("hadal", defaultModelId: model.Name);
     }
 
+    /// <summary>Key among the additional properties of an answer under which sentences list what schemas of tools that are not strict ask and calls need not keep.</summary>
+    public const string NotEnforced = "not_enforced";
+
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">Something in the request cannot be kept; the message names it.</exception>
     /// <exception cref="GenerationException">The queue is full, the prompt too long, or the engine failed.</exception>
@@ -37,7 +40,9 @@ public sealed class HadalChatClient : IChatClient
     {
         var updates = new List<ChatResponseUpdate>();
         await foreach (var update in GetStreamingResponseAsync(messages, options, cancellationToken).ConfigureAwait(false)) updates.Add(update);
-        return updates.ToChatResponse();
+        var response = updates.ToChatResponse();
+        response.AdditionalProperties ??= updates[^1].AdditionalProperties;
+        return response;
     }
 
     /// <inheritdoc/>
@@ -66,7 +71,11 @@ public sealed class HadalChatClient : IChatClient
         }
 
         ChatResponseUpdate Update(List<AIContent> contents, ChatFinishReason? reason = null) =>
-            new(ChatRole.Assistant, contents) { ResponseId = id, MessageId = id, ModelId = request.Choice.Name, CreatedAt = created, FinishReason = reason };
+            new(ChatRole.Assistant, contents)
+            {
+                ResponseId = id, MessageId = id, ModelId = request.Choice.Name, CreatedAt = created, FinishReason = reason,
+                AdditionalProperties = reason is not null && request.NotEnforced.Count > 0 ? new AdditionalPropertiesDictionary { [NotEnforced] = request.NotEnforced } : null,
+            };
     }
 
     /// <inheritdoc/>
