@@ -25,13 +25,14 @@ internal sealed class MemberStates
     /// <summary>Whether a member, of those that stand at most once, has been seen.</summary>
     public bool Has(int state, int member) => state != 0 && (_states[state][HeaderLength + (member >> 5)] >> (member & 31) & 1) != 0;
 
-    /// <summary>Whether nothing is missing.</summary>
-    public bool IsWhole(int rule, int state)
+    /// <summary>Number of members that must still come.</summary>
+    public int MissingOf(int rule, int state)
     {
-        var (required, min) = (_rules[rule].Required, _rules[rule].Min);
+        var required = _rules[rule].Required;
+        var missing = 0;
         for (var member = 0; member < required.Length; member++)
-            if (required[member] && !Has(state, member)) return false;
-        return CountOf(state) >= min;
+            if (required[member] && !Has(state, member)) missing++;
+        return missing;
     }
 
     /// <summary>What has been seen with one member more.</summary>

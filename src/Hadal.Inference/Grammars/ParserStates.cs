@@ -123,18 +123,19 @@ internal sealed class ParserStates
         }
     }
 
-    /// <summary>All members that may come next, and the end where nothing is missing.</summary>
+    /// <summary>All members that may come next, and the end where nothing is missing. What must still come keeps its room.</summary>
     private void PredictMembers(Position position, Item item)
     {
         var rule = _program.Members[position.A];
-        if (_members.IsWhole(position.A, item.Count)) Complete(position.C, item.Origin);
-        var count = _members.CountOf(item.Count);
-        if (rule.Max != RegexPool.Unbounded && count >= rule.Max) return;
+        var (count, missing) = (_members.CountOf(item.Count), _members.MissingOf(position.A, item.Count));
+        if (missing == 0 && count >= rule.Min) Complete(position.C, item.Origin);
+        var isFull = rule.Max != RegexPool.Unbounded && count + missing >= rule.Max;
         var positions = count == 0 ? rule.Firsts : rule.Nexts;
         _steps.Spend(positions.Length);
         for (var index = 0; index < positions.Length; index++)
         {
             if (positions[index] < 0 || (index < rule.Required.Length && _members.Has(item.Count, index))) continue;
+            if (isFull && !(index < rule.Required.Length && rule.Required[index])) continue;
             _calls.Add(item with { Position = positions[index] });
             Predict(_program.Positions[positions[index]].A);
         }

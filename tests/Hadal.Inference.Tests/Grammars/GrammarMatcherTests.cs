@@ -36,13 +36,22 @@ public sealed class GrammarMatcherTests
                     min,
                     max);
                 var language = Orders([], [.. members.Select((member, index) => (texts[member.Item1], member.Item2, index))], [.. others.Select(other => texts[other])], min, max)
-                    .Select(order => string.Join('c', order)).Where(text => text.Length <= 6).ToHashSet();
+                    .Select(order => string.Join('c', order)).ToHashSet();
+                var prefixes = language.SelectMany(text => Enumerable.Range(0, text.Length + 1).Select(length => text[..length])).ToHashSet();
+                var isWhole = others.Length == 0 || max <= 4;
+                language.RemoveWhere(text => text.Length > 6);
                 if (language.Count == 0) return true;
                 var grammar = builder.Build(node);
                 foreach (var text in language) Assert.True(new ByteAcceptor(grammar).Accepts(Encoding.UTF8.GetBytes(text)), text);
-                return RegexShape.Strings(6).All(text => language.Contains(text) == Derives(grammar, text));
+                return RegexShape.Strings(6).All(text => language.Contains(text) == Derives(grammar, text) && (!isWhole || prefixes.Contains(text) == Begins(grammar, text)));
             },
             iter: 150, threads: 1);
+
+    private static bool Begins(Grammar grammar, string text)
+    {
+        var matcher = new GrammarMatcher(grammar, Letters);
+        return text.All(letter => matcher.TryAccept(letter - 'a'));
+    }
 
     private static bool Derives(Grammar grammar, string text)
     {

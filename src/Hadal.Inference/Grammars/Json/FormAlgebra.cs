@@ -12,7 +12,7 @@ internal sealed class FormAlgebra
     private const int KeyKindsMax = 256;
 
     /// <summary>Steps of the grammar's budget that telling keys apart may take.</summary>
-    private const long KeyStepsMax = 30_000_000;
+    private const long KeyStepsMax = 10_000_000;
 
     private readonly RegexPool _pool;
     private readonly SchemaTerms _terms;
