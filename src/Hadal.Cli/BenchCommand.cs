@@ -38,7 +38,7 @@ internal static class BenchCommand
             ModelOpening.CheckContext(checkpoint.Config, plan.Context, "--depth with --prompt or --generate");
             if (plan.Prompt == 0 && plan.Generate == 0) throw CommandException.Usage("--prompt and --generate: expected one of them above 0, found 0 and 0");
             var options = ModelOpening.OptionsOf((int)plan.Context, parsed.GetValue(threads), parsed.GetValue(arithmetic) ?? Arithmetic.Integer, parsed.GetValue(cache));
-            ModelOpening.CheckMemory(checkpoint, options, MachineMemory.Read());
+            options = ModelOpening.FitMemory(checkpoint, options, MachineMemory.Read(), shell.Error);
             using var decoder = DecoderModel.Open(checkpoint, options);
             var loadMs = watch.Elapsed.TotalMilliseconds;
             var (prefill, decode) = shell.IsErrorTerminal

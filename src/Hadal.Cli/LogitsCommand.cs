@@ -35,7 +35,7 @@ internal static class LogitsCommand
             using var checkpoint = Checkpoint.Open(location.Path);
             Check(ids, checkpoint.Config);
             var options = ModelOpening.OptionsOf(ids.Length, parsed.GetValue(threads), parsed.GetValue(arithmetic) ?? Arithmetic.Exact);
-            ModelOpening.CheckMemory(checkpoint, options, MachineMemory.Read());
+            options = ModelOpening.FitMemory(checkpoint, options, MachineMemory.Read(), shell.Error);
             using var decoder = DecoderModel.Open(checkpoint, options);
             var firstPosition = Math.Max(0, ids.Length - (parsed.GetValue(last) ?? ids.Length));
             if (parsed.GetValue(json)) WriteJson(shell, decoder, ids, firstPosition);

@@ -62,12 +62,28 @@ internal static class ModelOpening
                 CultureInfo.InvariantCulture, $"{what}: expected at most {config.MaxPositionEmbeddings} tokens, for which the model was made, found {tokens}"));
     }
 
-    /// <summary>Refuses to load a model that does not fit the memory, saying what it needs and what would help.</summary>
+    /// <summary>Fits a model to the memory: where it is too large only because of its routed experts, these stay in the file, and that is said. Refuses it otherwise,
+    /// saying what it needs and what would help.</summary>
+    /// <param name="checkpoint">The model.</param>
+    /// <param name="options">Limits.</param>
+    /// <param name="memory">What there is.</param>
+    /// <param name="error">Where it is said.</param>
+    /// <returns>The options it is to be opened with.</returns>
     /// <exception cref="CommandException">It does not fit.</exception>
-    public static void CheckMemory(Checkpoint checkpoint, EngineOptions options, MachineMemory memory)
+    public static EngineOptions FitMemory(Checkpoint checkpoint, EngineOptions options, MachineMemory memory, TextWriter error)
     {
         var need = MemoryEstimate.For(checkpoint, options);
-        if (need.TotalBytes <= memory.AvailableBytes) return;
+        if (need.TotalBytes <= memory.AvailableBytes) return options;
+        var streamed = options with { KeepsExpertsInFile = true };
+        var rest = MemoryEstimate.For(checkpoint, streamed);
+        if (rest.WeightBytes < need.WeightBytes && rest.TotalBytes <= memory.AvailableBytes)
+        {
+            error.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{checkpoint.Path}: {Sizes.Bytes(need.WeightBytes - rest.WeightBytes)} of experts stay in the file, because {Sizes.Bytes(memory.AvailableBytes)} of memory are available and {Sizes.Bytes(need.TotalBytes)} would be needed; answers take longer"));
+            return streamed;
+        }
+
         var context = options.MaxContext ?? Math.Min(checkpoint.Config.MaxPositionEmbeddings, 4096);
         var fitting = context / 2;
         while (fitting >= SmallestContext && MemoryEstimate.For(checkpoint, options with { MaxContext = fitting }).TotalBytes > memory.AvailableBytes) fitting /= 2;

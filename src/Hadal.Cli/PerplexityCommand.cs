@@ -27,7 +27,7 @@ internal static class PerplexityCommand
             using var checkpoint = Checkpoint.Open(location.Path);
             if (parsed.GetValue(context) is { } tokens) ModelOpening.CheckContext(checkpoint.Config, tokens, "--context");
             var options = ModelOpening.OptionsOf(parsed.GetValue(context), parsed.GetValue(threads), parsed.GetValue(arithmetic) ?? Arithmetic.Integer, parsed.GetValue(cache));
-            ModelOpening.CheckMemory(checkpoint, options, MachineMemory.Read());
+            options = ModelOpening.FitMemory(checkpoint, options, MachineMemory.Read(), shell.Error);
             using var decoder = DecoderModel.Open(checkpoint, options);
             var result = Measure(shell, decoder, checkpoint, text);
             if (parsed.GetValue(json)) JsonOutput.Write(shell, new PerplexityJson(result.Value, result.BitsPerByte, result.TokenCount, result.ByteCount), CommandJson.Default.PerplexityJson);

@@ -70,7 +70,7 @@ internal sealed class RunCommand
         var options = OptionsOf(parsed, checkpoint);
         if (parsed.GetValue(_context) is { } tokens) ModelOpening.CheckContext(checkpoint.Config, tokens, "--context");
         var engineOptions = ModelOpening.OptionsOf(parsed.GetValue(_context), parsed.GetValue(_threads), parsed.GetValue(_arithmetic) ?? Arithmetic.Integer, parsed.GetValue(_cache));
-        ModelOpening.CheckMemory(checkpoint, engineOptions, MachineMemory.Read());
+        engineOptions = ModelOpening.FitMemory(checkpoint, engineOptions, MachineMemory.Read(), _shell.Error);
 
         var limits = new TextGeneratorOptions { MaxConcurrent = 1, MaxQueued = 0, Speculation = parsed.GetValue(_speculation) ?? Speculation.Auto };
         var generator = TextGenerator.Open(checkpoint, limits, engineOptions, await tokenizer.ConfigureAwait(false));

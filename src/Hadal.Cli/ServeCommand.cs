@@ -161,12 +161,12 @@ internal sealed class ServeCommand
     }
 
     /// <summary>As many whole contexts in the cache as requests may run together, or as the memory holds; requests take turns where it holds fewer.</summary>
-    private static EngineOptions Fit(ModelLocation location, EngineOptions engine, TextGeneratorOptions limits, MachineMemory memory)
+    private EngineOptions Fit(ModelLocation location, EngineOptions engine, TextGeneratorOptions limits, MachineMemory memory)
     {
         using var checkpoint = Checkpoint.Open(location.Path);
         if (engine.MaxContext is { } context) ModelOpening.CheckContext(checkpoint.Config, context, "--context");
         engine = engine with { MaxBatchTokens = limits.MaxBatchTokens };
-        ModelOpening.CheckMemory(checkpoint, engine, memory);
+        engine = ModelOpening.FitMemory(checkpoint, engine, memory, _shell.Error);
         var sequences = limits.MaxConcurrent;
         while (sequences > 1 && MemoryEstimate.For(checkpoint, engine with { MaxSequences = sequences }).TotalBytes > memory.AvailableBytes) sequences--;
         return engine with { MaxSequences = sequences };

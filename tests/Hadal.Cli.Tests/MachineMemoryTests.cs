@@ -58,17 +58,33 @@ public sealed class MachineMemoryTests : IDisposable
     [Fact]
     public void A_model_that_does_not_fit_is_refused_with_numbers_and_a_context_that_fits()
     {
-        using var checkpoint = Checkpoint.Open(GoldenData.PathOf("deepseek-v3/hf"));
+        using var checkpoint = Checkpoint.Open(GoldenData.PathOf("qwen2/model-Q4_K.gguf"));
         var options = new EngineOptions { MaxContext = 8192 };
         var need = MemoryEstimate.For(checkpoint, options);
-        ModelOpening.CheckMemory(checkpoint, options, new MachineMemory(GiB, need.TotalBytes, false));
-        var fault = Assert.Throws<CommandException>(() => ModelOpening.CheckMemory(checkpoint, options, new MachineMemory(GiB, need.TotalBytes - 1, true)));
+        using var error = new StringWriter();
+        Assert.Equal(options, ModelOpening.FitMemory(checkpoint, options, new MachineMemory(GiB, need.TotalBytes, false), error));
+        var fault = Assert.Throws<CommandException>(() => ModelOpening.FitMemory(checkpoint, options, new MachineMemory(GiB, need.TotalBytes - 1, true), error));
         Assert.Equal(ExitCode.Failed, fault.ExitCode);
         Assert.Matches(
-            @"^.*hf: too little memory: expected \d\S* MiB \(weights 1\.01 MiB, cache of 8192 tokens 4\.50 MiB, work \S+ MiB\), found \S+ MiB available of the container's 1\.00 GiB; --context 4096 would fit$",
+            @"^.*gguf: too little memory: expected \d\S* MiB \(weights \S+ [KM]iB, cache of 8192 tokens \S+ MiB, work \S+ MiB\), found \S+ MiB available of the container's 1\.00 GiB; --context 4096 would fit$",
             fault.Message);
-        fault = Assert.Throws<CommandException>(() => ModelOpening.CheckMemory(checkpoint, options, new MachineMemory(GiB, 1000, false)));
+        fault = Assert.Throws<CommandException>(() => ModelOpening.FitMemory(checkpoint, options, new MachineMemory(GiB, 1000, false), error));
         Assert.EndsWith("found 1000 bytes available of the machine's 1.00 GiB; use a smaller quantisation of the model, or a machine with more memory", fault.Message, StringComparison.Ordinal);
+        Assert.Empty(error.ToString());
+    }
+
+    [Fact]
+    public void Experts_that_do_not_fit_stay_in_the_file_and_that_is_said()
+    {
+        using var checkpoint = Checkpoint.Open(GoldenData.PathOf("deepseek-v3/hf"));
+        var options = new EngineOptions { MaxContext = 64 };
+        EngineOptions streamed = options with { KeepsExpertsInFile = true };
+        long all = MemoryEstimate.For(checkpoint, options).TotalBytes, rest = MemoryEstimate.For(checkpoint, streamed).TotalBytes;
+        Assert.InRange(rest, 1, all - 1);
+        using var error = new StringWriter { NewLine = "\n" };
+        Assert.Equal(streamed, ModelOpening.FitMemory(checkpoint, options, new MachineMemory(GiB, rest, false), error));
+        Assert.Matches(@"^.*hf: \S+ [KM]iB of experts stay in the file, because \S+ [KM]iB of memory are available and \S+ [KM]iB would be needed; answers take longer\n$", error.ToString());
+        Assert.Throws<CommandException>(() => ModelOpening.FitMemory(checkpoint, options, new MachineMemory(GiB, rest - 1, false), error));
     }
 
     private void Make(string relative, string content)

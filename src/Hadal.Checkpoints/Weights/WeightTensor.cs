@@ -78,7 +78,18 @@ public sealed unsafe partial class WeightTensor
         if (end > begin) _ = Advise((void*)begin, (nuint)(end - begin), AdviseDontNeed);
     }
 
-    private const int AdviseDontNeed = 4;
+    /// <summary>Says that the bytes are needed soon: those of a mapped file that are not in memory begin to be read, and nobody waits.</summary>
+    public void WillNeed()
+    {
+        AwqZeros?.WillNeed();
+        AwqScales?.WillNeed();
+        Scale?.WillNeed();
+        if (!IsMapped || !OperatingSystem.IsLinux()) return;
+        var begin = (ulong)_data & ~((ulong)Environment.SystemPageSize - 1);
+        _ = Advise((void*)begin, (nuint)((ulong)_data + (ulong)ByteLength - begin), AdviseWillNeed);
+    }
+
+    private const int AdviseWillNeed = 3, AdviseDontNeed = 4;
 
     [LibraryImport("libc", EntryPoint = "madvise")]
     private static partial int Advise(void* address, nuint length, int advice);

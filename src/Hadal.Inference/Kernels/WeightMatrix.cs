@@ -67,6 +67,11 @@ public abstract unsafe class WeightMatrix
     /// <summary>Whether products round their activations to 8 bits, see <see cref="Hadal.Inference.Models.Arithmetic"/>.</summary>
     public virtual bool ReadsQuantizedRows => false;
 
+    /// <summary>Says that the weights are read soon; only those that stay in the file on purpose listen.</summary>
+    internal virtual void WillNeed()
+    {
+    }
+
     /// <summary>The product with activations that several matrices may share.</summary>
     internal virtual void Multiply(in ProjectionInput input, float* y, int yStride, int rowBegin, int rowEnd) =>
         Multiply((float*)input.Values, input.Stride, input.TokenCount, y, yStride, rowBegin, rowEnd);

@@ -23,7 +23,7 @@ public abstract class DecoderModel : IDisposable
         ArgumentNullException.ThrowIfNull(checkpoint);
         options ??= new EngineOptions();
         options.Check();
-        var weights = new WeightBinder(checkpoint.Tensors, options.Arithmetic, options.ThreadCount, options.DefersRepacking);
+        var weights = new WeightBinder(checkpoint.Tensors, options.Arithmetic, options.ThreadCount, options.DefersRepacking) { KeepsExpertsInFile = options.KeepsExpertsInFile };
         DecoderModel? model = null;
         try
         {

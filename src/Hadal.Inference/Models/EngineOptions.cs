@@ -38,6 +38,10 @@ public sealed record EngineOptions
     /// the same numbers, until <see cref="DecoderModel.Repack"/> has repacked them. <see cref="Engine.TextGenerator"/> does so behind the first answer.</summary>
     internal bool DefersRepacking { get; init; }
 
+    /// <summary>Whether routed experts stay in the file also where they would be repacked: for models that are larger than the memory. The system keeps in
+    /// memory what is used most; a pass asks for the experts of its tokens as soon as they are chosen. The numbers are the same, the time is not.</summary>
+    public bool KeepsExpertsInFile { get; init; }
+
     /// <summary>How caches are stored. F32 is exact; the others trade last digits for memory and for speed at long context.</summary>
     public CacheFormat CacheFormat { get; init; } = CacheFormat.F32;
 

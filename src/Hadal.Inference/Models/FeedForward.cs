@@ -36,6 +36,14 @@ internal sealed unsafe class FeedForward
         _downBias = weights.VectorOrNull(prefix + "down_proj.bias");
     }
 
+    /// <summary>Says that the weights are read soon.</summary>
+    public void WillNeed()
+    {
+        _gate.WillNeed();
+        _up.WillNeed();
+        _down.WillNeed();
+    }
+
     /// <summary>Width between the projections.</summary>
     public int Width => _gate.Rows;
 

@@ -8,7 +8,7 @@ namespace Hadal.Inference.Models;
 
 /// <summary>What a decoder will need, in bytes, computed from config and limits before anything is loaded.</summary>
 /// <param name="WeightBytes">Weights in their stored formats; they are mapped, not copied. With <see cref="Arithmetic.Integer"/> tiles take the place of
-/// quantised matrices: while a model opens, the pages of one matrix at a time are in memory beside its tiles.</param>
+/// quantised matrices: while a model opens, the pages of one matrix at a time are in memory beside its tiles. Experts that stay in the file do not count.</param>
 /// <param name="CacheBytes">Caches of all sequences at full context.</param>
 /// <param name="ScratchBytes">Activations of one pass and the tables of rotary angles.</param>
 public readonly record struct MemoryEstimate(long WeightBytes, long CacheBytes, long ScratchBytes)
@@ -21,7 +21,7 @@ public readonly record struct MemoryEstimate(long WeightBytes, long CacheBytes, 
     public static MemoryEstimate For(Checkpoints.Checkpoint checkpoint, EngineOptions options)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
-        return For(checkpoint.Config, checkpoint.Tensors.Values.Sum(tensor => BytesOf(tensor, options)), options);
+        return For(checkpoint.Config, checkpoint.Tensors.Values.Sum(tensor => options.KeepsExpertsInFile && WeightBinder.IsExpert(tensor.Name) ? 0 : BytesOf(tensor, options)), options);
     }
 
     /// <summary>The estimate for a config.</summary>

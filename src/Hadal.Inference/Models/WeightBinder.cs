@@ -18,6 +18,12 @@ internal sealed unsafe class WeightBinder(
     private readonly Dictionary<string, int> _sites = new(StringComparer.Ordinal);
     private ThreadCrew? _crew;
 
+    /// <summary>Whether routed experts stay in the file.</summary>
+    public bool KeepsExpertsInFile { get; init; }
+
+    /// <summary>Whether a name is that of a weight of a routed expert.</summary>
+    public static bool IsExpert(string name) => name.Contains(".mlp.experts.", StringComparison.Ordinal);
+
     /// <summary>Whether the checkpoint has the tensor.</summary>
     public bool Has(string name) => tensors.ContainsKey(name);
 
@@ -38,7 +44,7 @@ internal sealed unsafe class WeightBinder(
         var matrix = WeightMatrix.Create(tensor);
         if (arithmetic == Arithmetic.Integer && TileStore.Takes(tensor))
         {
-            matrix = _tiles.Add(tensor);
+            matrix = _tiles.Add(tensor, isRepacked: !(KeepsExpertsInFile && IsExpert(name)));
             if (!defersRepacking) _tiles.Repack(_crew ??= new ThreadCrew(threadCount));
         }
 

@@ -77,6 +77,19 @@ public sealed class IntegerArithmeticTests
         }
     }
 
+    [Theory]
+    [InlineData(DType.AwqInt4)]
+    [InlineData(DType.Q4_0)]
+    public void Experts_in_the_file_change_no_bit_and_take_no_tiles(DType dtype)
+    {
+        using var stored = new StoredModel(QuantizedModelTests.DeepSeek, dtype);
+        var tokenIds = TinyModel.Tokens(40, 3);
+        using var inMemory = stored.Weights.Open(Options with { MaxContext = 64 });
+        using var streamed = stored.Weights.Open(Options with { MaxContext = 64, KeepsExpertsInFile = true });
+        Assert.Equal(Generation.AllLogits(inMemory, tokenIds), Generation.AllLogits(streamed, tokenIds, 7));
+        Assert.True(streamed.IsRepacked);
+    }
+
     [Fact]
     public async Task An_engine_that_repacks_behind_its_answers_gives_those_of_a_model_that_is_repacked()
     {

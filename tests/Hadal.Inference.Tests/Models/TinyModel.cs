@@ -71,11 +71,11 @@ internal sealed unsafe class TinyModel : IDisposable
         return this;
     }
 
-    public DecoderModel Open(EngineOptions options) => Config switch
+    public DecoderModel Open(EngineOptions options)
     {
-        DeepSeekConfig config => new DeepSeekModel(config, new WeightBinder(_tensors, options.Arithmetic, options.ThreadCount, options.DefersRepacking), options),
-        _ => new GroupedQueryModel((GroupedQueryConfig)Config, new WeightBinder(_tensors, options.Arithmetic, options.ThreadCount, options.DefersRepacking), options),
-    };
+        var weights = new WeightBinder(_tensors, options.Arithmetic, options.ThreadCount, options.DefersRepacking) { KeepsExpertsInFile = options.KeepsExpertsInFile };
+        return Config is DeepSeekConfig config ? new DeepSeekModel(config, weights, options) : new GroupedQueryModel((GroupedQueryConfig)Config, weights, options);
+    }
 
     public void Dispose()
     {

@@ -4,7 +4,8 @@ using Hadal.Checkpoints.Weights;
 namespace Hadal.Inference.Kernels.Integer;
 
 /// <summary>A projection that multiplies its codes with activations of 8 bits.</summary>
-internal abstract unsafe class IntegerMatrix(int rows, int columns, DType dtype) : WeightMatrix(rows, columns, dtype)
+/// <param name="tensor">The stored matrix [out, in].</param>
+internal abstract unsafe class IntegerMatrix(WeightTensor tensor) : WeightMatrix(tensor.Shape[0], tensor.Shape[1], tensor.DType)
 {
     /// <summary>[<see cref="SlabCount"/>, slab] the tiles in memory. While this is null they are made from the stored matrix, block by block, each time they are used.</summary>
     public byte* Slabs { get; private set; }
@@ -27,6 +28,12 @@ internal abstract unsafe class IntegerMatrix(int rows, int columns, DType dtype)
 
     /// <inheritdoc/>
     public override bool ReadsQuantizedRows => true;
+
+    /// <inheritdoc/>
+    internal override void WillNeed()
+    {
+        if (Slabs == null) tensor.WillNeed();
+    }
 
     /// <inheritdoc/>
     internal override void Multiply(in ProjectionInput input, float* y, int yStride, int rowBegin, int rowEnd) =>

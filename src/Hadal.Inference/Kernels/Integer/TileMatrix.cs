@@ -13,10 +13,8 @@ namespace Hadal.Inference.Kernels.Integer;
 /// the blocks that it multiplies in scratch memory, with the same numbers.</remarks>
 /// <param name="packer">Makes blocks from the stored matrix.</param>
 /// <param name="scales">How scales are kept.</param>
-/// <param name="rows">Outputs.</param>
-/// <param name="columns">Inputs; a multiple of 32.</param>
-/// <param name="dtype">Format the weights came in.</param>
-internal sealed unsafe class TileMatrix<TCodes, TScales>(TilePacker packer, TScales scales, int rows, int columns, DType dtype) : IntegerMatrix(rows, columns, dtype)
+/// <param name="tensor">The stored matrix [out, in]; in is a multiple of 32.</param>
+internal sealed unsafe class TileMatrix<TCodes, TScales>(TilePacker packer, TScales scales, WeightTensor tensor) : IntegerMatrix(tensor)
     where TCodes : struct, ITileCodes
     where TScales : struct, ITileScales
 {
@@ -36,10 +34,10 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(TilePacker packer, TSca
 
     private const int PanelRows = IntegerTiles.PanelRows, SlabRows = IntegerTiles.SlabRows;
 
-    private readonly int _groupCount = columns / QuantizedRows.GroupSize;
+    private readonly int _groupCount = tensor.Shape[1] / QuantizedRows.GroupSize;
     private readonly int _scaleBytes = ScaleBytesOf(scales);
     private readonly long _blockBytes = BlockBytesOf(scales, BlockGroups);
-    private readonly long _slabBytes = SlabBytesOf(scales, columns);
+    private readonly long _slabBytes = SlabBytesOf(scales, tensor.Shape[1]);
 
     /// <inheritdoc/>
     public override int SlabCount => (Rows + SlabRows - 1) / SlabRows;

@@ -48,9 +48,11 @@ internal sealed unsafe class TileStore : IDisposable
 
     /// <summary>Adds a matrix that was checked by <see cref="WeightMatrix.Create(WeightTensor)"/>, to be repacked later.</summary>
     /// <param name="tensor">One that <see cref="Takes"/> accepts.</param>
-    public IntegerMatrix Add(WeightTensor tensor)
+    /// <param name="isRepacked">Whether it is to be repacked at all.</param>
+    public IntegerMatrix Add(WeightTensor tensor, bool isRepacked = true)
     {
         var matrix = Create(tensor);
+        if (!isRepacked) return matrix;
         ByteCount += matrix.ByteCount;
         _waiting.Enqueue((matrix, tensor));
         return matrix;
@@ -133,7 +135,7 @@ internal sealed unsafe class TileStore : IDisposable
         where TSource : struct, ITileSource
         where TCodes : struct, ITileCodes
         where TScales : struct, ITileScales =>
-        new(new TilePacker<TSource, TCodes, TScales>(source, scales, tensor.Shape[0]), scales, tensor.Shape[0], tensor.Shape[1], tensor.DType);
+        new(new TilePacker<TSource, TCodes, TScales>(source, scales, tensor.Shape[0]), scales, tensor);
 
     private readonly struct FillJob(IntegerMatrix matrix, byte* slabs, int first, int count, int partCount) : ICrewJob
     {

@@ -17,6 +17,7 @@ internal sealed unsafe class MixtureOfExperts
     private readonly FeedForward? _sharedExperts;
     private readonly bool _readsQuantizedRows;
     private readonly bool _readsValues;
+    private readonly bool _keepsExpertsInFile;
 
     public MixtureOfExperts(DeepSeekConfig config, WeightBinder weights, string prefix)
     {
@@ -29,6 +30,7 @@ internal sealed unsafe class MixtureOfExperts
         if (config.NSharedExperts is > 0) _sharedExperts = new FeedForward(weights, prefix + "shared_experts.");
         _readsQuantizedRows = _experts.Any(expert => expert.ReadsQuantizedRows);
         _readsValues = _experts.Any(expert => expert.ReadsValues);
+        _keepsExpertsInFile = weights.KeepsExpertsInFile;
     }
 
     /// <param name="crew">Threads.</param>
@@ -43,6 +45,7 @@ internal sealed unsafe class MixtureOfExperts
         var perToken = _config.NumExpertsPerTok!.Value;
         Route(crew, rows, x, state);
         OrderByExpert(rows * perToken, perToken, state);
+        if (_keepsExpertsInFile) AskForExperts(state);
 
         var isQuantized = _readsQuantizedRows || _sharedExperts is { ReadsQuantizedRows: true };
         var input = crew.Activations.Prepare(crew, x, width, rows, width, isQuantized);
@@ -82,6 +85,13 @@ internal sealed unsafe class MixtureOfExperts
             state.PlaceOfSlot[slot] = place;
             state.RowsByExpert[place] = slot / perToken;
         }
+    }
+
+    /// <summary>All chosen experts are asked for at once: the disk works while the first are multiplied.</summary>
+    private void AskForExperts(DeepSeekState state)
+    {
+        for (var expert = 0; expert < _experts.Length; expert++)
+            if (state.ExpertEnds[expert] > (expert == 0 ? 0 : state.ExpertEnds[expert - 1])) _experts[expert].WillNeed();
     }
 
     private int FillTasks(Pass pass, in ProjectionInput input, float* y, DeepSeekState state)
