@@ -38,7 +38,10 @@ public sealed class SentimentClassifierTests(SentimentClassifierTests.Trained tr
         // Without the word the decision is as much weaker as its weight says.
         var strongest = result.Words[0];
         var without = (await classifier.ClassifyAsync([Good.Remove(strongest.Begin, strongest.Text.Length)], cancellation: TestContext.Current.CancellationToken))[0];
-        Assert.Equal(strongest.Weight, Math.Log(result.Confidence) - Math.Log(without.Probabilities[result.Label]), 1e-9);
+        Assert.Equal(strongest.Weight, LogOdds(result) - Math.Log(without.Probabilities[result.Label] / (1 - without.Probabilities[result.Label])), 1e-6);
+        Assert.True(strongest.Weight > 0.1);
+
+        static double LogOdds(Sentiment.Sentiment result) => Math.Log(result.Confidence / (1 - result.Confidence));
     }
 
     [Fact]

@@ -8,6 +8,9 @@ public sealed record Calibration(double NetworkShare, double Temperature)
 {
     private const int Bins = 10;
 
+    /// <summary>The least temperature: that a few texts are all right is no reason for certainty.</summary>
+    private const double Coolest = 0.5;
+
     /// <summary>Probabilities of the labels.</summary>
     /// <param name="network">[labels] scores of the network.</param>
     /// <param name="words">[labels] scores of the word model.</param>
@@ -28,7 +31,7 @@ public sealed record Calibration(double NetworkShare, double Temperature)
         if (scored.Count == 0) throw new ArgumentException("calibration: no texts, expected some that nothing was learnt from", nameof(scored));
         var candidates =
             from share in Enumerable.Range(0, 21).Select(step => step / 20.0)
-            from temperature in Enumerable.Range(0, 40).Select(step => 0.2 * Math.Pow(1.08, step))
+            from temperature in Enumerable.Range(0, 40).Select(step => 0.2 * Math.Pow(1.08, step)).Where(temperature => temperature > Coolest)
             select new Calibration(share, temperature);
         return candidates.MinBy(candidate => scored.Average(text => -Math.Log(Math.Max(1e-12, candidate.Probabilities(text.Network, text.Words)[text.Label]))))!;
     }

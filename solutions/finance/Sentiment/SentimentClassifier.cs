@@ -22,7 +22,7 @@ public sealed record Sentiment(int Label, double Confidence, IReadOnlyList<doubl
 /// <summary>A word and what it does.</summary>
 /// <param name="Text">As it stands in the text.</param>
 /// <param name="Begin">Where it begins, in UTF-16 units.</param>
-/// <param name="Weight">How much lower <c>ln p</c> of the decision is without the word; negative where it speaks against the decision.</param>
+/// <param name="Weight">How much lower the log-odds of the decision, <c>ln p / (1 − p)</c>, are without the word; negative where it speaks against the decision.</param>
 public sealed record MovingWord(string Text, int Begin, double Weight);
 
 /// <summary>News sentiment by a language model with an adapter and a word model beside it.</summary>
@@ -122,12 +122,12 @@ public sealed class SentimentClassifier : IDisposable
         cancellation.ThrowIfCancellationRequested();
         var probabilities = Probabilities(text);
         var label = Array.IndexOf(probabilities, probabilities.Max());
-        var words = explain ? Occlusion(text, label, probabilities[label], cancellation) : [];
+        var words = explain ? Occlusion(text, label, LogOdds(probabilities, label), cancellation) : [];
         return new Sentiment(label, probabilities[label], probabilities, words);
     }
 
     /// <summary>Takes each word out in turn: what the decision loses is the word's part in it.</summary>
-    private List<MovingWord> Occlusion(string text, int label, double probability, CancellationToken cancellation)
+    private List<MovingWord> Occlusion(string text, int label, double logOdds, CancellationToken cancellation)
     {
         var moved = new List<MovingWord>();
         foreach (var word in NewsWord.Split(text).Where(word => char.IsLetterOrDigit(word.Text[0])))
@@ -135,11 +135,14 @@ public sealed class SentimentClassifier : IDisposable
             cancellation.ThrowIfCancellationRequested();
             var without = text.Remove(word.Begin, word.Length);
             if (string.IsNullOrWhiteSpace(without)) continue;
-            moved.Add(new MovingWord(text.Substring(word.Begin, word.Length), word.Begin, Math.Log(probability) - Math.Log(Probabilities(without)[label])));
+            moved.Add(new MovingWord(text.Substring(word.Begin, word.Length), word.Begin, logOdds - LogOdds(Probabilities(without), label)));
         }
 
         return [.. moved.OrderByDescending(word => Math.Abs(word.Weight)).ThenBy(word => word.Begin)];
     }
+
+    /// <summary>From the other labels' sum, which keeps its digits where <c>p</c> is nearly 1.</summary>
+    private static double LogOdds(double[] probabilities, int label) => Math.Log(probabilities[label]) - Math.Log(probabilities.Where((_, other) => other != label).Sum());
 }
 
 /// <summary>What stands in <c>sentiment.json</c>.</summary>
