@@ -171,7 +171,12 @@ public sealed class Workspace(ApiClient api, Browser browser, Settings settings,
         foreach (var each in conversations)
         {
             var conversation = _shelf.Knows(each.Id) ? ConversationFile.Copy(each, NewId()) : each;
-            if (!await KeepAsync(conversation)) break;
+            if (!await KeepAsync(conversation))
+            {
+                _shelf.Remove(conversation);
+                break;
+            }
+
             count++;
         }
 

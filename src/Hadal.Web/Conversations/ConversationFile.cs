@@ -38,7 +38,7 @@ internal sealed partial class ConversationJson : JsonSerializerContext;
 internal static class ConversationFile
 {
     /// <summary>UTF-16 units of a file at most.</summary>
-    public const int MaxLength = 16 << 20;
+    public const int MaxLength = 8 << 20;
 
     /// <summary>UTF-16 units of one message at most.</summary>
     public const int MaxMessageLength = 1 << 20;

@@ -7,7 +7,7 @@ public sealed class Shelf
     public const int MaxConversations = 500;
 
     /// <summary>UTF-16 units of all of them as JSON at most; the page holds them in memory to search them.</summary>
-    public const int MaxLength = 8 << 20;
+    public const int MaxLength = 4 << 20;
 
     private readonly Dictionary<string, (Conversation Conversation, int Length)> _kept = new(StringComparer.Ordinal);
     private readonly HashSet<string> _removed = new(StringComparer.Ordinal);
