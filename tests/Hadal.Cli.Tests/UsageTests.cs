@@ -8,7 +8,7 @@ public sealed class UsageTests
 
     [Fact]
     public void Without_a_command_the_commands_are_named() =>
-        Assert.StartsWith("hadal: no command given; there are run, serve, bench, inspect, tokenize, render, logits, perplexity, quantize, merge, synth, grammar-bench, doctor, train", TestShell.Run("").Fault(2), StringComparison.Ordinal);
+        Assert.StartsWith("hadal: no command given; there are run, serve, bench, pull, list, remove, inspect, tokenize, render, logits, perplexity, quantize, merge, synth, grammar-bench, doctor, train", TestShell.Run("").Fault(2), StringComparison.Ordinal);
 
     [Theory]
     [InlineData("unknown command 'chat'", "chat", "model")]
