@@ -177,6 +177,23 @@ public sealed class HostileClientTests(SharedServer shared)
     }
 
     [Fact]
+    public async Task Bodies_that_are_announced_and_do_not_come_take_no_room()
+    {
+        await using var server = await TestServer.StartAsync(null, TestModel.Source("hadal-mini"));
+        var slow = new List<Socket>();
+        foreach (var length in Enumerable.Repeat("Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", 20).Concat(Enumerable.Repeat("Content-Length: 10000000\r\n\r\n{", 20)))
+        {
+            var socket = await ConnectAsync(server);
+            slow.Add(socket);
+            await socket.SendAsync(Encoding.Latin1.GetBytes($"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{length}"));
+        }
+
+        for (var i = 0; i < 5; i++)
+            Assert.StartsWith("HTTP/1.1 200 ", await ExchangeAsync(Encoding.Latin1.GetBytes(Request(Body, "application/json", close: true)), server), StringComparison.Ordinal);
+        foreach (var socket in slow) socket.Dispose();
+    }
+
+    [Fact]
     public async Task A_body_that_ends_early_is_nobody_s_answer()
     {
         using var socket = await ConnectAsync(_server);

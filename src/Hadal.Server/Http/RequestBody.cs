@@ -23,11 +23,9 @@ internal static class RequestBody
         if (type.Charset.Length > 0 && !type.Charset.AsSpan().Trim('"').Equals("utf-8", StringComparison.OrdinalIgnoreCase)) throw new ApiException(415, "Content-Type: expected the charset utf-8");
         if (request.Headers.ContentEncoding is { Count: > 0 } encoding && encoding != "identity")
             throw new ApiException(415, "Content-Encoding: expected none, bodies are read as they are");
-        scope.HoldBody(Math.Min(request.ContentLength ?? long.MaxValue, scope.Server.Options.MaxBodyBytes));
         var result = await ReadAllAsync(scope).ConfigureAwait(false);
         try
         {
-            scope.HoldBody(result.Buffer.Length);
             return Parse(scope, result.Buffer);
         }
         finally
@@ -43,7 +41,15 @@ internal static class RequestBody
         using var either = CancellationTokenSource.CreateLinkedTokenSource(scope.Cancel.Token, tooLate.Token);
         try
         {
-            return await scope.Http.Request.BodyReader.ReadAtLeastAsync(int.MaxValue, either.Token).ConfigureAwait(false);
+            var reader = scope.Http.Request.BodyReader;
+            while (true)
+            {
+                // Room is taken for what has come, not for what was announced: a body that never comes keeps nobody out.
+                var result = await reader.ReadAsync(either.Token).ConfigureAwait(false);
+                scope.HoldBody(result.Buffer.Length);
+                if (result.IsCompleted) return result;
+                reader.AdvanceTo(result.Buffer.Start, result.Buffer.End);
+            }
         }
         catch (OperationCanceledException) when (!scope.Cancel.IsCancellationRequested)
         {
