@@ -72,11 +72,13 @@ internal sealed class RunCommand
         var engineOptions = ModelOpening.OptionsOf(parsed.GetValue(_context), parsed.GetValue(_threads), parsed.GetValue(_arithmetic) ?? Arithmetic.Integer, parsed.GetValue(_cache));
         engineOptions = ModelOpening.FitMemory(checkpoint, engineOptions, MachineMemory.Read(), _shell.Error);
 
+        using var opened = parsed.GetValue(_adapter) is { } path ? LoraAdapter.Open(path, checkpoint.Config) : null;
+        if (checkpoint.Config.Head != ModelHead.Language || opened?.Score is not null)
+            return LabelAnswer.Run(_shell, checkpoint, opened, await tokenizer.ConfigureAwait(false), engineOptions, prompt, isJson);
         var limits = new TextGeneratorOptions { MaxConcurrent = 1, MaxQueued = 0, Speculation = parsed.GetValue(_speculation) ?? Speculation.Auto };
         var generator = TextGenerator.Open(checkpoint, limits, engineOptions, await tokenizer.ConfigureAwait(false));
         await using (generator.ConfigureAwait(false))
         {
-            using var opened = parsed.GetValue(_adapter) is { } path ? LoraAdapter.Open(path, checkpoint.Config) : null;
             using var adapter = opened is null ? null : generator.AddAdapter(opened);
             if (adapter is not null) options = options with { Adapter = adapter };
             var chat = (opened?.ChatTemplate ?? checkpoint.ChatTemplate) is { } template ? new ChatPrompt(template, generator.Tokenizer) : null;

@@ -76,7 +76,7 @@ internal sealed class ModelCatalog : IAsyncDisposable
             throw new ApiException(404, $"The model '{name}' does not exist; this server has {string.Join(", ", _models.Keys)}", param: "model", code: "model_not_found");
         if (!entry.Loading.IsCompletedSuccessfully) throw ApiException.Unavailable($"the model '{name}' is being loaded", retryAfterSeconds: 2);
         var model = entry.Loading.Result;
-        return new ModelChoice(name, model, entry.Parent is null ? null : model.Adapter(name));
+        return entry.Parent is null ? new ModelChoice(name, model, null) : new ModelChoice(name, model.FormOf(name), model.Adapter(name));
     }
 
     /// <inheritdoc/>

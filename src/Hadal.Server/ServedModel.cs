@@ -17,16 +17,28 @@ public sealed class ServedModel : IAsyncDisposable, IDisposable
 
     private readonly Checkpoint _checkpoint;
     private readonly Dictionary<string, DecoderAdapter> _adapters;
+    private readonly Dictionary<string, ServedModel> _forms = [];
 
-    internal ServedModel(string name, Checkpoint checkpoint, TextGenerator generator, Dictionary<string, DecoderAdapter> adapters)
+    /// <param name="name">How requests call it.</param>
+    /// <param name="checkpoint">Its files.</param>
+    /// <param name="generator">Its engine.</param>
+    /// <param name="adapters">Adapters by name.</param>
+    /// <param name="templates">Chat templates of the adapters that were trained with one of their own.</param>
+    internal ServedModel(string name, Checkpoint checkpoint, TextGenerator generator, Dictionary<string, DecoderAdapter> adapters, IReadOnlyDictionary<string, string>? templates = null)
+        : this(name, checkpoint, generator, adapters, checkpoint.ChatTemplate)
+    {
+        foreach (var (adapter, template) in templates ?? new Dictionary<string, string>()) _forms.Add(adapter, new ServedModel(name, checkpoint, generator, adapters, template));
+    }
+
+    private ServedModel(string name, Checkpoint checkpoint, TextGenerator generator, Dictionary<string, DecoderAdapter> adapters, string? template)
     {
         Name = name;
         _checkpoint = checkpoint;
         _adapters = adapters;
         Generator = generator;
-        HasTemplate = checkpoint.ChatTemplate is not null;
-        Chat = new ChatPrompt(checkpoint.ChatTemplate ?? ContinuationTemplate, generator.Tokenizer);
-        Format = AnswerFormat.Of(checkpoint.ChatTemplate ?? "");
+        HasTemplate = template is not null;
+        Chat = new ChatPrompt(template ?? ContinuationTemplate, generator.Tokenizer);
+        Format = AnswerFormat.Of(template ?? "");
         Sampling = SamplingOptions.From(checkpoint.GenerationConfig);
         VocabSize = checkpoint.Config.VocabSize;
         MaxNewTokens = checkpoint.GenerationConfig.MaxNewTokens;
@@ -74,6 +86,7 @@ public sealed class ServedModel : IAsyncDisposable, IDisposable
         Checkpoint? checkpoint = null;
         TextGenerator? generator = null;
         var ready = new Dictionary<string, DecoderAdapter>();
+        var templates = new Dictionary<string, string>();
         ServedModel? model = null;
         try
         {
@@ -83,9 +96,10 @@ public sealed class ServedModel : IAsyncDisposable, IDisposable
             {
                 using var adapter = LoraAdapter.Open(folder, checkpoint.Config);
                 ready.Add(adapterName, generator.AddAdapter(adapter));
+                if (adapter.ChatTemplate is { } template) templates.Add(adapterName, template);
             }
 
-            return model = new ServedModel(name, checkpoint, generator, ready);
+            return model = new ServedModel(name, checkpoint, generator, ready, templates);
         }
         finally
         {
@@ -108,6 +122,9 @@ public sealed class ServedModel : IAsyncDisposable, IDisposable
 
     /// <inheritdoc cref="DisposeAsync"/>
     public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
+
+    /// <summary>The same engine with the chat template that an adapter was trained with; the model itself where that is the model's.</summary>
+    internal ServedModel FormOf(string adapter) => _forms.GetValueOrDefault(adapter) ?? this;
 
     /// <summary>An adapter by its name.</summary>
     internal DecoderAdapter? Adapter(string name) => _adapters.GetValueOrDefault(name);

@@ -16,12 +16,13 @@ internal static class EvalCommand
         var suite = new Option<string>("--suite") { Description = $"What is measured: {string.Join(", ", Evaluation.Suites)}.", HelpName = "NAME", Required = true };
         var data = new Option<string>("--data") { Description = "Records: .jsonl, .csv, .tsv, .parquet or .txt.", HelpName = "PATH", Required = true };
         var columns = new Option<string[]>("--column") { Description = "Name of a column in the file: --column text=sentence.", HelpName = "name=column" };
+        var length = new Option<int>("--sequence-length") { Description = "Tokens of an example at most. Default: the model's context, at most 4096.", HelpName = "N" };
         var json = new Option<bool>("--json") { Description = "Print one JSON object on standard output." };
-        var command = new Command("eval", "Measures a checkpoint on records.") { model, suite, data, columns, json };
+        var command = new Command("eval", "Measures a checkpoint on records.") { model, suite, data, columns, length, json };
         command.SetAction(parsed => TrainingCommand.Guarded(cancellation =>
         {
             var source = new RecordSource { Path = parsed.GetValue(data)!, Columns = Columns(parsed.GetValue(columns) ?? []) };
-            var (records, figures) = Evaluation.Run(parsed.GetValue(model)!, parsed.GetValue(suite)!, source, cancellation);
+            var (records, figures) = Evaluation.Run(parsed.GetValue(model)!, parsed.GetValue(suite)!, source, parsed.GetValue(length), note => Console.Error.WriteLine($"hadal-train: {note}"), cancellation);
             return parsed.GetValue(json)
                 ? Json(parsed.GetValue(model)!, parsed.GetValue(suite)!, records, figures)
                 : string.Create(CultureInfo.InvariantCulture, $"records  {records}\n") + string.Join('\n', figures.Select(figure => string.Create(CultureInfo.InvariantCulture, $"{figure.Key}  {figure.Value}")));

@@ -12,6 +12,7 @@ var root = new RootCommand("Trains DeepSeek-class models and writes checkpoint d
     FineTuneCommand("sft", "Adapts all weights of a checkpoint to conversations, instructions or texts.", "--set epochs=2, --set learning_rate=5e-5"),
     FineTuneCommand("lora", "Trains a low-rank adapter beside a checkpoint, in the files of huggingface/peft.", "--set preset=classic, --set lora.r=8"),
     FineTuneCommand("dpo", "Teaches a checkpoint which of two answers is better, all weights or an adapter.", "--set preference.beta=0.05, --set preset=hadal"),
+    InstructionsCommand.Create(),
     EvalCommand.Create(),
 };
 var verbs = string.Join(", ", root.Subcommands.Select(command => command.Name));

@@ -96,6 +96,36 @@ public sealed class LoraAdapterTests : IDisposable
     }
 
     [Fact]
+    public void Biases_by_the_names_of_newer_peft_are_found_and_those_beside_no_adapter_are_refused_by_name()
+    {
+        const string config = """{"peft_type":"LORA","r":2,"bias":"all"}""";
+        Write(config, Tensor(Q, "lora_A.weight", 2, 8), Tensor(Q, "lora_B.weight", 8, 2), Tensor(Q, "base_layer.bias", 8));
+        using (var adapter = LoraAdapter.Open(_folder.Path, Model)) Assert.Equal([8], Assert.Single(adapter.Modules).Bias!.Shape);
+
+        Write(config, Tensor(Q, "lora_A.weight", 2, 8), Tensor(Q, "lora_B.weight", 8, 2), Tensor(Q, "base_layer.bias", 8), Tensor(Q, "bias", 8));
+        Assert.Contains("are the same part of module", Assert.Throws<CheckpointException>(() => LoraAdapter.Open(_folder.Path, Model)).Message, StringComparison.Ordinal);
+
+        var other = Q.Replace("q_proj", "k_proj", StringComparison.Ordinal);
+        Write(config, Tensor(Q, "lora_A.weight", 2, 8), Tensor(Q, "lora_B.weight", 8, 2), Tensor(other, "bias", 8));
+        Assert.Contains("k_proj' has a trained bias and is not adapted (peft's bias: all)", Assert.Throws<CheckpointException>(() => LoraAdapter.Open(_folder.Path, Model)).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("\"pissa_niter_16\"", true)]
+    [InlineData("\"olora\"", true)]
+    [InlineData("\"corda\"", true)]
+    [InlineData("\"loftq\"", true)]
+    [InlineData("\"gaussian\"", false)]
+    [InlineData("\"eva\"", false)]
+    [InlineData("true", false)]
+    public void Initialisations_that_changed_the_model_are_refused(string value, bool isRefused)
+    {
+        Write($$"""{"peft_type":"LORA","r":2,"init_lora_weights":{{value}}}""", Tensor(Q, "lora_A.weight", 2, 8), Tensor(Q, "lora_B.weight", 8, 2));
+        if (isRefused) Assert.Contains("changed the weights of the model it was trained on", Assert.Throws<CheckpointException>(() => LoraAdapter.Open(_folder.Path, Model)).Message, StringComparison.Ordinal);
+        else LoraAdapter.Open(_folder.Path, Model).Dispose();
+    }
+
+    [Fact]
     public void Missing_files_and_an_empty_adapter_are_named()
     {
         Assert.Contains("is no directory", Assert.Throws<CheckpointException>(() => LoraAdapter.Open(_folder.PathOf("none"), Model)).Message, StringComparison.Ordinal);

@@ -238,12 +238,33 @@ public sealed class RunCommandTests : IDisposable
         }
     }
 
-    private static void WriteAdapter(string directory, int rank)
+    [Fact]
+    public void An_adapter_with_a_head_prints_labels_and_probabilities()
+    {
+        var adapter = Path.Combine(_folder.FullName, "labels");
+        WriteAdapter(adapter, rank: 2, labels: 3);
+        File.WriteAllText(Path.Combine(adapter, "label_names.json"), """["negative", "neutral", "positive"]""");
+        string[] options = ["run", Model, "--adapter", adapter];
+        var lines = TestShell.Run("", [.. options, "-p", "the sea"]).Done().Text.TrimEnd('\n').Split('\n').Select(line => line.Split("  ")).ToList();
+        Assert.Equal(["negative", "neutral", "positive"], lines.Select(line => line[0]).Order());
+        var shares = lines.Select(line => double.Parse(line[1], System.Globalization.CultureInfo.InvariantCulture)).ToList();
+        Assert.Equal(1, shares.Sum(), 3);
+        Assert.Equal(shares.OrderDescending(), shares);
+
+        var json = TestShell.Run("", [.. options, "-p", "the sea", "--json"]).Done().Json;
+        Assert.Equal(lines[0][0], json.GetProperty("label").GetString());
+        Assert.Equal(shares[0], json.GetProperty("probability").GetDouble(), 4);
+        Assert.Equal(shares[0], json.GetProperty("probabilities").GetProperty(lines[0][0]).GetDouble(), 4);
+    }
+
+    private static void WriteAdapter(string directory, int rank, int labels = 0)
     {
         const string Module = "base_model.model.model.layers.0.self_attn.o_proj";
         Directory.CreateDirectory(directory);
         File.WriteAllText(Path.Combine(directory, "adapter_config.json"), """{"peft_type":"LORA","r":2,"lora_alpha":64}""");
-        SafetensorsWriter.Write(Path.Combine(directory, "adapter_model.safetensors"), [Tensor(".lora_A.weight", [rank, 64]), Tensor(".lora_B.weight", [64, rank])]);
+        List<TensorToWrite> tensors = [Tensor(".lora_A.weight", [rank, 64]), Tensor(".lora_B.weight", [64, rank])];
+        if (labels > 0) tensors.Add(Tensor(".score", [labels, 64]) with { Name = "base_model.model.score.weight" });
+        SafetensorsWriter.Write(Path.Combine(directory, "adapter_model.safetensors"), tensors);
 
         static TensorToWrite Tensor(string part, int[] shape) => new(Module + part, DType.F32, shape, MemoryMarshal.AsBytes(
             Enumerable.Range(0, shape[0] * shape[1]).Select(i => MathF.Sin(i)).ToArray().AsSpan()).ToArray());

@@ -18,15 +18,19 @@ public sealed class AdapterParityTests
     /// <summary>As for whole models, with the adapter's sums on top.</summary>
     private const double Bound = 5e-5;
 
-    public static TheoryData<string, bool, bool, string> Cases => new()
+    public static TheoryData<string, bool, bool, string, string?> Cases => new()
     {
-        { "llama", false, false, "none" }, { "qwen2", true, false, "lora_only" }, { "qwen2", false, true, "lora_only" }, { "qwen3", true, true, "none" },
-        { "deepseek_v2", false, false, "none" }, { "deepseek_v3", false, true, "none" }, { "hadal", true, false, "none" },
+        { "llama", false, false, "none", null }, { "qwen2", true, false, "lora_only", null }, { "qwen2", false, true, "lora_only", null }, { "qwen3", true, true, "none", null },
+        { "deepseek_v2", false, false, "none", null }, { "deepseek_v3", false, true, "none", null }, { "hadal", true, false, "none", null },
+        { "deepseek_v2", false, false, "none", WithExperts }, { "deepseek_v3", false, true, "none", WithExperts }, { "hadal", true, false, "none", WithExperts },
     };
+
+    /// <summary>Routed experts and the matrix that attention absorbs, beside others.</summary>
+    private const string WithExperts = """["experts", "kv_b_proj", "o_proj", "down_proj"]""";
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void The_engine_computes_the_adapter_that_training_writes(string family, bool useRslora, bool useDora, string bias)
+    public void The_engine_computes_the_adapter_that_training_writes(string family, bool useRslora, bool useDora, string bias, string? targets)
     {
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
@@ -40,7 +44,7 @@ public sealed class AdapterParityTests
             ModelFiles.Save(model, basePath, DType.F32);
             var tokenIds = Enumerable.Range(0, 30).Select(index => index * 7 % 37).ToArray();
             var plain = Logits(model, tokenIds);
-            using var adapter = LowRankAdapter.Attach(model, new LoraOptions { R = 3, LoraAlpha = 4, UseRslora = useRslora, UseDora = useDora, Bias = bias }, basePath);
+            using var adapter = LowRankAdapter.Attach(model, new LoraOptions { R = 3, LoraAlpha = 4, UseRslora = useRslora, UseDora = useDora, Bias = bias, TargetModules = targets is null ? null : System.Text.Json.JsonElement.Parse(targets) }, basePath);
             foreach (var parameter in adapter.Parameters) parameter.Parameter.add_(randn_like(parameter.Parameter).mul_(0.1));
             adapter.Save(adapterPath);
             var expected = Logits(model, tokenIds);

@@ -67,6 +67,74 @@ public sealed class QuantizedAdapterTests
         }
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_base_in_8_bit_floats_is_trained_beside_as_it_is_served(bool useDora)
+    {
+        using var scope = NewDisposeScope();
+        random.manual_seed(43);
+        var directory = Directory.CreateTempSubdirectory("hadal-fp8-");
+        try
+        {
+            string floats = Path.Combine(directory.FullName, "floats"), coded = Path.Combine(directory.FullName, "coded"), adapterPath = Path.Combine(directory.FullName, "adapter");
+            using (var drawn = new DeepSeekModel(Hadal))
+            {
+                using (no_grad()) foreach (var parameter in drawn.parameters()) parameter.add_(randn_like(parameter).mul_(0.1));
+                ModelFiles.Save(drawn, floats, DType.F32);
+            }
+
+            WriteFloat8(floats, coded);
+            using var checkpoint = Checkpoint.Open(coded);
+            using var model = ModelFiles.Load(checkpoint);
+            Assert.True(model.IsQuantized);
+            var tokenIds = Enumerable.Range(0, 25).Select(index => index * 7 % 37).ToArray();
+            var plain = Served(checkpoint, null, tokenIds);
+            Near(Logits(model, tokenIds), plain, "base");
+            using var adapter = LowRankAdapter.Attach(model, new LoraOptions { R = 3, UseDora = useDora, TargetModules = System.Text.Json.JsonElement.Parse("""["q_b_proj", "kv_b_proj", "o_proj", "experts"]""") }, coded);
+            using (no_grad()) foreach (var parameter in adapter.Parameters) parameter.Parameter.add_(randn_like(parameter.Parameter).mul_(0.1));
+            adapter.Save(adapterPath);
+            using var opened = LoraAdapter.Open(adapterPath, checkpoint.Config);
+            var expected = Logits(model, tokenIds);
+            Near(expected, Served(checkpoint, opened, tokenIds), "adapter");
+            Assert.True(expected.Zip(plain).Max(pair => Math.Abs(pair.First - pair.Second)) > 0.02 * plain.Max(Math.Abs));
+        }
+        finally
+        {
+            directory.Delete(recursive: true);
+        }
+    }
+
+    /// <summary>The same model with random codes of 8-bit floats in the place of its projections, experts among them.</summary>
+    private static void WriteFloat8(string source, string target)
+    {
+        using var checkpoint = Checkpoint.Open(source);
+        Directory.CreateDirectory(target);
+        var draw = new Random(3);
+        var tensors = new List<TensorToWrite>();
+        foreach (var spec in WeightManifest.For(checkpoint.Config))
+        {
+            if (!checkpoint.Tensors.TryGetValue(spec.Name, out var stored)) continue;
+            if (spec is not { Quantizable: true, Role: WeightRole.Projection or WeightRole.Expert } || spec.Name.Contains("indexer", StringComparison.Ordinal))
+            {
+                var whole = stored.Bytes.ToArray();
+                tensors.Add(new TensorToWrite(spec.Name, stored.DType, spec.Shape, whole));
+                continue;
+            }
+
+            // Up to ±0.9, and some of the smallest numbers there are.
+            var codes = Enumerable.Range(0, checked((int)spec.ElementCount)).Select(_ => (byte)(draw.Next(0x38) | (draw.Next(2) << 7))).ToArray();
+            tensors.Add(new TensorToWrite(spec.Name, DType.F8E4M3, spec.Shape, codes));
+            var scales = Enumerable.Range(0, (spec.Shape[0] + 127) / 128 * ((spec.Shape[1] + 127) / 128)).Select(_ => 0.2f + draw.NextSingle()).ToArray();
+            tensors.Add(new TensorToWrite(spec.Name + "_scale_inv", DType.F32, [(spec.Shape[0] + 127) / 128, (spec.Shape[1] + 127) / 128], System.Runtime.InteropServices.MemoryMarshal.AsBytes(scales.AsSpan()).ToArray()));
+        }
+
+        SafetensorsWriter.Write(Path.Combine(target, "model.safetensors"), tensors);
+        var config = System.Text.Json.Nodes.JsonNode.Parse(File.ReadAllText(Path.Combine(source, "config.json")))!;
+        config["quantization_config"] = System.Text.Json.Nodes.JsonNode.Parse("""{"quant_method": "fp8", "fmt": "e4m3", "activation_scheme": "dynamic", "weight_block_size": [128, 128]}""");
+        File.WriteAllText(Path.Combine(target, "config.json"), config.ToJsonString());
+    }
+
     private static DeepSeekConfig Hadal { get; } = DrawnCase.Long.Config with
     {
         // No whole groups fill the 48 inputs of an expert's down_proj: it stays in floats beside gate_proj and up_proj in few bits.

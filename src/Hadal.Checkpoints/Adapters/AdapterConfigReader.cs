@@ -12,6 +12,8 @@ internal static class AdapterConfigReader
     private const int MaxBytes = 1 << 20;
     private const int MaxRank = 1 << 16;
 
+    private static readonly string[] BaseChanging = ["pissa", "olora", "corda", "loftq", "lora_ga"];
+
     /// <summary>Reads and checks the file of a directory.</summary>
     /// <exception cref="CheckpointException">The faults, all in one message.</exception>
     public static AdapterConfig Read(CheckpointFolder folder)
@@ -29,7 +31,12 @@ internal static class AdapterConfigReader
         foreach (var key in (config.AlphaPattern?.Keys ?? []).Concat(config.RankPattern?.Keys ?? []))
             if (AdapterPatterns.Fault(key) is { } fault) faults.Add($"alpha_pattern, rank_pattern: '{key}' is no pattern: {fault}");
         foreach (var (key, value) in config.OtherKeys ?? new Dictionary<string, JsonElement>())
+        {
             if (key is "target_parameters" or "trainable_token_indices" && IsSet(value)) Unsupported(key, value.GetRawText(), "null");
+            if (key == "init_lora_weights" && ChangesBase(value))
+                faults.Add($"{key} is {value.GetRawText()}, which changed the weights of the model it was trained on; these are not in the adapter: save it with peft's path_initial_model_for_weight_conversion");
+        }
+
         faults.ThrowIfAny();
         return folder.TryRead(AdapterConfig.LabelNamesFile, MaxBytes) is { } labels ? config with { Id2label = LabelNames(labels, Path.Combine(folder.Path, AdapterConfig.LabelNamesFile)) } : config;
 
@@ -66,6 +73,10 @@ internal static class AdapterConfigReader
             throw new CheckpointException($"{where}: is not valid: {fault.Message}", fault);
         }
     }
+
+    /// <summary>Initialisations that take part of the model's weights into A and B and leave the rest in the model; others leave it as it is.</summary>
+    private static bool ChangesBase(JsonElement value) => value.ValueKind == JsonValueKind.String
+        && BaseChanging.Any(name => value.GetRawText().AsSpan(1).StartsWith(name, StringComparison.OrdinalIgnoreCase));
 
     private static bool IsSet(JsonElement value) => value.ValueKind switch
     {

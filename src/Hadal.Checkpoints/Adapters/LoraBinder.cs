@@ -7,7 +7,7 @@ namespace Hadal.Checkpoints.Adapters;
 internal sealed class LoraBinder(string where, AdapterConfig config, ModelConfig model, SafetensorsFile file)
 {
     private const string Prefix = "base_model.model.";
-    private const string A = ".lora_A.weight", B = ".lora_B.weight", Magnitude = ".lora_magnitude_vector", Bias = ".bias", Weight = ".weight";
+    private const string A = ".lora_A.weight", B = ".lora_B.weight", Magnitude = ".lora_magnitude_vector", BaseBias = ".base_layer.bias", Bias = ".bias", Weight = ".weight";
 
     private readonly FaultList _faults = new(where);
 
@@ -38,7 +38,7 @@ internal sealed class LoraBinder(string where, AdapterConfig config, ModelConfig
             return;
         }
 
-        var part = key is Prefix + "score.weight" ? Weight : new[] { A, B, Magnitude, Magnitude + ".weight", Bias }.FirstOrDefault(ending => key.EndsWith(ending, StringComparison.Ordinal));
+        var part = key is Prefix + "score.weight" ? Weight : new[] { A, B, Magnitude, Magnitude + ".weight", BaseBias, Bias }.FirstOrDefault(ending => key.EndsWith(ending, StringComparison.Ordinal));
         if (part is null)
         {
             _faults.Add($"tensor '{key}' is no part of an adapted projection; expected …{A}, …{B}, …{Magnitude} or …{Bias}");
@@ -53,8 +53,9 @@ internal sealed class LoraBinder(string where, AdapterConfig config, ModelConfig
 
         var module = key[Prefix.Length..^part.Length];
         if (!parts.TryGetValue(module, out var tensors)) parts[module] = tensors = [];
-        tensors[part.StartsWith(Magnitude, StringComparison.Ordinal) ? Magnitude : part] =
-            new WeightTensor(key, SafetensorsDTypes.ToDType(entry.DTypeName)!.Value, entry.Shape, file.DataOf(entry), entry.ByteLength);
+        var name = part.StartsWith(Magnitude, StringComparison.Ordinal) ? Magnitude : part == BaseBias ? Bias : part;
+        if (tensors.TryGetValue(name, out var other)) _faults.Add($"tensors '{other.Name}' and '{key}' are the same part of module '{module}'");
+        tensors[name] = new WeightTensor(key, SafetensorsDTypes.ToDType(entry.DTypeName)!.Value, entry.Shape, file.DataOf(entry), entry.ByteLength);
     }
 
     private void BindScore(Dictionary<string, WeightTensor> tensors)
@@ -84,7 +85,9 @@ internal sealed class LoraBinder(string where, AdapterConfig config, ModelConfig
 
         if (!tensors.TryGetValue(A, out var a) || !tensors.TryGetValue(B, out var b))
         {
-            _faults.Add($"module '{name}' has no {(tensors.ContainsKey(A) ? B : A)[1..]}");
+            _faults.Add(tensors.Count == 1 && tensors.ContainsKey(Bias)
+                ? $"module '{name}' has a trained bias and is not adapted (peft's bias: all), which is not computed; train with bias lora_only or none, or adapt it too"
+                : $"module '{name}' has no {(tensors.ContainsKey(A) ? B : A)[1..]}");
             return null;
         }
 

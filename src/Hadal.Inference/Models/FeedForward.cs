@@ -22,12 +22,11 @@ internal sealed unsafe class FeedForward
 
     /// <param name="weights">Tensors.</param>
     /// <param name="prefix">For example <c>model.layers.0.mlp.</c>.</param>
-    /// <param name="isAdaptable">Whether adapters may change it; routed experts see tokens of many sequences in another order.</param>
-    public FeedForward(WeightBinder weights, string prefix, bool isAdaptable = true)
+    public FeedForward(WeightBinder weights, string prefix)
     {
-        _gateSite = isAdaptable ? weights.Site(prefix + "gate_proj") : -1;
-        _upSite = isAdaptable ? weights.Site(prefix + "up_proj") : -1;
-        _downSite = isAdaptable ? weights.Site(prefix + "down_proj") : -1;
+        _gateSite = weights.Site(prefix + "gate_proj");
+        _upSite = weights.Site(prefix + "up_proj");
+        _downSite = weights.Site(prefix + "down_proj");
         _gate = weights.Projection(prefix + "gate_proj.weight");
         _up = weights.Projection(prefix + "up_proj.weight");
         _down = weights.Projection(prefix + "down_proj.weight");
@@ -71,8 +70,8 @@ internal sealed unsafe class FeedForward
         _up.Multiply(input, task.Up, Width, rowBegin, rowEnd);
         if (task.Adapted is { } pass)
         {
-            Adaptation.ApplyShare(pass, _gateSite, task.X, _gate.Columns, task.Gate, Width, rowBegin, rowEnd);
-            Adaptation.ApplyShare(pass, _upSite, task.X, _up.Columns, task.Up, Width, rowBegin, rowEnd);
+            Adapt(pass, task, _gateSite, task.X, _gate.Columns, task.Gate, Width, rowBegin, rowEnd);
+            Adapt(pass, task, _upSite, task.X, _up.Columns, task.Up, Width, rowBegin, rowEnd);
         }
 
         for (var token = 0; token < task.TokenCount; token++)
@@ -96,7 +95,7 @@ internal sealed unsafe class FeedForward
         if (rowBegin == rowEnd) return;
         var input = new ProjectionInput(task.Gate, Width, task.TokenCount, _down.ReadsQuantizedRows ? ActivationOf(task) : default);
         _down.Multiply(input, task.Y, _down.Rows, rowBegin, rowEnd);
-        if (task.Adapted is { } pass) Adaptation.ApplyShare(pass, _downSite, task.Gate, Width, task.Y, _down.Rows, rowBegin, rowEnd);
+        if (task.Adapted is { } pass) Adapt(pass, task, _downSite, task.Gate, Width, task.Y, _down.Rows, rowBegin, rowEnd);
         for (var token = 0; _downBias is not null && token < task.TokenCount; token++)
             AddBias(new Span<float>(task.Y + ((long)token * _down.Rows) + rowBegin, rowEnd - rowBegin), _downBias, rowBegin);
     }
@@ -126,6 +125,12 @@ internal sealed unsafe class FeedForward
         }
     }
 
+    private static void Adapt(Pass pass, in FeedForwardTask task, int site, float* x, int inputCount, float* y, int outputCount, int begin, int end)
+    {
+        if (task.Rows is null) Adaptation.ApplyShare(pass, site, x, inputCount, y, outputCount, begin, end);
+        else Adaptation.ApplyShare(pass, task.Rows.AsSpan(task.RowBegin, task.TokenCount), site, x, inputCount, y, outputCount, begin, end);
+    }
+
     private QuantizedRows ActivationOf(in FeedForwardTask task) => new(task.QuantizedActivation, Width);
 
     private static void AddBias(Span<float> y, float[]? bias, int rowBegin)
@@ -141,6 +146,12 @@ internal unsafe struct FeedForwardTask
 
     /// <summary>The pass whose rows are the tokens, if it has adapters; otherwise null.</summary>
     public Pass? Adapted;
+
+    /// <summary>The row of the pass that each token is, from <see cref="RowBegin"/> on; null where token i is row i.</summary>
+    public int[]? Rows;
+
+    /// <summary>Place of the first token in <see cref="Rows"/>.</summary>
+    public int RowBegin;
 
     /// <summary>[tokens, hidden_size]; null where nothing reads float32.</summary>
     public float* X;

@@ -16,7 +16,8 @@ public sealed record LoraOptions
     /// <summary>Share of a projection's inputs that are left out while training.</summary>
     public double LoraDropout { get; init; }
 
-    /// <summary>Which projections: a list of names or path endings, a pattern for whole paths, or <c>all-linear</c>. Null for all that the engine computes adapters of.</summary>
+    /// <summary>Which projections: a list of names or path endings, a pattern for whole paths, or <c>all-linear</c>; <c>experts</c> in a list means all matrices of the routed experts,
+    /// which no bare name does. Null for <c>all-linear</c>.</summary>
     public JsonElement? TargetModules { get; init; }
 
     /// <summary>Which biases are trained too: <c>none</c>, <c>lora_only</c> (of adapted projections) or <c>all</c>.</summary>

@@ -9,8 +9,11 @@ namespace Hadal.Training.Adapters;
 /// <summary>Finds the projections that <c>target_modules</c> means, by the rules of huggingface/peft.</summary>
 internal static class LoraTargets
 {
-    /// <summary>The word for every projection but the head.</summary>
+    /// <summary>The word for every projection but the head and the routed experts, whose number multiplies the adapter.</summary>
     public const string All = "all-linear";
+
+    /// <summary>The word for every matrix of the routed experts.</summary>
+    private const string Experts = "experts";
 
     /// <summary>What names of grouped-query attention mean where attention has latents: the matrices that make queries, and the one that makes the latent of keys and values.</summary>
     private static readonly Dictionary<string, string> LatentNames = new(StringComparer.Ordinal)
@@ -20,38 +23,42 @@ internal static class LoraTargets
 
     /// <summary>The projections, in the order of the model.</summary>
     /// <exception cref="TrainingException">A name or the pattern means none.</exception>
-    public static IReadOnlyList<(string Name, Projection Projection)> Find(CausalModel model, JsonElement? targets)
+    public static IReadOnlyList<(string Name, IAdaptable Matrix)> Find(CausalModel model, JsonElement? targets)
     {
-        var all = model.Projections.Where(named => CanBeAdapted(named.Name, model.Config)).ToList();
+        var every = model.Adaptable.Where(named => CanBeAdapted(named.Name, model.Config)).ToList();
+        var all = every.Where(named => !IsExpert(named.Name)).ToList();
         if (targets is null || targets.Value.ValueEqualsAll()) return [.. all.Where(named => !named.Name.EndsWith(".kv_b_proj", StringComparison.Ordinal))];
-        if (targets.Value.ValueKind == JsonValueKind.String) return Matches(all, targets.Value.GetString()!);
+        if (targets.Value.ValueKind == JsonValueKind.String) return Matches(every, targets.Value.GetString()!);
 
         var chosen = new HashSet<string>(StringComparer.Ordinal);
         foreach (var name in targets.Value.EnumerateArray().Select(name => name.GetString()!))
         {
-            var found = Ending(all, name);
+            // A bare name means no expert: as many adapters as a layer has experts are made only where they are asked for.
+            var found = name == Experts ? [.. every.Select(named => named.Name).Where(IsExpert)] : Ending(name.Contains('.', StringComparison.Ordinal) ? every : all, name);
             if (found.Count == 0 && model.Config is DeepSeekConfig && LatentNames.TryGetValue(name, out var other)) found = Ending(all, other);
             if (found.Count == 0) throw new TrainingException($"lora.target_modules: '{name}' is no projection of this {model.Config.ModelType} model; it has {string.Join(", ", Names(all))}");
             chosen.UnionWith(found);
         }
 
-        return [.. all.Where(named => chosen.Contains(named.Name))];
+        return [.. every.Where(named => chosen.Contains(named.Name))];
     }
 
     /// <summary>What stands in <c>adapter_config.json</c>: short names where they mean exactly these projections, otherwise their paths.</summary>
-    public static IReadOnlyList<string> Describe(IReadOnlyList<(string Name, Projection Projection)> targets, ModelConfig config)
+    public static IReadOnlyList<string> Describe(IReadOnlyList<(string Name, IAdaptable Matrix)> targets, ModelConfig config)
     {
         var names = Names(targets);
         var meant = WeightManifest.For(config).Count(spec => spec.Name.EndsWith(".weight", StringComparison.Ordinal) && names.Contains(Last(spec.Name[..^".weight".Length])));
         return meant == targets.Count ? names : [.. targets.Select(target => target.Name)];
     }
 
+    private static bool IsExpert(string path) => path.Contains(".mlp.experts.", StringComparison.Ordinal);
+
     /// <summary>Indexers learn from a loss of their own, and prediction layers are not read when a model answers.</summary>
     private static bool CanBeAdapted(string name, ModelConfig config) =>
         !name.Contains(".indexer.", StringComparison.Ordinal)
         && !Enumerable.Range(config.NumHiddenLayers, (config as DeepSeekConfig)?.NumNextnPredictLayers ?? 0).Any(layer => name.StartsWith($"model.layers.{layer}.", StringComparison.Ordinal));
 
-    private static List<(string Name, Projection Projection)> Matches(List<(string Name, Projection Projection)> all, string pattern)
+    private static List<(string Name, IAdaptable Matrix)> Matches(List<(string Name, IAdaptable Matrix)> all, string pattern)
     {
         try
         {
@@ -65,10 +72,10 @@ internal static class LoraTargets
         }
     }
 
-    private static List<string> Ending(List<(string Name, Projection Projection)> all, string name) =>
+    private static List<string> Ending(List<(string Name, IAdaptable Matrix)> all, string name) =>
         [.. all.Select(named => named.Name).Where(path => path == name || path.EndsWith("." + name, StringComparison.Ordinal))];
 
-    private static List<string> Names(IEnumerable<(string Name, Projection Projection)> projections) => [.. projections.Select(named => Last(named.Name)).Distinct()];
+    private static List<string> Names(IEnumerable<(string Name, IAdaptable Matrix)> projections) => [.. projections.Select(named => Last(named.Name)).Distinct()];
 
     private static string Last(string path) => path[(path.LastIndexOf('.') + 1)..];
 

@@ -18,7 +18,7 @@ public sealed class LowRankAdapter : IDisposable
 {
     private const string ConfigFile = "adapter_config.json", WeightsFile = "adapter_model.safetensors", Prefix = "base_model.model.";
 
-    private readonly IReadOnlyList<(string Name, Projection Projection)> _targets;
+    private readonly IReadOnlyList<(string Name, IAdaptable Matrix)> _targets;
     private readonly List<LowRankUpdate> _updates = [];
     private readonly List<(string Name, Parameter Parameter)> _tensors = [];
 
@@ -26,9 +26,9 @@ public sealed class LowRankAdapter : IDisposable
     {
         _targets = LoraTargets.Find(model, options.TargetModules);
         foreach (var parameter in model.parameters()) parameter.requires_grad = false;
-        foreach (var (name, projection) in _targets)
+        foreach (var (name, matrix) in _targets)
         {
-            var update = projection.Update = new LowRankUpdate(projection, options.R, options.Scale, options.LoraDropout, options.UseDora);
+            var update = matrix.Update = new LowRankUpdate(matrix, options.R, options.Scale, options.LoraDropout, options.UseDora);
             _updates.Add(update);
             _tensors.Add((name + ".lora_A.weight", update.A));
             _tensors.Add((name + ".lora_B.weight", update.B));
@@ -80,7 +80,6 @@ public sealed class LowRankAdapter : IDisposable
         foreach (var update in _updates) update.IsTraining = isTraining;
     }
 
-
     /// <summary>Writes <c>adapter_config.json</c>, <c>adapter_model.safetensors</c> (float32) and, where it has labels, their names into a folder.</summary>
     /// <exception cref="IOException">They cannot be written.</exception>
     public void Save(string directory)
@@ -108,7 +107,7 @@ public sealed class LowRankAdapter : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var (_, projection) in _targets) projection.Update = null;
+        foreach (var (_, matrix) in _targets) matrix.Update = null;
         foreach (var update in _updates) update.Dispose();
     }
 
@@ -119,7 +118,7 @@ public sealed class LowRankAdapter : IDisposable
         foreach (var (name, projection) in model.Projections)
         {
             if (projection.Bias is null) continue;
-            if (adapted.Contains(name)) _tensors.Add((name + ".bias", projection.Bias));
+            if (adapted.Contains(name)) _tensors.Add((name + ".base_layer.bias", projection.Bias));
             else if (which == "all") throw new TrainingException($"lora.bias: all: {name} has a bias and is not adapted, and no adapter file says that; name it in target_modules, or use lora_only");
         }
     }

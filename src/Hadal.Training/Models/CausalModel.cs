@@ -36,6 +36,9 @@ public abstract class CausalModel : NamedModule
     public IEnumerable<(string Name, Projection Projection)> Projections =>
         named_modules().Where(named => named.module is Projection && named.name.StartsWith("model.layers.", StringComparison.Ordinal)).Select(named => (named.name, (Projection)named.module));
 
+    /// <summary>Every matrix that an adapter can be put on, by path; those of routed experts behind the projections.</summary>
+    public virtual IEnumerable<(string Name, IAdaptable Matrix)> Adaptable => Projections.Select(named => (named.Name, (IAdaptable)named.Projection));
+
     /// <summary>Whether matrices are in few bits: an adapter can be trained beside them, they themselves cannot.</summary>
     public bool IsQuantized { get; internal set; }
 

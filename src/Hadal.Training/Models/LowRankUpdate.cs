@@ -3,24 +3,24 @@ using static TorchSharp.torch;
 
 namespace Hadal.Training.Models;
 
-/// <summary>What a low-rank adapter does to one projection: <c>y = f ⊙ (W x + s · B (A x̃)) + b</c>, x̃ being x after dropout.</summary>
+/// <summary>What a low-rank adapter does to one matrix: <c>y = f ⊙ (W x + s · B (A x̃)) + b</c>, x̃ being x after dropout.</summary>
 /// <remarks>f is 1, or with DoRA the trained magnitudes over the lengths of the rows of <c>W + s B A</c>, which count as constants in the gradient. Where dropout is
 /// on, DoRA's factor acts on W x̃ and leaves W x itself as it was: huggingface/peft <c>tuners/lora/layer.py</c>, <c>dora.py</c>. Hu et al. 2021, arXiv:2106.09685;
 /// Liu et al. 2024, arXiv:2402.09353.</remarks>
 public sealed class LowRankUpdate : IDisposable
 {
     /// <summary>Creates an update that changes nothing yet: A uniform within ±1/√in, B zero, magnitudes the lengths of the rows of W.</summary>
-    /// <param name="projection">The projection it is for.</param>
+    /// <param name="projection">The matrix it is for.</param>
     /// <param name="rank">r.</param>
     /// <param name="scale">s.</param>
     /// <param name="dropout">Share of inputs that are left out while training.</param>
     /// <param name="hasMagnitude">Whether row lengths are trained (DoRA).</param>
-    public LowRankUpdate(Projection projection, int rank, double scale, double dropout, bool hasMagnitude)
+    public LowRankUpdate(IAdaptable projection, int rank, double scale, double dropout, bool hasMagnitude)
     {
         ArgumentNullException.ThrowIfNull(projection);
         using var noGradient = no_grad();
-        long outputs = projection.Weight.shape[0], inputs = projection.Weight.shape[1];
-        var device = projection.Weight.device;
+        long outputs = projection.OutputSize, inputs = projection.InputSize;
+        var device = projection.Device;
         A = nn.Parameter(rand([rank, inputs], device: device).sub_(0.5).mul_(2 / Math.Sqrt(inputs)));
         B = nn.Parameter(zeros([outputs, rank], device: device));
         if (hasMagnitude) Magnitude = nn.Parameter(projection.Dense().norm(1));
@@ -45,11 +45,11 @@ public sealed class LowRankUpdate : IDisposable
     /// <summary>Whether dropout is on.</summary>
     public bool IsTraining { get; set; }
 
-    /// <summary>The adapted projection.</summary>
-    /// <param name="projection">The projection.</param>
+    /// <summary>The adapted product.</summary>
+    /// <param name="projection">The matrix.</param>
     /// <param name="input">[…, in].</param>
     /// <returns>[…, out] in the dtype of <paramref name="input"/>.</returns>
-    public Tensor Apply(Projection projection, Tensor input)
+    public Tensor Apply(IAdaptable projection, Tensor input)
     {
         ArgumentNullException.ThrowIfNull(projection);
         ArgumentNullException.ThrowIfNull(input);
@@ -80,7 +80,7 @@ public sealed class LowRankUpdate : IDisposable
         Magnitude?.Dispose();
     }
 
-    private Tensor RowLengths(Projection projection)
+    private Tensor RowLengths(IAdaptable projection)
     {
         using var noGradient = no_grad();
         return (projection.Dense() + (matmul(B, A) * Scale)).norm(1);

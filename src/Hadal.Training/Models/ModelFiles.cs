@@ -13,12 +13,12 @@ namespace Hadal.Training.Models;
 public static class ModelFiles
 {
     /// <summary>Reads the weights of an open checkpoint into a new model of its family.</summary>
-    /// <param name="checkpoint">Weights in F32, BF16 or F16; AWQ INT4 and INT8 stay in few bits, frozen.</param>
+    /// <param name="checkpoint">Weights in F32, BF16 or F16; AWQ INT4, INT8 and FP8 stay in few bits, frozen.</param>
     /// <param name="computeType">Dtype of activations.</param>
     /// <param name="device">Where the model shall live; the CPU when null.</param>
     /// <param name="config">The checkpoint's config with another head, which stays as it is drawn unless the checkpoint has a head for the same labels; null for the checkpoint's own.</param>
     /// <exception cref="CheckpointException">A weight is missing, or rotary factors are stored as a tensor.</exception>
-    /// <exception cref="NotSupportedException">Weights are in FP8 or a GGUF block format.</exception>
+    /// <exception cref="NotSupportedException">Weights are in a GGUF block format.</exception>
     public static CausalModel Load(Checkpoint checkpoint, ScalarType computeType = ScalarType.Float32, Device? device = null, ModelConfig? config = null)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);

@@ -6,7 +6,7 @@ namespace Hadal.Training.Models;
 /// <summary>A matrix, with or without bias: <c>y = x Wᵀ + b</c>.</summary>
 /// <remarks>The weight is kept in float32 and computed with in the dtype of <c>x</c>: bfloat16 activations give a bfloat16 product whose gradient
 /// arrives at the weight in float32. This is the one precision rule of the models.</remarks>
-public sealed class Projection : NamedMap
+public sealed class Projection : NamedMap, IAdaptable
 {
     /// <summary>Creates a matrix [<paramref name="outputSize"/>, <paramref name="inputSize"/>] of normal numbers with standard deviation <paramref name="deviation"/>,
     /// and a bias of zeros where <paramref name="hasBias"/>.</summary>
@@ -34,11 +34,20 @@ public sealed class Projection : NamedMap
     public override Tensor forward(Tensor input) => Update?.Apply(this, input)
         ?? (Codes is null ? nn.functional.linear(input, Weight.to(input.dtype), Bias?.to(input.dtype)) : Bias is null ? Product(input) : Product(input) + Bias.to(input.dtype));
 
-    /// <summary><c>x Wᵀ</c>, without bias and adapter.</summary>
-    internal Tensor Product(Tensor input) => Codes is { } codes ? QuantizedProduct.Apply(input, codes) : nn.functional.linear(input, Weight.to(input.dtype));
+    /// <inheritdoc/>
+    public long OutputSize => Weight.shape[0];
 
-    /// <summary>W in float32.</summary>
-    internal Tensor Dense() => Codes?.Dense(ScalarType.Float32) ?? Weight;
+    /// <inheritdoc/>
+    public long InputSize => Weight.shape[1];
+
+    /// <inheritdoc/>
+    public Device Device => Weight.device;
+
+    /// <inheritdoc/>
+    public Tensor Product(Tensor input) => Codes is { } codes ? QuantizedProduct.Apply(input, codes) : nn.functional.linear(input, Weight.to(input.dtype));
+
+    /// <inheritdoc/>
+    public Tensor Dense() => Codes?.Dense(ScalarType.Float32) ?? Weight;
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)

@@ -12,21 +12,31 @@ namespace Hadal.Training.Trainers;
 /// <summary>Measures a checkpoint on records, with the figures that adaptations are chosen by.</summary>
 public static class Evaluation
 {
-    private const int BatchSequences = 16;
+    private const int MaxBatchSequences = 16;
+
+    /// <summary>Tokens computed at once, and of one example where nothing else is said: memory stays bounded whatever context the model has.</summary>
+    private const int MaxBatchTokens = 1 << 14, DefaultLength = 1 << 12;
+
     private const int ShownFaults = 10;
 
     /// <summary>Names of what can be measured.</summary>
     public static IReadOnlyList<string> Suites { get; } = ["language", "classification", "regression", "tagging"];
 
+    /// <inheritdoc cref="Run(string, string, RecordSource, int, Action{string}?, CancellationToken)"/>
+    public static (long Records, IReadOnlyDictionary<string, double> Figures) Run(string model, string suite, RecordSource data, CancellationToken cancellation) => Run(model, suite, data, 0, null, cancellation);
+
     /// <summary>Measures a checkpoint.</summary>
     /// <param name="model">The checkpoint directory.</param>
     /// <param name="suite">One of <see cref="Suites"/>; all but the first need a checkpoint with such a head.</param>
     /// <param name="data">The records.</param>
+    /// <param name="sequenceLength">Tokens of an example at most; longer texts are measured in several windows, longer answers and labelled texts lose their end. 0 for the model's context,
+    /// at most 4,096.</param>
+    /// <param name="note">Told what is worth knowing beside the figures; may be null.</param>
     /// <param name="cancellation">Ends the reading.</param>
     /// <returns>Number of records, and figures by name.</returns>
     /// <exception cref="TrainingException">The suite is unknown or the model cannot do it, or records are bad.</exception>
     /// <exception cref="CheckpointException">The model cannot be read.</exception>
-    public static (long Records, IReadOnlyDictionary<string, double> Figures) Run(string model, string suite, RecordSource data, CancellationToken cancellation)
+    public static (long Records, IReadOnlyDictionary<string, double> Figures) Run(string model, string suite, RecordSource data, int sequenceLength, Action<string>? note, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(data);
         if (!Suites.Contains(suite)) throw new TrainingException($"--suite: expected {string.Join(", ", Suites)}, got '{suite}'");
@@ -35,14 +45,17 @@ public static class Evaluation
         var head = suite switch { "language" => ModelHead.Language, "tagging" => ModelHead.Token, _ => ModelHead.Sequence };
         if (checkpoint.Config.Head != head || (suite == "regression") != (checkpoint.Config.ProblemType == "regression"))
             throw new TrainingException($"{checkpoint.Path}: is {checkpoint.Config.Architectures?[0] ?? checkpoint.Config.ModelType}{(checkpoint.Config.ProblemType is { } kind ? $" ({kind})" : "")}, expected one with a head for {suite}");
-        var task = LearningTasks.Create(suite, checkpoint, checkpoint.ChatTemplate, checkpoint.Config.MaxPositionEmbeddings, checkpoint.Config.Labels, new PreferenceOptions());
+        if (sequenceLength > checkpoint.Config.MaxPositionEmbeddings) throw new TrainingException($"--sequence-length: expected at most {checkpoint.Config.MaxPositionEmbeddings}, for which the model was made, got {sequenceLength}");
+        var length = sequenceLength > 0 ? sequenceLength : Math.Min(checkpoint.Config.MaxPositionEmbeddings, DefaultLength);
+        var task = LearningTasks.Create(suite, checkpoint, checkpoint.ChatTemplate, length, checkpoint.Config.Labels, new PreferenceOptions());
         using var twin = ModelFiles.Load(checkpoint);
         using var noGradient = no_grad();
         var faults = new List<string>();
-        var count = 0L;
-        using var batches = Examples().Chunk(BatchSequences).Select(examples => new ExampleBatch([.. examples.Select(example => new[] { example })])).GetEnumerator();
+        var (count, cut) = (0L, 0L);
+        using var batches = Batches(Examples()).GetEnumerator();
         var figures = batches.MoveNext() ? task.Measure(twin, From(batches)) : null;
         if (faults.Count > 0) throw new TrainingException($"{faults.Count} of {count} records cannot be measured on: {string.Join("; ", faults.Take(ShownFaults))}{(faults.Count > ShownFaults ? "; …" : "")}");
+        if (cut > 0) note?.Invoke($"{cut} of {count} records are longer than {length} tokens and lost their end; --sequence-length raises that");
         return (count, figures ?? throw new TrainingException($"--data: {data.Path}: has no records, expected at least one to measure on"));
 
         static IEnumerable<ExampleBatch> From(IEnumerator<ExampleBatch> batches)
@@ -56,7 +69,11 @@ public static class Evaluation
             foreach (var record in RecordReader.Read(data, Environment.CurrentDirectory, cancellation))
             {
                 count++;
-                foreach (var example in Made(record)) yield return example;
+                foreach (var example in Made(record))
+                {
+                    if (example.IsCut) cut++;
+                    yield return example;
+                }
             }
         }
 
@@ -74,5 +91,26 @@ public static class Evaluation
 
             return [];
         }
+    }
+
+    /// <summary>Examples in their order, a row each, as many at once as the bounds allow.</summary>
+    internal static IEnumerable<ExampleBatch> Batches(IEnumerable<TrainingExample> examples)
+    {
+        var (rows, width) = (new List<TrainingExample[]>(), 0);
+        foreach (var example in examples)
+        {
+            var wider = Math.Max(width, example.Ids.Length);
+            if (rows.Count > 0 && (rows.Count == MaxBatchSequences || (rows.Count + 1) * wider > MaxBatchTokens))
+            {
+                yield return new ExampleBatch([.. rows]);
+                rows.Clear();
+                wider = example.Ids.Length;
+            }
+
+            rows.Add([example]);
+            width = wider;
+        }
+
+        if (rows.Count > 0) yield return new ExampleBatch([.. rows]);
     }
 }

@@ -61,7 +61,7 @@ public static class FineTune
 
         var plan = new BatchPlan(Lengths(data.Train, task.GroupSize), options.Packing ? options.SequenceLength : 0, options.BatchSequences * options.AccumulationSteps, options.Seed);
         var totalSteps = options.Steps > 0 ? options.Steps : plan.StepsOf(options.Epochs);
-        run.Restore(weights, adapter is null ? data.Fingerprint : $"{data.Fingerprint}|{HashOfWeights(options.ModelDirectory, cancellation)}", totalSteps, options.Patience);
+        run.Restore(weights, adapter is null ? data.Fingerprint : $"{data.Fingerprint}|{HashOfWeights(options.ModelDirectory, cancellation)}", RowOrder.Of(options, options.Packing), totalSteps, options.Patience);
         var optimizer = new OptimizerStep(options);
         while (!run.IsDone)
         {

@@ -28,13 +28,14 @@ public static class Pretrain
     {
         ArgumentNullException.ThrowIfNull(options);
         using var run = TrainingRun.Open(options, resume, progress, cancellation);
+        run.Reserve("model");
         var (tokenizerDirectory, tokenizer, config, data) = Prepare(options, cancellation);
 
         random.manual_seed(options.Seed);
         using var model = new DeepSeekModel(config, options.ComputeScalar);
         var parameters = TrainedParameter.Of(model);
         var weights = TrainedWeights.Of(model, parameters, folder => CheckpointTexts.Copy(tokenizerDirectory, folder));
-        run.Restore(weights, data.Fingerprint, options.TotalSteps);
+        run.Restore(weights, data.Fingerprint, RowOrder.Of(options, isPacked: false), options.TotalSteps);
         var readers = PretrainStage.Of(options).ToDictionary(stage => stage.Name, stage => new BatchReader(data, stage.SequenceLength + 1, options.Seed + stage.FirstStep), StringComparer.Ordinal);
         var optimizer = new OptimizerStep(options);
         while (!run.IsDone)

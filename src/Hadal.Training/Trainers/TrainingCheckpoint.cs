@@ -10,11 +10,26 @@ using static TorchSharp.torch;
 
 namespace Hadal.Training.Trainers;
 
+/// <summary>What decides, beside the data, which records a step reads.</summary>
+/// <param name="RowsPerStep">Rows of one optimiser step, in however many batches.</param>
+/// <param name="IsPacked">Whether records share a row.</param>
+internal sealed record RowOrder(long RowsPerStep, bool IsPacked)
+{
+    /// <summary>The order of a run.</summary>
+    public static RowOrder Of(RunOptions options, bool isPacked) => new((long)options.BatchSequences * options.AccumulationSteps, isPacked);
+
+    /// <inheritdoc/>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{RowsPerStep} rows a step{(IsPacked ? ", packed" : "")}");
+}
+
 /// <summary>What a run needs to go on as if it had never stopped, besides weights and optimiser state.</summary>
 /// <param name="Step">Steps done.</param>
 /// <param name="DataFingerprint">Hash of the data; a resumed run must have the same.</param>
 internal sealed record TrainingState(long Step, string DataFingerprint)
 {
+    /// <summary>Which records each step read; null in checkpoints that do not say.</summary>
+    public RowOrder? Rows { get; init; }
+
     /// <summary>Tokens trained on.</summary>
     public long Tokens { get; init; }
 

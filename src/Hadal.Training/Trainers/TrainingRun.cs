@@ -66,17 +66,21 @@ internal sealed class TrainingRun : IDisposable
     /// <summary>Reads the newest checkpoint, where there is one.</summary>
     /// <param name="weights">What is trained; it is set to what the checkpoint holds.</param>
     /// <param name="dataFingerprint">Hash of the data, which must be that of the checkpoint.</param>
+    /// <param name="rows">Which records each step reads, which must be as in the checkpoint.</param>
     /// <param name="totalSteps">Steps of the whole run.</param>
     /// <param name="patience">Validation scores in a row that may fall short of the best before the run stops; 0 for any number.</param>
     /// <exception cref="TrainingException">The checkpoint is of another run, or damaged.</exception>
-    public void Restore(TrainedWeights weights, string dataFingerprint, long totalSteps, int patience = 0)
+    public void Restore(TrainedWeights weights, string dataFingerprint, RowOrder rows, long totalSteps, int patience = 0)
     {
         (_totalSteps, _patience) = (totalSteps, patience);
-        _state = new TrainingState(0, dataFingerprint);
+        _state = new TrainingState(0, dataFingerprint) { Rows = rows };
         if (_latest is not null)
         {
             _state = TrainingCheckpoint.Load(_latest, weights);
             if (_state.DataFingerprint != dataFingerprint) throw new TrainingException($"{_latest}: was trained on other data or another tokenizer, or from another model; use another output");
+            if (_state.Rows is { } before && before != rows)
+                throw new TrainingException($"{_latest}: was trained with {before}, this run has {rows}, so that records would be left out or learnt twice; keep batch_sequences times accumulation_steps and packing as they were, or use another output");
+            _state = _state with { Rows = rows };
             if (Step > totalSteps) throw new TrainingException($"{_latest}: has done {Step} steps, more than the {totalSteps} of this run; ask for more steps, or use another output");
         }
 

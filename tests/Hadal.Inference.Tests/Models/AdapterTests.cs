@@ -18,7 +18,7 @@ public sealed class AdapterTests : IDisposable
     private static readonly EngineOptions Options = new() { ThreadCount = 2, MaxContext = 128, MaxBatchTokens = 64, MaxSequences = 4 };
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("hadal-");
 
-    public static TheoryData<string, bool> Cases => new() { { "qwen3", false }, { "qwen3", true }, { "deepseek_v32", false }, { "deepseek_v2", false } };
+    public static TheoryData<string, bool> Cases => new() { { "qwen3", false }, { "qwen3", true }, { "deepseek_v32", false }, { "deepseek_v32", true }, { "deepseek_v2", false }, { "deepseek_v2", true } };
 
     public void Dispose() => _folder.Delete(recursive: true);
 
@@ -68,14 +68,15 @@ public sealed class AdapterTests : IDisposable
     }
 
     [Fact]
-    public void An_adapter_of_experts_or_of_too_high_a_rank_or_of_another_model_is_refused()
+    public void An_adapter_of_an_indexer_or_of_another_model_is_refused()
     {
         var config = TinyModel.DeepSeek;
         using var weights = new TinyModel(config, seed: 1);
         using var model = weights.Open(Options);
-        using var experts = Adapter(config, ["model.layers.1.mlp.experts.0.up_proj", "model.layers.0.self_attn.kv_b_proj"], seed: 1);
-        var fault = Assert.Throws<CheckpointException>(() => model.AddAdapter(experts)).Message;
-        Assert.Contains("adapts model.layers.0.self_attn.kv_b_proj, model.layers.1.mlp.experts.0.up_proj, which is not computed with adapters", fault, StringComparison.Ordinal);
+        var indexer = WeightManifest.For(config).First(spec => spec.Quantizable && spec.Name.EndsWith(".indexer.wk.weight", StringComparison.Ordinal)).Name[..^".weight".Length];
+        using var learnsApart = Adapter(config, [indexer], seed: 1);
+        var fault = Assert.Throws<CheckpointException>(() => model.AddAdapter(learnsApart)).Message;
+        Assert.Contains($"adapts {indexer}, which is not computed with adapters", fault, StringComparison.Ordinal);
 
         using var good = Adapter(config, ["model.layers.0.self_attn.o_proj"], seed: 1);
         using var other = weights.Open(Options);
@@ -166,9 +167,38 @@ public sealed class AdapterTests : IDisposable
         Assert.Equal((await engine.CompleteAsync(prompt, TinyEngine.Greedy(6) with { Adapter = spare })).TokenIds, (await answer).TokenIds);
     }
 
+    /// <summary>Everything that adapters are computed of, routed experts and kv_b_proj among it.</summary>
     private static IEnumerable<string> Adapted(ModelConfig config) => WeightManifest.For(config)
-        .Where(spec => spec is { Quantizable: true, Role: WeightRole.Projection } && !spec.Name.Contains("kv_b_proj", StringComparison.Ordinal) && !spec.Name.Contains("indexer", StringComparison.Ordinal))
+        .Where(spec => spec is { Quantizable: true, Role: WeightRole.Projection or WeightRole.Expert } && !spec.Name.Contains("indexer", StringComparison.Ordinal) && !spec.Name.Contains("eh_proj", StringComparison.Ordinal)
+            && !IsPredictionLayer(config, spec.Name))
         .Select(spec => spec.Name[..^".weight".Length]);
+
+    private static bool IsPredictionLayer(ModelConfig config, string name) =>
+        config is DeepSeekConfig { NumNextnPredictLayers: > 0 } deepSeek && name.StartsWith(FormattableString.Invariant($"model.layers.{deepSeek.NumHiddenLayers}."), StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData(MlaForm.Absorbed)]
+    [InlineData(MlaForm.Plain)]
+    public void Routed_experts_and_kv_b_are_adapted_in_both_forms_of_attention(MlaForm form)
+    {
+        var config = DecoderModelTests.ConfigOf("deepseek_v2");
+        string[] modules = [.. Adapted(config).Where(name => name.Contains(".experts.", StringComparison.Ordinal) || name.EndsWith("kv_b_proj", StringComparison.Ordinal))];
+        Assert.True(modules.Count(name => name.Contains(".experts.", StringComparison.Ordinal)) >= 6 && modules.Any(name => name.EndsWith("kv_b_proj", StringComparison.Ordinal)));
+        using var weights = new TinyModel(config, seed: 21);
+        foreach (var isLengthTrained in (bool[])[false, true])
+        {
+            using var adapter = Adapter(config, modules, seed: 22, isLengthTrained);
+            using var model = weights.Open(Options with { MlaForm = form });
+            using var ready = model.AddAdapter(adapter);
+            using var mergedHere = new TinyModel(config, seed: 21);
+            foreach (var module in adapter.Modules) Merge(mergedHere, module);
+            using var expectedModel = mergedHere.Open(Options with { MlaForm = form });
+            var tokenIds = TinyModel.Tokens(30, 23);
+            float[] plain = Generation.AllLogits(model, tokenIds), expected = Generation.AllLogits(expectedModel, tokenIds), actual = Logits(model, ready, tokenIds, sliceLength: 7);
+            Assert.True(Generation.MaxDifference(plain, expected) > 0.05f);
+            Assert.True(Generation.MaxDifference(expected, actual) < 1e-4f, $"{Generation.MaxDifference(expected, actual)}");
+        }
+    }
 
     /// <summary>A saved and opened adapter of these modules, with drawn numbers.</summary>
     private LoraAdapter Adapter(ModelConfig config, IEnumerable<string> modules, int seed, bool isLengthTrained = false, double scale = 0.4)

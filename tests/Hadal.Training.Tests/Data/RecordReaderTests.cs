@@ -77,6 +77,24 @@ public sealed class RecordReaderTests : IDisposable
     }
 
     [Fact]
+    public async Task Columns_of_parquet_that_nobody_reads_make_no_row_bad()
+    {
+        var path = Path.Combine(_folder.FullName, "b.parquet");
+        await using (var stream = File.Create(path))
+        {
+            var rows = Enumerable.Range(0, 3).Select(index => new Mixed { Text = $"text {index}", Picture = [1, 2], Score = index == 1 ? double.NaN : index }).ToList();
+            await ParquetSerializer.SerializeAsync(rows, stream, cancellationToken: TestContext.Current.CancellationToken);
+        }
+
+        var records = Read(new RecordSource { Path = "b.parquet", Columns = new Dictionary<string, string> { ["text"] = "Text", ["image"] = "Picture" } });
+        Assert.All(records, record => Assert.Null(record.Fault));
+        Assert.Equal(["text 0", "text 1", "text 2"], records.Select(record => record.Text("text")));
+        Assert.StartsWith("Picture: is a column of ", Assert.Throws<BadRecordException>(() => records[0].TryGet("image", out _)).Message, StringComparison.Ordinal);
+        Assert.True(records[0].TryGet("Score", out _));
+        Assert.Equal("Score: expected a finite number, found NaN", Assert.Throws<BadRecordException>(() => records[1].TryGet("Score", out _)).Message);
+    }
+
+    [Fact]
     public void Plain_text_is_one_record_or_many_between_lines()
     {
         Write("a.txt", "one\r\ntwo\n\nthree\n\n\n");
@@ -123,6 +141,15 @@ public sealed class RecordReaderTests : IDisposable
         public string? Role { get; set; }
 
         public string? Content { get; set; }
+    }
+
+    public sealed class Mixed
+    {
+        public string? Text { get; set; }
+
+        public byte[]? Picture { get; set; }
+
+        public double Score { get; set; }
     }
 
     public sealed class Row

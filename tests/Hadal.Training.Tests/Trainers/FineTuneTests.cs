@@ -269,7 +269,53 @@ public sealed class FineTuneTests
             """{"chosen": [{"role": "user", "content": "sea"}, {"role": "assistant", "content": "cold"}], "rejected": [{"role": "user", "content": "fish"}, {"role": "assistant", "content": "light"}]}""")));
         Assert.StartsWith("rejected: its messages before the last one differ from those of chosen", fault.Message, StringComparison.Ordinal);
 
+        // A prompt beside messages must be what they begin with.
+        const string answers =
+            """
+            "chosen": [{"role": "user", "content": "sea"}, {"role": "assistant", "content": "cold"}], "rejected": [{"role": "user", "content": "sea"}, {"role": "assistant", "content": "light"}]
+            """;
+        Assert.Equal(2, task.Make(Record($$"""{"prompt": "sea", {{answers}}}""")).Count);
+        Assert.Equal(2, task.Make(Record($$"""{"prompt": [{"role": "user", "content": "sea"}], {{answers}}}""")).Count);
+        Assert.Equal(2, task.Make(Record("""{"prompt": "sea", "chosen": [{"role": "assistant", "content": "cold"}], "rejected": [{"role": "assistant", "content": "light"}]}""")).Count);
+        foreach (var prompt in (string[])["\"fish\"", """[{"role": "user", "content": "fish"}]""", """[{"role": "system", "content": "x"}, {"role": "user", "content": "sea"}]"""])
+        {
+            var differs = Assert.Throws<BadRecordException>(() => task.Make(Record($$"""{"prompt": {{prompt}}, {{answers}}}""")));
+            Assert.StartsWith("prompt: differs from the messages before the answers", differs.Message, StringComparison.Ordinal);
+        }
+
         static DataRecord Record(string json) => new("a.jsonl", 1, System.Text.Json.JsonElement.Parse(json), null);
+    }
+
+    [Theory]
+    [InlineData("sft", "batch_sequences=4")]
+    [InlineData("sft", "accumulation_steps=1")]
+    [InlineData("lora", "packing=false")]
+    public void A_resumed_run_that_would_read_other_records_is_refused(string stage, string change)
+    {
+        using var run = new TinyAdaptation(TinyAdaptation.Qwen);
+        Assert.Throws<KilledException>(() => run.Run(stage, onStep: metrics => KillAt(metrics, 6)));
+        var fault = Assert.Throws<TrainingException>(() => run.Run(stage, resume: true, changes: change)).Message;
+        Assert.Contains("was trained with 4 rows a step, packed, this run has ", fault, StringComparison.Ordinal);
+        Assert.Contains("use another output", fault, StringComparison.Ordinal);
+
+        // As many rows in other batches are the same records.
+        run.Run(stage, resume: true, changes: ["batch_sequences=1", "accumulation_steps=4"]);
+        Assert.Equal(12, run.Metrics.Count);
+    }
+
+    [Fact]
+    public void Examples_that_lose_their_end_are_counted()
+    {
+        using var run = new TinyAdaptation(TinyAdaptation.Qwen, "steps=1");
+        run.Run();
+        Assert.DoesNotContain(run.Notes, note => note.Contains("lose their end", StringComparison.Ordinal));
+        File.AppendAllText(Path.Combine(run.Folder, "train.jsonl"), $$"""
+            {"instruction": "sea", "output": "{{string.Join(' ', Enumerable.Repeat("deep cold", 40))}}"}
+            {"text": "{{string.Join(' ', Enumerable.Repeat("deep cold", 40))}}"}
+
+            """);
+        run.Run(changes: "output=again");
+        Assert.Contains(run.Notes, note => note.StartsWith("1 of ", StringComparison.Ordinal) && note.Contains("are longer than sequence_length and lose their end", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -182,4 +182,33 @@ public sealed class LabelTaskTests : IDisposable
             File.WriteAllLines(Path.Combine(run.Folder, file), Enumerable.Range(0, 100).Select(_ => text(random)).Select(line => $$"""{"text": "{{line}}", {{label(line)}}}"""));
         }
     }
+
+    [Fact]
+    public void Evaluation_computes_a_bounded_number_of_tokens_at_once()
+    {
+        TrainingExample[] examples = [.. new[] { 9000, 9000, 100, 100, 100, 5000, 5000, 5000, 5000, 1 }.Select(length => new TrainingExample(new int[length], []))];
+        var batches = Evaluation.Batches(examples).ToList();
+        Assert.Equal(examples, batches.SelectMany(batch => batch.Examples.Select(placed => placed.Example)));
+        Assert.All(batches, batch => Assert.True(batch.Examples.Count() == 1 || batch.Examples.Count() * batch.Width <= 16_384 + (16 * batch.Examples.Count())));
+        Assert.Equal([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1], Evaluation.Batches(Enumerable.Repeat(new TrainingExample([1], []), 40)).First().Examples.Select(placed => placed.Example.Ids.Length));
+    }
+
+    [Fact]
+    public void Evaluation_reads_long_texts_in_windows_and_counts_answers_that_lose_their_end()
+    {
+        using var run = new TinyAdaptation(TinyAdaptation.Qwen);
+        var model = Path.Combine(run.Folder, "base");
+        var text = string.Join(' ', Enumerable.Repeat("deep cold", 40));
+        File.WriteAllText(Path.Combine(run.Folder, "long.jsonl"), $$"""{"text": "{{text}}"}""");
+        File.WriteAllText(Path.Combine(run.Folder, "answers.jsonl"), $$"""{"instruction": "sea", "output": "{{text}}"}""");
+        var notes = new List<string>();
+        var inWindows = Measure("long.jsonl", 16);
+        Assert.Empty(notes);
+        Assert.NotEqual(inWindows, Measure("long.jsonl", 32));
+        Measure("answers.jsonl", 16);
+        Assert.Equal("1 of 1 records are longer than 16 tokens and lost their end; --sequence-length raises that", Assert.Single(notes));
+        Assert.Contains("expected at most 64", Assert.Throws<TrainingException>(() => Measure("long.jsonl", 65)).Message, StringComparison.Ordinal);
+
+        double Measure(string file, int length) => Evaluation.Run(model, "language", new RecordSource { Path = Path.Combine(run.Folder, file) }, length, notes.Add, CancellationToken.None).Figures["loss"];
+    }
 }

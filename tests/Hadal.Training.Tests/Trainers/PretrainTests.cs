@@ -235,4 +235,21 @@ public sealed class PretrainTests
     }
 
     private sealed class KilledException : Exception;
+
+    [Fact]
+    public void A_model_that_is_not_its_own_is_never_replaced_and_changed_rows_are_noticed()
+    {
+        using var run = new TinyRun();
+        var foreign = Path.Combine(run.Output, "model", "model.safetensors");
+        Directory.CreateDirectory(Path.GetDirectoryName(foreign)!);
+        File.WriteAllText(foreign, "somebody's");
+        foreach (var isResumed in (bool[])[false, true])
+            Assert.Contains("exists and is no result of this run", Assert.Throws<TrainingException>(() => run.Run(resume: isResumed)).Message, StringComparison.Ordinal);
+        Assert.Equal("somebody's", File.ReadAllText(foreign));
+        Directory.Delete(Path.GetDirectoryName(foreign)!, recursive: true);
+
+        Assert.Throws<KilledException>(() => run.Run(onStep: metrics => { if (metrics.Step == 6) throw new KilledException(); }));
+        Assert.Contains("was trained with 2 rows a step, this run has 4 rows a step", Assert.Throws<TrainingException>(() => run.Run(resume: true, changes: "batch_sequences=4")).Message, StringComparison.Ordinal);
+        Assert.EndsWith("model", run.Run(resume: true, changes: ["batch_sequences=1", "accumulation_steps=2"]), StringComparison.Ordinal);
+    }
 }

@@ -34,6 +34,26 @@ internal static unsafe class Adaptation
         }
     }
 
+    /// <summary>Adapts outputs [begin, end) of tokens in an order of their own, for a share of the work.</summary>
+    /// <param name="pass">Rows and the adapters of their sequences.</param>
+    /// <param name="rows">The row of the pass that each token is; tokens of one sequence stand together.</param>
+    /// <param name="site">Number of the projection.</param>
+    /// <param name="x">[tokens, in], without gaps.</param>
+    /// <param name="inputCount">in.</param>
+    /// <param name="y">[tokens, out], without gaps.</param>
+    /// <param name="outputCount">out.</param>
+    /// <param name="begin">First output.</param>
+    /// <param name="end">Output behind the last.</param>
+    public static void ApplyShare(Pass pass, ReadOnlySpan<int> rows, int site, float* x, int inputCount, float* y, int outputCount, int begin, int end)
+    {
+        for (int first = 0, next; first < rows.Length && begin < end; first = next)
+        {
+            var piece = pass.PieceOfRow[rows[first]];
+            for (next = first + 1; next < rows.Length && pass.PieceOfRow[rows[next]] == piece; next++) continue;
+            pass.Pieces[piece].Adapter?.At(site)?.Apply(x + ((long)first * inputCount), inputCount, next - first, y + ((long)first * outputCount), outputCount, begin, end);
+        }
+    }
+
     private readonly struct Job(Pass pass, int site, float* x, int inputCount, float* y, int outputCount, int partCount) : ICrewJob
     {
         public void Execute(int partIndex) => ApplyShare(pass, site, x, inputCount, y, outputCount, Output(partIndex), Output(partIndex + 1));

@@ -86,8 +86,11 @@ public sealed unsafe class DecoderAdapter : IDisposable
         {
             throw new CheckpointException(
                 $"{adapter.Path}: adapts {string.Join(", ", faults.Take(4))}{(faults.Count > 4 ? $" and {faults.Count - 4} more" : "")}, "
-                + "which is not computed with adapters (routed experts, kv_b_proj, indexers); merge it into the weights instead");
+                + "which is not computed with adapters (indexers, and kv_b_proj of files that store it in parts); merge it into the weights instead");
         }
+
+        if (adapter.Modules.FirstOrDefault(module => module.Bias is not null && module.Name.EndsWith(".kv_b_proj", StringComparison.Ordinal)) is { } biased)
+            throw new CheckpointException($"{adapter.Path}: {biased.Name} has a trained bias, which the model has no place for");
 
         if (adapter.Modules.FirstOrDefault(module => module.Rank > MaxRank) is { } wide)
             throw new CheckpointException($"{adapter.Path}: {wide.Name} has rank {wide.Rank}, expected at most {MaxRank}; merge it into the weights instead");

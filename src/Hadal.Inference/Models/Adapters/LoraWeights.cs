@@ -90,18 +90,45 @@ internal sealed unsafe class LoraWeights
             var count = Math.Min(TokenBlock, tokenCount - token);
             var target = y + ((long)token * yStride) + begin;
             Attention.Scores(x + ((long)token * xStride), xStride, count, _a, InputCount, Rank, InputCount, 1f, inner, Rank);
-            Combine(inner, count, begin, end - begin, target, yStride);
+            Combine(inner, count, _b + begin, OutputCount, end - begin, target, yStride);
             for (var t = 0; t < count; t++) Finish(target + ((long)t * yStride), begin, end - begin);
         }
     }
 
-    /// <summary><c>y[t] += Σ_j inner[t, j] · b[j]</c>.</summary>
-    private void Combine(float* inner, int count, int begin, int width, float* y, int yStride)
+    /// <summary>Adds to <c>Wᵀ x</c> over outputs [begin, end) what the adapter has there: <c>y += Aᵀ (s Bᵀ x)</c>. Lengths are <see cref="ScaleByLengths"/>'s.</summary>
+    /// <param name="x">[tokenCount, end − begin], rows xStride floats apart.</param>
+    /// <param name="xStride">Distance of two tokens in <paramref name="x"/>, in floats.</param>
+    /// <param name="tokenCount">Tokens.</param>
+    /// <param name="y">[tokenCount, in], rows yStride floats apart.</param>
+    /// <param name="yStride">Distance of two tokens in <paramref name="y"/>, in floats.</param>
+    /// <param name="begin">First output.</param>
+    /// <param name="end">Output behind the last.</param>
+    [SkipLocalsInit]
+    public void ApplyTransposed(float* x, int xStride, int tokenCount, float* y, int yStride, int begin, int end)
     {
-        if (Vector512.IsHardwareAccelerated) Combination.AccumulateMany<Lanes512, Vector512<float>>(inner, Rank, count, _b + begin, OutputCount, Rank, width, y, yStride);
-        else if (Vector256.IsHardwareAccelerated) Combination.AccumulateMany<Lanes256, Vector256<float>>(inner, Rank, count, _b + begin, OutputCount, Rank, width, y, yStride);
-        else if (Vector128.IsHardwareAccelerated) Combination.AccumulateMany<Lanes128, Vector128<float>>(inner, Rank, count, _b + begin, OutputCount, Rank, width, y, yStride);
-        else for (var t = 0; t < count; t++) Combination.Scalar(inner + (t * Rank), _b + begin, OutputCount, Rank, width, y + ((long)t * yStride));
+        var inner = stackalloc float[TokenBlock * Rank];
+        for (var token = 0; token < tokenCount; token += TokenBlock)
+        {
+            var count = Math.Min(TokenBlock, tokenCount - token);
+            Attention.Scores(x + ((long)token * xStride), xStride, count, _b + begin, OutputCount, Rank, end - begin, 1f, inner, Rank);
+            Combine(inner, count, _a, InputCount, InputCount, y + ((long)token * yStride), yStride);
+        }
+    }
+
+    /// <summary>DoRA: multiplies outputs [begin, end) of tokens by f; without it, nothing.</summary>
+    public void ScaleByLengths(float* x, int xStride, int tokenCount, int begin, int end)
+    {
+        for (var token = 0; _factors != null && token < tokenCount; token++)
+            for (var o = begin; o < end; o++) x[((long)token * xStride) + o - begin] *= _factors[o];
+    }
+
+    /// <summary><c>y[t] += Σ_j inner[t, j] · rows[j]</c>.</summary>
+    private void Combine(float* inner, int count, float* rows, int rowStride, int width, float* y, int yStride)
+    {
+        if (Vector512.IsHardwareAccelerated) Combination.AccumulateMany<Lanes512, Vector512<float>>(inner, Rank, count, rows, rowStride, Rank, width, y, yStride);
+        else if (Vector256.IsHardwareAccelerated) Combination.AccumulateMany<Lanes256, Vector256<float>>(inner, Rank, count, rows, rowStride, Rank, width, y, yStride);
+        else if (Vector128.IsHardwareAccelerated) Combination.AccumulateMany<Lanes128, Vector128<float>>(inner, Rank, count, rows, rowStride, Rank, width, y, yStride);
+        else for (var t = 0; t < count; t++) Combination.Scalar(inner + (t * Rank), rows, rowStride, Rank, width, y + ((long)t * yStride));
     }
 
     private void Finish(float* y, int begin, int width)

@@ -26,7 +26,7 @@ internal sealed unsafe class MixtureOfExperts
         _router = new Router(config, config.TopkMethod == "noaux_tc" ? weights.Vector(prefix + "gate.e_score_correction_bias") : null);
         _experts = new FeedForward[config.NRoutedExperts!.Value];
         for (var i = 0; i < _experts.Length; i++)
-            _experts[i] = new FeedForward(weights, string.Create(CultureInfo.InvariantCulture, $"{prefix}experts.{i}."), isAdaptable: false);
+            _experts[i] = new FeedForward(weights, string.Create(CultureInfo.InvariantCulture, $"{prefix}experts.{i}."));
         if (config.NSharedExperts is > 0) _sharedExperts = new FeedForward(weights, prefix + "shared_experts.");
         _readsQuantizedRows = _experts.Any(expert => expert.ReadsQuantizedRows);
         _readsValues = _experts.Any(expert => expert.ReadsValues);
@@ -49,7 +49,7 @@ internal sealed unsafe class MixtureOfExperts
 
         var isQuantized = _readsQuantizedRows || _sharedExperts is { ReadsQuantizedRows: true };
         var input = crew.Activations.Prepare(crew, x, width, rows, width, isQuantized);
-        var gather = new GatherJob(this, input, rows * perToken, state, RowJobs.Parts(crew, rows));
+        var gather = new GatherJob(this, input, rows * perToken, _readsValues || pass.HasAdapters, state, RowJobs.Parts(crew, rows));
         crew.Run(ref gather, gather.PartCount);
         FeedForwardJob.Run(crew, state.Tasks, FillTasks(pass, input, y, state), width);
         var combine = new CombineJob(y, width, rows, perToken, _sharedExperts is not null, state, RowJobs.Parts(crew, rows));
@@ -109,6 +109,9 @@ internal sealed unsafe class MixtureOfExperts
                 state.Tasks[taskCount++] = new FeedForwardTask
                 {
                     Weights = _experts[expert],
+                    Adapted = pass.HasAdapters ? pass : null,
+                    Rows = state.RowsByExpert,
+                    RowBegin = begin,
                     X = state.ExpertInput + (begin * width),
                     QuantizedX = _readsQuantizedRows ? quantizedX.From(begin) : default,
                     TokenCount = end - begin,
@@ -135,7 +138,7 @@ internal sealed unsafe class MixtureOfExperts
     }
 
     /// <summary>Brings the inputs of every expert together, in the forms that experts read.</summary>
-    private readonly struct GatherJob(MixtureOfExperts layer, ProjectionInput input, int slotCount, DeepSeekState state, int partCount) : ICrewJob
+    private readonly struct GatherJob(MixtureOfExperts layer, ProjectionInput input, int slotCount, bool readsValues, DeepSeekState state, int partCount) : ICrewJob
     {
         public int PartCount => partCount;
 
@@ -145,7 +148,7 @@ internal sealed unsafe class MixtureOfExperts
             for (var place = partIndex; place < slotCount; place += partCount)
             {
                 var row = state.RowsByExpert[place];
-                if (layer._readsValues)
+                if (readsValues)
                 {
                     new Span<float>((float*)input.Values + ((long)row * width), width)
                         .CopyTo(new Span<float>(state.ExpertInput + ((long)place * width), width));

@@ -171,16 +171,17 @@ internal sealed unsafe class MultiHeadLatentAttention
                 ref readonly var piece = ref pass.Pieces[p];
                 if (attention.IsPlain(piece, state.Options)) continue;
                 long row = piece.RowBegin;
+                var adapter = piece.Adapter?.At(attention._kvB.Site);
                 if (isOutput)
                 {
                     var source = state.AttendedLatents + (((row * heads) + partIndex) * latent);
-                    attention._kvB.Values(partIndex, source, heads * latent, piece.RowCount, state.Heads + (((row * heads) + partIndex) * value), heads * value);
+                    attention._kvB.Values(partIndex, source, heads * latent, piece.RowCount, state.Heads + (((row * heads) + partIndex) * value), heads * value, adapter);
                     continue;
                 }
 
                 var query = state.Queries + (((row * heads) + partIndex) * config.QkHeadDim);
                 var target = state.LatentQueries + (((row * heads) + partIndex) * width);
-                attention._kvB.AbsorbQuery(partIndex, query, heads * config.QkHeadDim, piece.RowCount, target, heads * width);
+                attention._kvB.AbsorbQuery(partIndex, query, heads * config.QkHeadDim, piece.RowCount, target, heads * width, adapter);
                 for (var i = 0; i < piece.RowCount; i++)
                 {
                     new Span<float>(query + ((long)i * heads * config.QkHeadDim) + config.QkNopeHeadDim, config.QkRopeHeadDim)
@@ -285,13 +286,14 @@ internal sealed unsafe class MultiHeadLatentAttention
             var config = attention._config;
             var (end, rows) = (piece.Position + piece.RowCount, piece.Cache.Pool.Layout.First);
             var room = state.Absorbed.Lane(partIndex).Keys;
+            var adapter = piece.Adapter?.At(attention._kvB.Site);
             for (var begin = 0; begin < end; begin += BlockTokens)
             {
                 var n = Math.Min(BlockTokens, end - begin);
                 var latents = rows.Read(piece.Cache.FirstBlock(layer, begin / BlockTokens), 0, n, room);
                 var target = expanded + ((long)begin * width);
-                attention._kvB.Keys(head, latents, attention.CacheWidth, n, target, width);
-                attention._kvB.Values(head, latents, attention.CacheWidth, n, target + config.QkHeadDim, width);
+                attention._kvB.Keys(head, latents, attention.CacheWidth, n, target, width, adapter);
+                attention._kvB.Values(head, latents, attention.CacheWidth, n, target + config.QkHeadDim, width, adapter);
                 for (var i = 0; i < n; i++)
                 {
                     new Span<float>(latents + ((long)i * attention.CacheWidth) + config.KvLoraRank, config.QkRopeHeadDim)

@@ -92,6 +92,7 @@ internal sealed class AdaptationData : IDisposable
     {
         private readonly List<string> _faults = [];
         private long _recordCount;
+        private long _cutCount;
 
         public void Run(string trainPath, string validationPath)
         {
@@ -109,6 +110,7 @@ internal sealed class AdaptationData : IDisposable
                 Judge(train.Count);
                 train.End();
                 validation.End();
+                if (_cutCount > 0) note?.Invoke(string.Create(CultureInfo.InvariantCulture, $"{_cutCount} of {train.Count + validation.Count} examples are longer than sequence_length and lose their end, which is not learnt; raise sequence_length to keep it"));
                 note?.Invoke(string.Create(CultureInfo.InvariantCulture,
                     $"{_recordCount} records: {train.Count} examples of {train.TokenCount} tokens to learn, {validation.Count} examples of {validation.TokenCount} tokens to measure on"));
             }));
@@ -135,6 +137,7 @@ internal sealed class AdaptationData : IDisposable
                 foreach (var (record, examples, fault) in Unwrapped(made))
                 {
                     _recordCount++;
+                    _cutCount += examples.Count(example => example.IsCut);
                     if (fault is null) yield return (record, examples);
                     else _faults.Add(record.Describe(fault));
                 }

@@ -81,14 +81,15 @@ internal sealed class ChatExamples(Tokenizer tokenizer, ChatPrompt prompt, int s
             position = end;
         }
 
-        if (ids.Count > sequenceLength)
+        var isCut = ids.Count > sequenceLength;
+        if (isCut)
         {
             ids.RemoveRange(sequenceLength, ids.Count - sequenceLength);
             labels.RemoveRange(sequenceLength, labels.Count - sequenceLength);
         }
 
         if (labels.Count > 0) labels[0] = TrainingExample.NoLabel;
-        var example = new TrainingExample([.. ids], [.. labels]);
+        var example = new TrainingExample([.. ids], [.. labels]) { IsCut = isCut };
         return example.LabelCount > 0
             ? example
             : throw new BadRecordException(string.Create(CultureInfo.InvariantCulture, $"the answer begins behind the first {sequenceLength} tokens; raise sequence_length"));

@@ -9,6 +9,9 @@ internal sealed record TrainingExample(int[] Ids, int[] Labels, double Value = 0
     /// <summary>Nothing is learnt at this token.</summary>
     public const int NoLabel = -100;
 
+    /// <summary>Whether the record was longer than an example may be and lost its end.</summary>
+    public bool IsCut { get; init; }
+
     /// <summary>Number of tokens that something is learnt at.</summary>
     public int LabelCount => Labels.Count(label => label != NoLabel);
 }

@@ -13,10 +13,15 @@ internal readonly record struct DataRecord(string Path, long Line, JsonElement F
     /// <summary>Why it cannot be read, or null.</summary>
     public string? Fault { get; init; }
 
+    /// <summary>Columns whose value in this record cannot be read, and why; null where all can.</summary>
+    public IReadOnlyDictionary<string, string>? ColumnFaults { get; init; }
+
     /// <summary>Finds a field that is there and not null.</summary>
+    /// <exception cref="BadRecordException">It is there and cannot be read.</exception>
     public bool TryGet(string name, out JsonElement value)
     {
         value = default;
+        if (ColumnFaults is not null && ColumnFaults.TryGetValue(ColumnOf(name), out var fault)) throw new BadRecordException(fault);
         return Fields.ValueKind == JsonValueKind.Object && Fields.TryGetProperty(ColumnOf(name), out value) && value.ValueKind != JsonValueKind.Null;
     }
 

@@ -6,10 +6,11 @@ using Parquet.Serialization;
 
 namespace Hadal.Training.Data.Records;
 
-/// <summary>Rows of a Parquet file, one row group in memory at a time; lists and structs become JSON lists and objects.</summary>
+/// <summary>Rows of a Parquet file, one row group in memory at a time; lists and structs become JSON lists and objects. A value of another kind is a fault of its column
+/// only, told to whoever reads it.</summary>
 internal static class ParquetRows
 {
-    public static IEnumerable<(long Line, JsonElement Fields, string? Fault)> Read(string path, CancellationToken cancellation)
+    public static IEnumerable<(long Line, JsonElement Fields, IReadOnlyDictionary<string, string>? Faults)> Read(string path, CancellationToken cancellation)
     {
         using var file = RegularFile.Open(path, path);
         var number = 0L;
@@ -31,26 +32,36 @@ internal static class ParquetRows
         return Guarded(path, async () => (await ParquetSerializer.DeserializeUntypedAsync(file, null, group, cancellation).ConfigureAwait(false)).Data);
     }
 
-    private static (long, JsonElement, string?) Record(long number, Dictionary<string, object> row)
+    private static (long, JsonElement, IReadOnlyDictionary<string, string>?) Record(long number, Dictionary<string, object> row)
     {
-        try
+        Dictionary<string, string>? faults = null;
+        foreach (var (name, value) in row)
+            if (FaultOf(value, name) is { } fault) (faults ??= new Dictionary<string, string>(StringComparer.Ordinal))[name] = fault;
+        var fields = RecordReader.ObjectOf(writer =>
         {
-            return (number, RecordReader.ObjectOf(writer =>
+            foreach (var (name, value) in row)
             {
-                foreach (var (name, value) in row)
-                {
-                    writer.WritePropertyName(name);
-                    Write(writer, value, name);
-                }
-            }), null);
-        }
-        catch (BadRecordException fault)
-        {
-            return (number, default, fault.Message);
-        }
+                if (faults is not null && faults.ContainsKey(name)) continue;
+                writer.WritePropertyName(name);
+                Write(writer, value);
+            }
+        });
+        return (number, fields, faults);
     }
 
-    private static void Write(Utf8JsonWriter writer, object? value, string where)
+    /// <summary>What is wrong with a value, or null.</summary>
+    private static string? FaultOf(object? value, string where) => value switch
+    {
+        float real when !float.IsFinite(real) => $"{where}: expected a finite number, found {real}",
+        double real when !double.IsFinite(real) => $"{where}: expected a finite number, found {real}",
+        null or ReadOnlyMemory<char> or string or bool or sbyte or byte or short or ushort or int or uint or long or ulong or decimal or float or double => null,
+        IDictionary<string, object> members => members.Select(member => FaultOf(member.Value, $"{where}.{member.Key}")).FirstOrDefault(fault => fault is not null),
+        byte[] => $"{where}: is a column of bytes, expected text, numbers, lists or structs",
+        IEnumerable items => items.Cast<object?>().Select(item => FaultOf(item, where)).FirstOrDefault(fault => fault is not null),
+        _ => $"{where}: is a column of {value.GetType().Name}, expected text, numbers, lists or structs",
+    };
+
+    private static void Write(Utf8JsonWriter writer, object? value)
     {
         switch (value)
         {
@@ -58,31 +69,25 @@ internal static class ParquetRows
             case ReadOnlyMemory<char> text: writer.WriteStringValue(text.Span); break;
             case string text: writer.WriteStringValue(text); break;
             case bool flag: writer.WriteBooleanValue(flag); break;
-            case sbyte or byte or short or ushort or int or uint or long: writer.WriteNumberValue(Convert.ToInt64(value, CultureInfo.InvariantCulture)); break;
             case ulong number: writer.WriteNumberValue(number); break;
             case decimal number: writer.WriteNumberValue(number); break;
-            case float or double:
-                var real = Convert.ToDouble(value, CultureInfo.InvariantCulture);
-                if (!double.IsFinite(real)) throw new BadRecordException($"{where}: expected a finite number, found {real}");
-                writer.WriteNumberValue(real);
-                break;
+            case float or double: writer.WriteNumberValue(Convert.ToDouble(value, CultureInfo.InvariantCulture)); break;
             case IDictionary<string, object> members:
                 writer.WriteStartObject();
                 foreach (var (name, member) in members)
                 {
                     writer.WritePropertyName(name);
-                    Write(writer, member, $"{where}.{name}");
+                    Write(writer, member);
                 }
 
                 writer.WriteEndObject();
                 break;
-            case byte[]: throw new BadRecordException($"{where}: is a column of bytes, expected text, numbers, lists or structs");
             case IEnumerable items:
                 writer.WriteStartArray();
-                foreach (var item in items) Write(writer, item, where);
+                foreach (var item in items) Write(writer, item);
                 writer.WriteEndArray();
                 break;
-            default: throw new BadRecordException($"{where}: is a column of {value.GetType().Name}, expected text, numbers, lists or structs");
+            default: writer.WriteNumberValue(Convert.ToInt64(value, CultureInfo.InvariantCulture)); break;
         }
     }
 

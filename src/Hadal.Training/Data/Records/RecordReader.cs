@@ -26,7 +26,7 @@ internal static class RecordReader
             ".csv" => Streamed((stream, _) => SeparatedValues.Read(stream, ',', path)),
             ".tsv" => Streamed((stream, _) => SeparatedValues.Read(stream, '\t', path)),
             ".txt" => Streamed((stream, _) => PlainText.Read(stream, source.Separator)),
-            ".parquet" when !isPacked => Named(ParquetRows.Read(path, cancellation)),
+            ".parquet" when !isPacked => ParquetRows.Read(path, cancellation).Select(row => new DataRecord(path, row.Line, row.Fields, source.Columns) { ColumnFaults = row.Faults }),
             _ => throw new TrainingException($"{path}: expected a name that ends in .jsonl, .ndjson, .json, .csv, .tsv or .txt (or one of these and .gz), or in .parquet"),
         };
 

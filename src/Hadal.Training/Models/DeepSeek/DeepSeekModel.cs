@@ -42,6 +42,10 @@ public sealed class DeepSeekModel : CausalModel
     public IEnumerable<Router> Routers => Layers.Where(layer => layer.Experts is not null).Select(layer => layer.Experts!.Router);
 
     /// <inheritdoc/>
+    public override IEnumerable<(string Name, IAdaptable Matrix)> Adaptable => base.Adaptable.Concat(Layers.SelectMany((layer, index) =>
+        (layer.Experts?.Experts.Matrices ?? []).Select(matrix => (FormattableString.Invariant($"model.layers.{index}.{matrix.Path}"), (IAdaptable)matrix))));
+
+    /// <inheritdoc/>
     protected override Tensor HeadWeight => _head?.Weight ?? _body.Embedding.weight!;
 
     /// <inheritdoc/>

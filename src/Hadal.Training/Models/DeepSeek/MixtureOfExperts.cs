@@ -52,9 +52,10 @@ public sealed class MixtureOfExperts : NamedModule
         var (order, place, padding, counts) = SortByExpert(indices);
 
         var sorted = GatherSorted.Apply(x, order, place, choiceCount);
-        var gateUp = (_experts.Codes.Count > 0 ? cat([InFewBits(sorted, "gate_proj", counts), InFewBits(sorted, "up_proj", counts)], -1) : PerExpert(sorted, _experts.GateUp.to(x.dtype), counts)).chunk(2, -1);
+        var isApart = _experts.IsApart;
+        var gateUp = (isApart ? cat([OneByOne(sorted, "gate_proj", counts), OneByOne(sorted, "up_proj", counts)], -1) : PerExpert(sorted, _experts.GateUp.to(x.dtype), counts)).chunk(2, -1);
         var inner = nn.functional.silu(gateUp[0]) * gateUp[1];
-        var down = _experts.Codes.Count > 0 ? InFewBits(inner, "down_proj", counts) : PerExpert(inner, _experts.Down.to(x.dtype), counts);
+        var down = isApart ? OneByOne(inner, "down_proj", counts) : PerExpert(inner, _experts.Down.to(x.dtype), counts);
         var unsorted = GatherSorted.Apply(down, place, order, 1, padding).view(-1, choiceCount, x.shape[1]);
         return (unsorted * weights.to(x.dtype).unsqueeze(-1)).sum(1);
     }
@@ -86,10 +87,10 @@ public sealed class MixtureOfExperts : NamedModule
     /// <summary>The experts' weights.</summary>
     internal StackedExperts Experts => _experts;
 
-    private Tensor InFewBits(Tensor sorted, string name, long[] counts)
+    private Tensor OneByOne(Tensor sorted, string name, long[] counts)
     {
         var parts = sorted.split(counts, 0);
-        return cat([.. Enumerable.Range(0, counts.Length).Where(expert => counts[expert] > 0).Select(expert => _experts.Product(parts[expert], expert, name))], 0);
+        return cat([.. Enumerable.Range(0, counts.Length).Where(expert => counts[expert] > 0).Select(expert => _experts.Adapted(parts[expert], expert, name))], 0);
     }
 
     /// <summary>Rows of <paramref name="sorted"/> times the matrix of their expert.</summary>

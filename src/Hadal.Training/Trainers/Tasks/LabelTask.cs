@@ -23,8 +23,8 @@ internal sealed class LabelTask(Tokenizer tokenizer, int sequenceLength, LabelNa
     {
         var text = record.Text("text");
         if (string.IsNullOrWhiteSpace(text)) throw new BadRecordException("text: is empty; there is nothing to label");
-        int[] ids = [.. tokenizer.Encode(text).Take(sequenceLength)];
-        return [new TrainingExample(ids, [], labels is null ? ValueOf(record) : LabelOf(record, labels))];
+        var ids = tokenizer.Encode(text);
+        return [new TrainingExample([.. ids.Take(sequenceLength)], [], labels is null ? ValueOf(record) : LabelOf(record, labels)) { IsCut = ids.Count > sequenceLength }];
     }
 
     /// <inheritdoc/>

@@ -27,7 +27,9 @@ internal sealed class PreferenceTask(Tokenizer tokenizer, string? chatTemplate, 
         if (chosen.Text == rejected.Text) throw new BadRecordException("chosen and rejected are the same; there is nothing to prefer");
         if (chosen.Prefix is { } first && rejected.Prefix is { } second && !(first.Count == second.Count && first.Zip(second).All(pair => JsonElement.DeepEquals(pair.First, pair.Second))))
             throw new BadRecordException("rejected: its messages before the last one differ from those of chosen; expected the same conversation with another answer");
-        var prompt = WithSystem(record, Prompt(record) ?? chosen.Before ?? throw record.Missing("prompt"));
+        if ((chosen.Prefix ?? rejected.Prefix) is { Count: > 0 } messages && !IsPrompt(record, messages))
+            throw new BadRecordException("prompt: differs from the messages before the answers; expected the same conversation, or one of them");
+        var prompt = WithSystem(record, Prompt(record) ?? chosen.Before ?? rejected.Before ?? throw record.Missing("prompt"));
         return [_chat.Make(prompt, chosen.Text), _chat.Make(prompt, rejected.Text)];
     }
 
@@ -102,6 +104,14 @@ internal sealed class PreferenceTask(Tokenizer tokenizer, string? chatTemplate, 
     {
         if (!record.TryGet("prompt", out var prompt)) return null;
         return prompt.ValueKind == JsonValueKind.Array ? LanguageExamples.Messages(prompt, "prompt") : [new ChatMessage("user", record.Text("prompt"))];
+    }
+
+    /// <summary>Whether the record has no prompt, or one that says what these messages say.</summary>
+    private static bool IsPrompt(DataRecord record, IReadOnlyList<JsonElement> messages)
+    {
+        if (!record.TryGet("prompt", out var prompt)) return true;
+        if (prompt.ValueKind == JsonValueKind.Array) return prompt.GetArrayLength() == messages.Count && prompt.EnumerateArray().Zip(messages).All(pair => JsonElement.DeepEquals(pair.First, pair.Second));
+        return LanguageExamples.Messages(JsonSerializer.SerializeToElement(messages), "chosen") is [{ Role: "user" } only] && only.Content == record.Text("prompt");
     }
 
     private static IReadOnlyList<ChatMessage> WithSystem(DataRecord record, IReadOnlyList<ChatMessage> prompt)
