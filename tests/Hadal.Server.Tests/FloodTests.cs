@@ -28,8 +28,22 @@ public sealed class FloodTests
     {
         await using var server = await TestServer.StartAsync(new ServerOptions { MaxBodyBytes = 1024 }, TestModel.Source("m"));
         var slow = new List<TcpClient>();
-        for (var i = 0; i < 16; i++) slow.Add(await BeginAsync(server, contentLength: i % 2 == 0 ? 1024 : null));
-        await RefusedAsync(server, "{}");
+        for (var i = 0; i < 16; i++)
+        {
+            slow.Add(await BeginAsync(server, contentLength: 1024));
+            await slow[i].GetStream().WriteAsync(Encoding.ASCII.GetBytes(new string(' ', 1023)));
+        }
+
+        // All but sixteen bytes of the room are taken as soon as the server has read what was sent.
+        var body = new string(' ', 100);
+        while (true)
+        {
+            using var response = await server.SendAsync(Path, body);
+            if (response.StatusCode == HttpStatusCode.ServiceUnavailable) break;
+            Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        }
+
+        await RefusedAsync(server, body);
         foreach (var client in slow) client.Dispose();
         await AnsweredAsync(server);
     }

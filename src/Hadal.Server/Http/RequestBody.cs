@@ -46,7 +46,17 @@ internal static class RequestBody
             {
                 // Room is taken for what has come, not for what was announced: a body that never comes keeps nobody out.
                 var result = await reader.ReadAsync(either.Token).ConfigureAwait(false);
-                scope.HoldBody(result.Buffer.Length);
+                var isHeld = false;
+                try
+                {
+                    scope.HoldBody(result.Buffer.Length);
+                    isHeld = true;
+                }
+                finally
+                {
+                    if (!isHeld) reader.AdvanceTo(result.Buffer.End);
+                }
+
                 if (result.IsCompleted) return result;
                 reader.AdvanceTo(result.Buffer.Start, result.Buffer.End);
             }
