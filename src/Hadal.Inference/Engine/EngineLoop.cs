@@ -38,7 +38,7 @@ internal sealed class EngineLoop
     private bool _hasNews;
     private bool _isClosed;
     private bool _isIdle;
-    private bool _isRepacked;
+    private bool _repackingFailed;
     private EngineStatus _status;
 
     /// <param name="model">Used by the engine's thread only until <see cref="StopAsync"/> has ended.</param>
@@ -53,7 +53,6 @@ internal sealed class EngineLoop
         _clock = clock;
         _batch = new ScheduledBatch(model.Config.VocabSize, Math.Min(options.MaxConcurrent, options.MaxBatchTokens));
         _scratches = [.. Enumerable.Range(0, Math.Min(options.MaxConcurrent, model.Crew.ThreadCount)).Select(_ => new SamplerScratch(model.Config.VocabSize))];
-        _isRepacked = model.IsRepacked;
         new Thread(Run) { IsBackground = true, Name = "hadal engine" }.Start();
     }
 
@@ -112,10 +111,10 @@ internal sealed class EngineLoop
     private void Run()
     {
         var hasWork = false;
-        while (TakeArrivals(mayWait: !hasWork && _isRepacked))
+        while (TakeArrivals(mayWait: !hasWork && !HasToRepack))
         {
             hasWork = Step();
-            if (!_isRepacked) Repack();
+            if (HasToRepack) Repack();
         }
 
         while (_running.Count > 0) Fail(_running[^1], Closed());
@@ -154,6 +153,9 @@ internal sealed class EngineLoop
         return true;
     }
 
+    /// <summary>Asked anew each time: a model may bind further weights when a request first needs them.</summary>
+    private bool HasToRepack => !_repackingFailed && !_model.IsRepacked;
+
     /// <summary>Repacks some of the weights, unless a prompt waits for its first token.</summary>
     private void Repack()
     {
@@ -163,12 +165,11 @@ internal sealed class EngineLoop
         {
             _beforeForward();
             _model.Repack(RepackedBetweenSteps);
-            _isRepacked = _model.IsRepacked;
         }
         catch (Exception fault) when (fault is OutOfMemoryException or CheckpointException)
         {
             // The weights stay where they are, and the next request learns what is wrong with them, if anything is.
-            _isRepacked = true;
+            _repackingFailed = true;
         }
     }
 

@@ -102,6 +102,20 @@ public sealed class IntegerArithmeticTests
             Assert.Equal(expected, (await generator.CompleteAsync(prompt, TinyEngine.Greedy(expected.Length) with { IgnoreEos = true })).TokenIds);
     }
 
+    [Fact(Timeout = 60_000)]
+    public async Task Weights_that_the_first_request_binds_are_repacked_too()
+    {
+        using var stored = new StoredModel(QuantizedModelTests.DeepSeek with { NumNextnPredictLayers = 1 }, DType.Q4_0);
+        var model = stored.Weights.Open(Options with { MaxContext = 64, DefersRepacking = true });
+        await using var generator = new TextGenerator(model, TinyEngine.Tokenizer, [], new TextGeneratorOptions { MaxConcurrent = 1, MaxBatchTokens = Options.MaxBatchTokens });
+        // Nobody asks for anything, so the engine repacks what the model was opened with.
+        var cancelled = TestContext.Current.CancellationToken;
+        for (; !model.IsRepacked; await Task.Yield()) cancelled.ThrowIfCancellationRequested();
+        // The prediction layer is bound for the first sequence; a step later it is repacked.
+        await generator.CompleteAsync(TinyModel.Tokens(5, 1), TinyEngine.Greedy(8), cancelled);
+        Assert.True(model.IsRepacked);
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
