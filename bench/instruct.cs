@@ -1,6 +1,6 @@
 // What an instructed model can do, by kind of task and language: answers to tasks it never learnt, judged by rule, with Wilson intervals.
 //   hadal-train instructions models/hadal-mini/pretrain.json -o artifacts/hadal-mini-chat/records
-//   dotnet run -c Release bench/instruct.cs -- artifacts/hadal-mini-chat/records/test.jsonl [--model models/hadal-mini-chat] [--threads 1] [--show KIND]
+//   dotnet run -c Release bench/instruct.cs -- artifacts/hadal-mini-chat/records/test.jsonl [--model artifacts/hadal-mini-chat/model] [--threads 1] [--show KIND]
 // Greedy answers. A task with a schema is answered twice: freely, and under the schema.
 #:property TargetFramework=net10.0
 #:property PublishAot=false
@@ -18,7 +18,7 @@ using Hadal.Inference.Grammars.Json;
 using Hadal.Inference.Models;
 
 const int Together = 8, MaxTokens = 160;
-var (file, model, threads, show) = ("", Path.Combine("models", "hadal-mini-chat"), 1, "");
+var (file, model, threads, show) = ("", Path.Combine("artifacts", "hadal-mini-chat", "model"), 1, "");
 for (var i = 0; i < args.Length; i++)
 {
     switch (args[i])

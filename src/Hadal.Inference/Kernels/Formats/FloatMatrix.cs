@@ -68,6 +68,13 @@ internal sealed unsafe class FloatMatrix<TElement>(byte* data, int rows, int col
         TElement.Scalar(w1 + ((long)whole * TElement.ElementBytes), rest, tail + n);
     }
 
+    /// <summary>One token times both rows of weights.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Take<TLanes, TVector>(TVector v, TVector r0, TVector r1, ref TVector a0, ref TVector a1)
+        where TLanes : struct, ILanes<TVector>
+        where TVector : struct =>
+        (a0, a1) = (TLanes.MultiplyAdd(v, r0, a0), TLanes.MultiplyAdd(v, r1, a1));
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void EightTokens<TLanes, TVector>(byte* w0, byte* w1, in TokenRows x, int whole, int rest, float* weightTail, float* sums)
         where TLanes : struct, ILanes<TVector>
@@ -82,36 +89,33 @@ internal sealed unsafe class FloatMatrix<TElement>(byte* data, int rows, int col
         {
             Prefetch(w0 + b + ahead, w1 + b + ahead);
             TVector r0 = TElement.Load<TLanes, TVector>(w0 + b), r1 = TElement.Load<TLanes, TVector>(w1 + b);
-            Take(TLanes.Load(x0 + k), r0, r1, ref a00, ref a01);
-            Take(TLanes.Load(x1 + k), r0, r1, ref a10, ref a11);
-            Take(TLanes.Load(x2 + k), r0, r1, ref a20, ref a21);
-            Take(TLanes.Load(x3 + k), r0, r1, ref a30, ref a31);
-            Take(TLanes.Load(x4 + k), r0, r1, ref a40, ref a41);
-            Take(TLanes.Load(x5 + k), r0, r1, ref a50, ref a51);
-            Take(TLanes.Load(x6 + k), r0, r1, ref a60, ref a61);
-            Take(TLanes.Load(x7 + k), r0, r1, ref a70, ref a71);
+            Take<TLanes, TVector>(TLanes.Load(x0 + k), r0, r1, ref a00, ref a01);
+            Take<TLanes, TVector>(TLanes.Load(x1 + k), r0, r1, ref a10, ref a11);
+            Take<TLanes, TVector>(TLanes.Load(x2 + k), r0, r1, ref a20, ref a21);
+            Take<TLanes, TVector>(TLanes.Load(x3 + k), r0, r1, ref a30, ref a31);
+            Take<TLanes, TVector>(TLanes.Load(x4 + k), r0, r1, ref a40, ref a41);
+            Take<TLanes, TVector>(TLanes.Load(x5 + k), r0, r1, ref a50, ref a51);
+            Take<TLanes, TVector>(TLanes.Load(x6 + k), r0, r1, ref a60, ref a61);
+            Take<TLanes, TVector>(TLanes.Load(x7 + k), r0, r1, ref a70, ref a71);
         }
 
         if (rest > 0)
         {
             TVector r0 = TLanes.Load(weightTail), r1 = TLanes.Load(weightTail + n);
-            Take(TLanes.Load(x.TailAt(0)), r0, r1, ref a00, ref a01);
-            Take(TLanes.Load(x.TailAt(1)), r0, r1, ref a10, ref a11);
-            Take(TLanes.Load(x.TailAt(2)), r0, r1, ref a20, ref a21);
-            Take(TLanes.Load(x.TailAt(3)), r0, r1, ref a30, ref a31);
-            Take(TLanes.Load(x.TailAt(4)), r0, r1, ref a40, ref a41);
-            Take(TLanes.Load(x.TailAt(5)), r0, r1, ref a50, ref a51);
-            Take(TLanes.Load(x.TailAt(6)), r0, r1, ref a60, ref a61);
-            Take(TLanes.Load(x.TailAt(7)), r0, r1, ref a70, ref a71);
+            Take<TLanes, TVector>(TLanes.Load(x.TailAt(0)), r0, r1, ref a00, ref a01);
+            Take<TLanes, TVector>(TLanes.Load(x.TailAt(1)), r0, r1, ref a10, ref a11);
+            Take<TLanes, TVector>(TLanes.Load(x.TailAt(2)), r0, r1, ref a20, ref a21);
+            Take<TLanes, TVector>(TLanes.Load(x.TailAt(3)), r0, r1, ref a30, ref a31);
+            Take<TLanes, TVector>(TLanes.Load(x.TailAt(4)), r0, r1, ref a40, ref a41);
+            Take<TLanes, TVector>(TLanes.Load(x.TailAt(5)), r0, r1, ref a50, ref a51);
+            Take<TLanes, TVector>(TLanes.Load(x.TailAt(6)), r0, r1, ref a60, ref a61);
+            Take<TLanes, TVector>(TLanes.Load(x.TailAt(7)), r0, r1, ref a70, ref a71);
         }
 
         Store4<TLanes, TVector>(sums, a00, a01, a10, a11);
         Store4<TLanes, TVector>(sums + (4 * n), a20, a21, a30, a31);
         Store4<TLanes, TVector>(sums + (8 * n), a40, a41, a50, a51);
         Store4<TLanes, TVector>(sums + (12 * n), a60, a61, a70, a71);
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        static void Take(TVector v, TVector r0, TVector r1, ref TVector a0, ref TVector a1) => (a0, a1) = (TLanes.MultiplyAdd(v, r0, a0), TLanes.MultiplyAdd(v, r1, a1));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -127,26 +131,23 @@ internal sealed unsafe class FloatMatrix<TElement>(byte* data, int rows, int col
         {
             Prefetch(w0 + b + ahead, w1 + b + ahead);
             TVector r0 = TElement.Load<TLanes, TVector>(w0 + b), r1 = TElement.Load<TLanes, TVector>(w1 + b);
-            Take(TLanes.Load(x0 + k), r0, r1, ref a00, ref a01);
-            Take(TLanes.Load(x1 + k), r0, r1, ref a10, ref a11);
-            Take(TLanes.Load(x2 + k), r0, r1, ref a20, ref a21);
-            Take(TLanes.Load(x3 + k), r0, r1, ref a30, ref a31);
+            Take<TLanes, TVector>(TLanes.Load(x0 + k), r0, r1, ref a00, ref a01);
+            Take<TLanes, TVector>(TLanes.Load(x1 + k), r0, r1, ref a10, ref a11);
+            Take<TLanes, TVector>(TLanes.Load(x2 + k), r0, r1, ref a20, ref a21);
+            Take<TLanes, TVector>(TLanes.Load(x3 + k), r0, r1, ref a30, ref a31);
         }
 
         if (rest > 0)
         {
             TVector r0 = TLanes.Load(weightTail), r1 = TLanes.Load(weightTail + n);
-            Take(TLanes.Load(x.TailAt(0)), r0, r1, ref a00, ref a01);
-            Take(TLanes.Load(x.TailAt(1)), r0, r1, ref a10, ref a11);
-            Take(TLanes.Load(x.TailAt(2)), r0, r1, ref a20, ref a21);
-            Take(TLanes.Load(x.TailAt(3)), r0, r1, ref a30, ref a31);
+            Take<TLanes, TVector>(TLanes.Load(x.TailAt(0)), r0, r1, ref a00, ref a01);
+            Take<TLanes, TVector>(TLanes.Load(x.TailAt(1)), r0, r1, ref a10, ref a11);
+            Take<TLanes, TVector>(TLanes.Load(x.TailAt(2)), r0, r1, ref a20, ref a21);
+            Take<TLanes, TVector>(TLanes.Load(x.TailAt(3)), r0, r1, ref a30, ref a31);
         }
 
         Store4<TLanes, TVector>(sums, a00, a01, a10, a11);
         Store4<TLanes, TVector>(sums + (4 * n), a20, a21, a30, a31);
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        static void Take(TVector v, TVector r0, TVector r1, ref TVector a0, ref TVector a1) => (a0, a1) = (TLanes.MultiplyAdd(v, r0, a0), TLanes.MultiplyAdd(v, r1, a1));
     }
 
     /// <summary>Asks for the rows of the next tile; addresses that nobody may read are harmless.</summary>
