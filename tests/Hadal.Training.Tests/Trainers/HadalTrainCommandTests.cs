@@ -31,7 +31,7 @@ public sealed class HadalTrainCommandTests
         Assert.Equal((2, ""), (code, output));
         Assert.Matches("^hadal-train: [^\n]*\n$", error);
         (code, output, error) = await Start([]).Ended();
-        Assert.Equal((2, "", "hadal-train: no command given; there is pretrain, sft, lora, dpo, eval; see hadal-train --help\n"), (code, output, error));
+        Assert.Equal((2, "", "hadal-train: no command given; there is pretrain, sft, lora, dpo, instructions, eval; see hadal-train --help\n"), (code, output, error));
 
         using var run = new TinyRun();
         var folder = Path.GetDirectoryName(run.ConfigPath)!;
@@ -174,6 +174,8 @@ public sealed class HadalTrainCommandTests
         var hashes = run.LatestHashes;
         Directory.Delete(run.Checkpoints, recursive: true);
         Directory.CreateDirectory(run.Checkpoints);
+        // Without the checkpoints it came from the model would be a stranger's, which no run replaces.
+        Directory.Delete(Path.Combine(run.Output, "model"), recursive: true);
 
         // A file system of one and a half checkpoints, seen by the commands in it only.
         var train = $"dotnet exec '{CommandPath}' {string.Join(' ', Arguments(run).Select(argument => $"'{argument}'"))}";
