@@ -1,3 +1,4 @@
+using Hadal.Training.Torch;
 using static TorchSharp.torch;
 
 namespace Hadal.Training.Models;
@@ -18,14 +19,14 @@ internal static class CausalAttention
     public static Tensor Read(Tensor query, Tensor key, Tensor value, double scale, Tensor? mask)
     {
         var tokens = query.shape[2];
-        query = query * scale;
+        query = query * Number.Of(scale);
         var blocks = new List<Tensor>();
         for (var begin = 0L; begin < tokens; begin += QueryBlock)
         {
             var count = Math.Min(QueryBlock, tokens - begin);
             var end = begin + count;
             var unread = mask is not null ? mask.narrow(2, begin, count).narrow(3, 0, end) : Future(count, end, begin, query);
-            var scores = matmul(query.narrow(2, begin, count), key.narrow(2, 0, end).transpose(-2, -1)).add_(unread);
+            var scores = matmul(query.narrow(2, begin, count), key.narrow(2, 0, end).transpose(-2, -1)).add_(unread, Number.One);
             blocks.Add(matmul(scores.softmax(-1), value.narrow(2, 0, end)));
         }
 
@@ -34,7 +35,7 @@ internal static class CausalAttention
 
     /// <summary>[queries, keys] for queries from position <paramref name="begin"/> on: −∞ where the key is later than the query, else 0, of the type of <paramref name="like"/>.</summary>
     private static Tensor Future(long queries, long keys, long begin, Tensor like) =>
-        zeros([queries, keys], like.dtype, like.device).masked_fill_(ones([queries, keys], ScalarType.Bool, like.device).triu(begin + 1), float.NegativeInfinity);
+        zeros([queries, keys], like.dtype, like.device).masked_fill_(ones([queries, keys], ScalarType.Bool, like.device).triu(begin + 1), Number.Of(double.NegativeInfinity));
 
     /// <summary>[tokens, tokens], true where the key is later than the query.</summary>
     public static Tensor Future(long tokens, Device device) => ones([tokens, tokens], ScalarType.Bool, device).triu(1);

@@ -1,3 +1,4 @@
+using Hadal.Training.Torch;
 using static TorchSharp.torch;
 
 namespace Hadal.Training.Models;
@@ -9,7 +10,7 @@ internal sealed class DocumentMask
     private DocumentMask(Tensor unread, ScalarType computeType)
     {
         Unread = unread;
-        Additive = zeros(unread.shape, computeType, unread.device).masked_fill_(unread, float.NegativeInfinity).unsqueeze(1);
+        Additive = zeros(unread.shape, computeType, unread.device).masked_fill_(unread, Number.Of(double.NegativeInfinity)).unsqueeze(1);
     }
 
     /// <summary>[batch, query, key], true where the key is later than the query or of another document.</summary>

@@ -1,3 +1,4 @@
+using Hadal.Training.Torch;
 using static TorchSharp.torch;
 
 namespace Hadal.Training.Models;
@@ -34,16 +35,16 @@ internal sealed class HeadLoss : autograd.SingleTensorFunction<HeadLoss>
             var target = targets.narrow(0, begin, count).unsqueeze(1);
             var logits = matmul(h, w.t()).to(weight.dtype);
             var logSum = logits.logsumexp(-1, keepdim: true);
-            loss.add_((logSum - logits.gather(1, target)).sum());
+            loss.add_((logSum - logits.gather(1, target)).sum(), Number.One);
             var gradient = logits.sub_(logSum).exp_();
-            gradient.scatter_add_(1, target, full([count, 1], -1.0, weight.dtype, hidden.device));
-            var g = gradient.mul_(1.0 / rows).to(hidden.dtype);
+            gradient.scatter_add_(1, target, full([count, 1], Number.Of(-1.0), weight.dtype, hidden.device));
+            var g = gradient.mul_(Number.Of(1.0 / rows)).to(hidden.dtype);
             hiddenGradient.narrow(0, begin, count).copy_(matmul(g, w));
-            weightGradient?.add_(matmul(g.t(), h));
+            weightGradient?.add_(matmul(g.t(), h), Number.One);
         }
 
         ctx.save_for_backward(weightGradient is null ? [hiddenGradient] : [hiddenGradient, weightGradient]);
-        return loss.squeeze(0) / rows;
+        return loss.squeeze(0) / Number.Of(rows);
     }
 
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)

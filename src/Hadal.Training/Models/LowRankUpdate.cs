@@ -1,3 +1,4 @@
+using Hadal.Training.Torch;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -21,7 +22,7 @@ public sealed class LowRankUpdate : IDisposable
         using var noGradient = no_grad();
         long outputs = projection.OutputSize, inputs = projection.InputSize;
         var device = projection.Device;
-        A = nn.Parameter(rand([rank, inputs], device: device).sub_(0.5).mul_(2 / Math.Sqrt(inputs)));
+        A = nn.Parameter(rand([rank, inputs], device: device).sub_(Number.Of(0.5)).mul_(Number.Of(2 / Math.Sqrt(inputs))));
         B = nn.Parameter(zeros([outputs, rank], device: device));
         if (hasMagnitude) Magnitude = nn.Parameter(projection.Dense().norm(1));
         (Scale, Dropout) = (scale, dropout);
@@ -57,19 +58,19 @@ public sealed class LowRankUpdate : IDisposable
         var isDropping = IsTraining && Dropout > 0;
         var dropped = isDropping ? nn.functional.dropout(input, Dropout, training: true) : input;
         var plain = projection.Product(input);
-        var update = nn.functional.linear(nn.functional.linear(dropped, A.to(type)), B.to(type)) * Scale;
+        var update = nn.functional.linear(nn.functional.linear(dropped, A.to(type)), B.to(type)) * Number.Of(Scale);
         Tensor output;
         if (Magnitude is null)
         {
-            output = plain + update;
+            output = plain.add(update, Number.One);
         }
         else
         {
             var factor = (Magnitude / RowLengths(projection)).to(type);
-            output = isDropping ? plain + (projection.Product(dropped) * (factor - 1)) + (update * factor) : (plain + update) * factor;
+            output = isDropping ? plain.add(projection.Product(dropped) * (factor - Number.One), Number.One).add(update * factor, Number.One) : plain.add(update, Number.One) * factor;
         }
 
-        return projection.Bias is { } bias ? output + bias.to(type) : output;
+        return projection.Bias is { } bias ? output.add(bias.to(type), Number.One) : output;
     }
 
     /// <inheritdoc/>
@@ -83,6 +84,6 @@ public sealed class LowRankUpdate : IDisposable
     private Tensor RowLengths(IAdaptable projection)
     {
         using var noGradient = no_grad();
-        return (projection.Dense() + (matmul(B, A) * Scale)).norm(1);
+        return projection.Dense().add(matmul(B, A) * Number.Of(Scale), Number.One).norm(1);
     }
 }

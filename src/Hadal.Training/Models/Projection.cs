@@ -1,3 +1,4 @@
+using Hadal.Training.Torch;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -32,7 +33,7 @@ public sealed class Projection : NamedMap, IAdaptable
     /// <param name="input">[…, in].</param>
     /// <returns>[…, out] in the dtype of <paramref name="input"/>.</returns>
     public override Tensor forward(Tensor input) => Update?.Apply(this, input)
-        ?? (Codes is null ? nn.functional.linear(input, Weight.to(input.dtype), Bias?.to(input.dtype)) : Bias is null ? Product(input) : Product(input) + Bias.to(input.dtype));
+        ?? (Codes is null ? nn.functional.linear(input, Weight.to(input.dtype), Bias?.to(input.dtype)) : Bias is null ? Product(input) : Product(input).add(Bias.to(input.dtype), Number.One));
 
     /// <inheritdoc/>
     public long OutputSize => Weight.shape[0];

@@ -1,3 +1,4 @@
+using Hadal.Training.Torch;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -27,6 +28,6 @@ public sealed class RmsNorm : NamedMap
     public override Tensor forward(Tensor input)
     {
         var x = input.to(ScalarType.Float32);
-        return (x * rsqrt(x.pow(2).mean([-1], keepdim: true) + _eps) * Weight).to(_outputType);
+        return (x * rsqrt(x.pow(Number.Of(2)).mean([-1], keepdim: true).add(Number.Of(_eps), Number.One)) * Weight).to(_outputType);
     }
 }

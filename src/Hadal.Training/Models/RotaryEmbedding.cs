@@ -1,4 +1,5 @@
 using Hadal.Checkpoints.Config;
+using Hadal.Training.Torch;
 using static TorchSharp.torch;
 
 namespace Hadal.Training.Models;
@@ -125,7 +126,7 @@ public sealed class RotaryEmbedding : IDisposable
         EnsureTables(tokenCount);
         var cos = _cos!.narrow(0, 0, tokenCount).unsqueeze(1).to(first.dtype);
         var sin = _sin!.narrow(0, 0, tokenCount).unsqueeze(1).to(first.dtype);
-        return cat([(first * cos) - (second * sin), (first * sin) + (second * cos)], -1);
+        return cat([(first * cos) - (second * sin), (first * sin).add(second * cos, Number.One)], -1);
     }
 
     private void EnsureTables(long tokenCount)

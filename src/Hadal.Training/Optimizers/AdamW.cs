@@ -1,3 +1,4 @@
+using Hadal.Training.Torch;
 namespace Hadal.Training.Optimizers;
 
 /// <summary>Adam with decoupled weight decay: <c>w −= lr·λ·w + lr · m̂ / (√v̂ + ε)</c>.</summary>
@@ -17,10 +18,10 @@ public sealed record AdamW(double Beta1, double Beta2, double Epsilon, double We
         ArgumentNullException.ThrowIfNull(parameter);
         if (parameter.Parameter.grad is not { } gradient) return;
         var (m, v) = (parameter.StateOf("m"), parameter.StateOf("v"));
-        m.mul_(Beta1).add_(gradient, alpha: 1 - Beta1);
-        v.mul_(Beta2).addcmul_(gradient, gradient, 1 - Beta2);
-        var denominator = v.sqrt().mul_(1 / Math.Sqrt(1 - Math.Pow(Beta2, step))).add_(Epsilon);
-        if (parameter.Decays) parameter.Parameter.mul_(1 - (learningRate * WeightDecay));
-        parameter.Parameter.addcdiv_(m, denominator, -learningRate / (1 - Math.Pow(Beta1, step)));
+        m.mul_(Number.Of(Beta1)).add_(gradient, Number.Of(1 - Beta1));
+        v.mul_(Number.Of(Beta2)).addcmul_(gradient, gradient, Number.Of(1 - Beta2));
+        var denominator = v.sqrt().mul_(Number.Of(1 / Math.Sqrt(1 - Math.Pow(Beta2, step)))).add_(Number.Of(Epsilon), Number.One);
+        if (parameter.Decays) parameter.Parameter.mul_(Number.Of(1 - (learningRate * WeightDecay)));
+        parameter.Parameter.addcdiv_(m, denominator, Number.Of(-learningRate / (1 - Math.Pow(Beta1, step))));
     }
 }

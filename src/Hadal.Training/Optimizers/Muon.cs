@@ -1,3 +1,4 @@
+using Hadal.Training.Torch;
 using static TorchSharp.torch;
 
 namespace Hadal.Training.Optimizers;
@@ -19,11 +20,11 @@ public sealed record Muon(double Momentum, double WeightDecay, ScalarType Comput
         ArgumentNullException.ThrowIfNull(parameter);
         if (parameter.Parameter.grad is not { } gradient) return;
         var buffer = parameter.StateOf("momentum");
-        buffer.mul_(Momentum).add_(gradient);
-        var update = Orthogonal(gradient.add(buffer, alpha: Momentum), ComputeType);
+        buffer.mul_(Number.Of(Momentum)).add_(gradient, Number.One);
+        var update = Orthogonal(gradient.add(buffer, Number.Of(Momentum)), ComputeType);
         long rows = parameter.Parameter.shape[^2], columns = parameter.Parameter.shape[^1];
-        parameter.Parameter.mul_(1 - (learningRate * WeightDecay));
-        parameter.Parameter.add_(update, alpha: -learningRate * 0.2 * Math.Sqrt(Math.Max(rows, columns)));
+        parameter.Parameter.mul_(Number.Of(1 - (learningRate * WeightDecay)));
+        parameter.Parameter.add_(update, Number.Of(-learningRate * 0.2 * Math.Sqrt(Math.Max(rows, columns))));
     }
 
     /// <summary>Approximately <c>U Vᵀ</c> of the singular value decomposition <c>U S Vᵀ</c>, by an odd quintic iteration.</summary>
@@ -35,12 +36,12 @@ public sealed record Muon(double Momentum, double WeightDecay, ScalarType Comput
         const double A = 3.4445, B = -4.7750, C = 2.0315;
         var isTall = matrix.shape[^2] > matrix.shape[^1];
         var x = isTall ? matrix.transpose(-2, -1) : matrix;
-        x = (x / (x.pow(2).sum([-2, -1], keepdim: true).sqrt() + 1e-7)).to(computeType);
+        x = (x / (x.pow(Number.Of(2)).sum([-2, -1], keepdim: true).sqrt().add(Number.Of(1e-7), Number.One))).to(computeType);
         for (var iteration = 0; iteration < IterationCount; iteration++)
         {
             var gram = matmul(x, x.transpose(-2, -1));
-            var polynomial = (gram * B) + (matmul(gram, gram) * C);
-            x = (x * A) + matmul(polynomial, x);
+            var polynomial = (gram * Number.Of(B)).add(matmul(gram, gram) * Number.Of(C), Number.One);
+            x = (x * Number.Of(A)).add(matmul(polynomial, x), Number.One);
         }
 
         return (isTall ? x.transpose(-2, -1) : x).to(ScalarType.Float32);

@@ -1,3 +1,4 @@
+using Hadal.Training.Torch;
 using Hadal.Training.Trainers;
 using static TorchSharp.torch;
 
@@ -31,8 +32,8 @@ internal sealed class OptimizerStep(RunOptions options)
     {
         using var scope = NewDisposeScope();
         var gradients = parameters.Select(parameter => parameter.Parameter.grad).OfType<Tensor>().ToList();
-        var norm = gradients.Count == 0 ? 0 : stack(gradients.Select(gradient => gradient.pow(2).sum())).sum().sqrt().item<float>();
-        if (norm > limit) foreach (var gradient in gradients) gradient.mul_(limit / norm);
+        var norm = gradients.Count == 0 ? 0 : stack(gradients.Select(gradient => gradient.pow(Number.Of(2)).sum())).sum().sqrt().item<float>();
+        if (norm > limit) foreach (var gradient in gradients) gradient.mul_(Number.Of(limit / norm));
         return norm;
     }
 }

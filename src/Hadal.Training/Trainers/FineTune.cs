@@ -9,6 +9,7 @@ using Hadal.Training.Data;
 using Hadal.Training.Data.Examples;
 using Hadal.Training.Models;
 using Hadal.Training.Optimizers;
+using Hadal.Training.Torch;
 using Hadal.Training.Trainers.Tasks;
 using static TorchSharp.torch;
 
@@ -168,7 +169,7 @@ public static class FineTune
         for (var index = 0; index < batches.Count; index++)
         {
             using var batchScope = NewDisposeScope();
-            var part = task.Loss(model, batches[index]) * (shares[index] / total);
+            var part = task.Loss(model, batches[index]) * Number.Of(shares[index] / total);
             part.backward();
             loss += part.item<float>();
         }

@@ -8,6 +8,7 @@ using Hadal.Training.Data;
 using Hadal.Training.Models;
 using Hadal.Training.Models.DeepSeek;
 using Hadal.Training.Optimizers;
+using Hadal.Training.Torch;
 using static TorchSharp.torch;
 
 namespace Hadal.Training.Trainers;
@@ -86,11 +87,7 @@ public static class Pretrain
             using var batchScope = NewDisposeScope();
             var ids = reader.Read(firstSequence + ((long)batch * options.BatchSequences), options.BatchSequences, model.Device);
             var losses = Losses(model, ids, stage.Mode, options.MtpShare);
-            var total = stage.Mode == AttentionMode.IndexerWarmUp
-                ? losses.Indexer!
-                : losses.Language + (losses.Mtp is null ? 0 : losses.Mtp * MtpWeight(options, step)) + (losses.Balance is null ? 0 : losses.Balance * options.BalanceWeight);
-            if (stage.Mode == AttentionMode.Sparse && losses.Indexer is not null) total = total + losses.Indexer;
-            (total / options.AccumulationSteps).backward();
+            (Total(losses, stage.Mode, options, step) / Number.Of(options.AccumulationSteps)).backward();
             loss += losses.Language.item<float>() / options.AccumulationSteps;
             mtpLoss += (losses.Mtp?.item<float>() ?? 0) / options.AccumulationSteps;
             indexerLoss += (losses.Indexer?.item<float>() ?? 0) / options.AccumulationSteps / Math.Max(1, model.Layers.Count);
@@ -124,11 +121,21 @@ public static class Pretrain
         var predictions = model.Predict(hidden.narrow(0, 0, predicted), inputs.narrow(0, 0, predicted), mode, auxiliary);
         for (var depth = 1; depth <= predictions.Count; depth++)
         {
-            var part = model.Loss(predictions[depth - 1], ids.narrow(0, 0, predicted).narrow(1, depth + 1, tokens - depth)) / predictions.Count;
-            mtp = mtp is null ? part : mtp + part;
+            var part = model.Loss(predictions[depth - 1], ids.narrow(0, 0, predicted).narrow(1, depth + 1, tokens - depth)) / Number.Of(predictions.Count);
+            mtp = mtp is null ? part : mtp.add(part, Number.One);
         }
 
         return (language, mtp, Mean(auxiliary.Balance), Sum(auxiliary.Indexer));
+    }
+
+    /// <summary>What one backward pass goes through: the losses of the stage, weighed.</summary>
+    private static Tensor Total((Tensor Language, Tensor? Mtp, Tensor? Balance, Tensor? Indexer) losses, AttentionMode mode, PretrainOptions options, long step)
+    {
+        if (mode == AttentionMode.IndexerWarmUp) return losses.Indexer!;
+        var total = losses.Language;
+        if (losses.Mtp is not null) total = total.add(losses.Mtp, Number.Of(MtpWeight(options, step)));
+        if (losses.Balance is not null) total = total.add(losses.Balance, Number.Of(options.BalanceWeight));
+        return mode == AttentionMode.Sparse && losses.Indexer is not null ? total.add(losses.Indexer, Number.One) : total;
     }
 
     private static Tensor? Sum(List<Tensor> losses) => losses.Count == 0 ? null : stack(losses).sum();

@@ -1,4 +1,5 @@
 using Hadal.Checkpoints.Config;
+using Hadal.Training.Torch;
 using static TorchSharp.torch;
 
 namespace Hadal.Training.Models.DeepSeek;
@@ -41,14 +42,14 @@ public class DecoderLayer : NamedModule
         ArgumentNullException.ThrowIfNull(losses);
         var attended = Attention.Forward(_inputNorm.forward(stream), mode, documents, out var indexerLoss);
         if (indexerLoss is not null) losses.Indexer.Add(indexerLoss);
-        stream = stream + attended;
+        stream = stream.add(attended, Number.One);
 
         var normalised = _postAttentionNorm.forward(stream);
-        if (Experts is null) return stream + _dense!.forward(normalised);
+        if (Experts is null) return stream.add(_dense!.forward(normalised), Number.One);
 
         var mixed = Experts.Forward(normalised, out var balanceLoss);
         losses.Balance.Add(balanceLoss);
-        return stream + mixed;
+        return stream.add(mixed, Number.One);
     }
 }
 

@@ -1,3 +1,4 @@
+using Hadal.Training.Torch;
 using static TorchSharp.torch;
 
 namespace Hadal.Training.Models.DeepSeek;
@@ -21,7 +22,7 @@ internal sealed class GatherSorted : autograd.SingleTensorFunction<GatherSorted>
         var (x, order, place, copies) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2], (long)vars[3]);
         ctx.save_for_backward(vars[4] is Tensor unread ? [place, unread] : [place]);
         ctx.save_data("copies", copies);
-        return x.index_select(0, copies == 1 ? order : order.div(copies, RoundingMode.floor));
+        return x.index_select(0, copies == 1 ? order : order.div(Number.Of(copies), RoundingMode.floor));
     }
 
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
@@ -29,7 +30,7 @@ internal sealed class GatherSorted : autograd.SingleTensorFunction<GatherSorted>
         var saved = ctx.get_saved_variables();
         var copies = (long)ctx.get_data("copies");
         var gathered = grad_output.index_select(0, saved[0]);
-        if (saved.Count > 1) gathered.index_fill_(0, saved[1], 0);
+        if (saved.Count > 1) gathered.index_fill_(0, saved[1], Number.Of(0));
         return [copies == 1 ? gathered : gathered.view(-1, copies, gathered.shape[1]).sum(1), null!, null!, null!, null!];
     }
 }

@@ -1,4 +1,5 @@
 using Hadal.Checkpoints.Config;
+using Hadal.Training.Torch;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -53,7 +54,7 @@ public sealed class LightningIndexer : NamedModule
         var x = input.to(ScalarType.Float32);
         var q = RotateFirst(_wqB.forward(queryLatent.to(ScalarType.Float32)).view(batch, tokens, _headCount, _headSize));
         var k = RotateFirst(_kNorm.forward(_wk.forward(x)).unsqueeze(2)).squeeze(2);
-        var w = _weights.forward(x) * (1 / Math.Sqrt((double)_headCount * _headSize));
+        var w = _weights.forward(x) * Number.Of(1 / Math.Sqrt((double)_headCount * _headSize));
 
         var products = matmul(q.reshape(batch, tokens * _headCount, _headSize), k.transpose(1, 2));
         var scores = matmul(w.unsqueeze(2), products.view(batch, tokens, _headCount, tokens).relu()).squeeze(2);
@@ -73,11 +74,11 @@ public sealed class LightningIndexer : NamedModule
         using var noGradient = no_grad();
         unread ??= CausalAttention.Future(scores.shape[^1], scores.device);
         if (count >= scores.shape[^1]) return unread.logical_not().expand(scores.shape);
-        var visible = scores.masked_fill(unread, float.NegativeInfinity);
+        var visible = scores.masked_fill(unread, Number.Of(double.NegativeInfinity));
         var last = visible.topk(count, -1).values.narrow(-1, count - 1, 1);
         var better = visible.gt(last);
         var tied = visible.eq(last);
-        var room = count - better.sum(-1, keepdim: true);
+        var room = better.sum(-1, keepdim: true).negative().add(Number.Of(count), Number.One);
         return better.logical_or(tied.logical_and(tied.cumsum(-1).le(room))).logical_and(unread.logical_not());
     }
 
@@ -91,9 +92,9 @@ public sealed class LightningIndexer : NamedModule
     internal static Tensor DivergenceRows(Tensor scores, Tensor target, Tensor? selected)
     {
         var left = selected is null ? CausalAttention.Future(scores.shape[^1], scores.device) : selected.logical_not();
-        var logits = scores.masked_fill(left, float.NegativeInfinity).log_softmax(-1).masked_fill(left, 0);
-        var p = target.masked_fill(left, 0);
-        p = p / p.sum(-1, keepdim: true).clamp_min(1e-30);
+        var logits = scores.masked_fill(left, Number.Of(double.NegativeInfinity)).log_softmax(-1).masked_fill(left, Number.Of(0));
+        var p = target.masked_fill(left, Number.Of(0));
+        p = p / p.sum(-1, keepdim: true).clamp_min(Number.Of(1e-30));
         return (xlogy(p, p) - (p * logits)).sum(-1);
     }
 

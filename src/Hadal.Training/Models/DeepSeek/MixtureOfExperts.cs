@@ -1,4 +1,5 @@
 using Hadal.Checkpoints.Config;
+using Hadal.Training.Torch;
 using static TorchSharp.torch;
 
 namespace Hadal.Training.Models.DeepSeek;
@@ -38,7 +39,7 @@ public sealed class MixtureOfExperts : NamedModule
         var (indices, weights, scores) = Router.Forward(x);
         balanceLoss = Router.BalanceLoss(indices, scores, input.shape[0]);
         var y = Routed(x, indices, weights);
-        if (_shared is not null) y = y + _shared.forward(x);
+        if (_shared is not null) y = y.add(_shared.forward(x), Number.One);
         return y.view(input.shape);
     }
 

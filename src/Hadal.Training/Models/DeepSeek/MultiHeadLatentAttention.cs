@@ -1,4 +1,5 @@
 using Hadal.Checkpoints.Config;
+using Hadal.Training.Torch;
 using static TorchSharp.torch;
 
 namespace Hadal.Training.Models.DeepSeek;
@@ -109,15 +110,15 @@ public sealed class MultiHeadLatentAttention : NamedModule
         if (learns) loss = LightningIndexer.Divergence(scores, AttentionTarget(query, key), selected);
         if (selected is null) return documents?.Additive;
 
-        return zeros(selected.shape, query.dtype, query.device).masked_fill(selected.logical_not(), float.NegativeInfinity).unsqueeze(1);
+        return zeros(selected.shape, query.dtype, query.device).masked_fill(selected.logical_not(), Number.Of(double.NegativeInfinity)).unsqueeze(1);
     }
 
     /// <summary>Where attention looks: probabilities summed over the heads and normalised over positions, [batch, tokens, tokens]; no gradient.</summary>
     private Tensor AttentionTarget(Tensor query, Tensor key)
     {
         using var noGradient = no_grad();
-        var scores = matmul(query.to(ScalarType.Float32), key.to(ScalarType.Float32).transpose(-2, -1)).mul_(_softmaxScale);
-        scores.masked_fill_(CausalAttention.Future(scores.shape[^1], scores.device), float.NegativeInfinity);
+        var scores = matmul(query.to(ScalarType.Float32), key.to(ScalarType.Float32).transpose(-2, -1)).mul_(Number.Of(_softmaxScale));
+        scores.masked_fill_(CausalAttention.Future(scores.shape[^1], scores.device), Number.Of(double.NegativeInfinity));
         return scores.softmax(-1).mean([1]);
     }
 }

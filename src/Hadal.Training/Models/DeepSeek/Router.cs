@@ -1,4 +1,5 @@
 using Hadal.Checkpoints.Config;
+using Hadal.Training.Torch;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -48,14 +49,14 @@ public sealed class Router : NamedModule
     internal (Tensor Indices, Tensor Weights, Tensor Scores) Choose(Tensor logits)
     {
         var scores = _config.ScoringFunc == "sigmoid" ? logits.sigmoid() : logits.softmax(-1);
-        var choice = CorrectionBias is null ? scores.detach() : scores.detach() + CorrectionBias;
+        var choice = CorrectionBias is null ? scores.detach() : scores.detach().add(CorrectionBias, Number.One);
         if (_config.TopkMethod != "greedy" && _config.NGroup is > 1) choice = KeepBestGroups(choice);
 
         Choosing?.Invoke(choice, _config.NumExpertsPerTok ?? 1);
         var (_, indices) = choice.topk(_config.NumExpertsPerTok ?? 1, -1, sorted: false);
         var weights = scores.gather(1, indices);
-        if (_config.NormTopkProb) weights = weights / (weights.sum(-1, keepdim: true) + 1e-20);
-        return (indices, weights * _config.RoutedScalingFactor, scores);
+        if (_config.NormTopkProb) weights = weights / (weights.sum(-1, keepdim: true).add(Number.Of(1e-20), Number.One));
+        return (indices, weights * Number.Of(_config.RoutedScalingFactor), scores);
     }
 
     /// <summary>One balancing step: <c>b += γ</c> for experts below the mean load, <c>b −= γ</c> for those above; the counts start anew.</summary>
@@ -68,8 +69,8 @@ public sealed class Router : NamedModule
         {
             var mean = Load.Sum() / (double)_expertCount;
             var signs = Load.Select(load => (float)Math.Sign(mean - load)).ToArray();
-            using var change = tensor(signs, device: CorrectionBias.device).mul_(speed);
-            CorrectionBias.add_(change);
+            using var change = tensor(signs, device: CorrectionBias.device).mul_(Number.Of(speed));
+            CorrectionBias.add_(change, Number.One);
         }
 
         for (var expert = 0; expert < _expertCount; expert++) Load[expert] = 0;
@@ -85,8 +86,8 @@ public sealed class Router : NamedModule
         ArgumentNullException.ThrowIfNull(scores);
         var tokens = scores.shape[0] / sequenceCount;
         var chosen = zeros_like(scores).scatter_(1, indices, ones(indices.shape, device: scores.device));
-        var f = chosen.view(sequenceCount, tokens, _expertCount).mean([1]) * ((double)_expertCount / indices.shape[1]);
-        var p = (scores / (scores.sum(-1, keepdim: true) + 1e-20)).view(sequenceCount, tokens, _expertCount).mean([1]);
+        var f = chosen.view(sequenceCount, tokens, _expertCount).mean([1]) * Number.Of((double)_expertCount / indices.shape[1]);
+        var p = (scores / (scores.sum(-1, keepdim: true).add(Number.Of(1e-20), Number.One))).view(sequenceCount, tokens, _expertCount).mean([1]);
         return (f * p).sum(-1).mean();
     }
 
@@ -97,6 +98,6 @@ public sealed class Router : NamedModule
         Choosing?.Invoke(groupScores, _config.TopkGroup ?? 1);
         var (_, kept) = groupScores.topk(_config.TopkGroup ?? 1, -1, sorted: false);
         var isDropped = ones(groupScores.shape, ScalarType.Bool, choice.device).scatter_(1, kept, zeros(kept.shape, ScalarType.Bool, choice.device));
-        return groups.masked_fill(isDropped.unsqueeze(-1), float.NegativeInfinity).view(choice.shape);
+        return groups.masked_fill(isDropped.unsqueeze(-1), Number.Of(double.NegativeInfinity)).view(choice.shape);
     }
 }

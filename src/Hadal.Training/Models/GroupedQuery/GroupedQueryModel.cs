@@ -1,4 +1,5 @@
 using Hadal.Checkpoints.Config;
+using Hadal.Training.Torch;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -100,8 +101,8 @@ public sealed class GroupedQueryModel : CausalModel
 
         public Tensor Forward(Tensor stream, Tensor? mask)
         {
-            stream = stream + _attention.Forward(_inputNorm.forward(stream), mask);
-            return stream + _feedForward.forward(_postAttentionNorm.forward(stream));
+            stream = stream.add(_attention.Forward(_inputNorm.forward(stream), mask), Number.One);
+            return stream.add(_feedForward.forward(_postAttentionNorm.forward(stream)), Number.One);
         }
     }
 }

@@ -2,6 +2,7 @@ using Hadal.Checkpoints.Text;
 using Hadal.Training.Data.Examples;
 using Hadal.Training.Data.Records;
 using Hadal.Training.Models;
+using Hadal.Training.Torch;
 using static TorchSharp.torch;
 
 namespace Hadal.Training.Trainers.Tasks;
@@ -89,7 +90,7 @@ internal sealed class LabelTask(Tokenizer tokenizer, int sequenceLength, LabelNa
     {
         var values = batch.Examples.Select(placed => placed.Example.Value);
         return labels is null
-            ? (scores.select(1, 0) - tensor(values.Select(value => (float)value).ToArray(), device: device)).pow(2).mean()
+            ? (scores.select(1, 0) - tensor(values.Select(value => (float)value).ToArray(), device: device)).pow(Number.Of(2)).mean()
             : nn.functional.cross_entropy(scores, tensor(values.Select(value => (long)value).ToArray(), device: device));
     }
 

@@ -1,3 +1,4 @@
+using Hadal.Training.Torch;
 using static TorchSharp.torch;
 
 namespace Hadal.Training.Trainers.Tasks;
@@ -30,14 +31,14 @@ public sealed record PreferenceOptions
     internal Tensor Loss(Tensor chosen, Tensor rejected)
     {
         var difference = chosen - rejected;
-        var h = difference * Beta;
+        var h = difference * Number.Of(Beta);
         var (right, wrong) = (nn.functional.logsigmoid(h), nn.functional.logsigmoid(-h));
         return LossType switch
         {
-            "sigmoid" => -(right * (1 - LabelSmoothing)) - (wrong * LabelSmoothing),
-            "robust" => ((wrong * LabelSmoothing) - (right * (1 - LabelSmoothing))) / (1 - (2 * LabelSmoothing)),
-            "hinge" => (1 - h).relu(),
-            _ => (difference - (1 / (2 * Beta))).pow(2),
+            "sigmoid" => -(right * Number.Of(1 - LabelSmoothing)) - (wrong * Number.Of(LabelSmoothing)),
+            "robust" => ((wrong * Number.Of(LabelSmoothing)) - (right * Number.Of(1 - LabelSmoothing))) / Number.Of(1 - (2 * LabelSmoothing)),
+            "hinge" => h.negative().add(Number.One, Number.One).relu(),
+            _ => (difference - Number.Of(1 / (2 * Beta))).pow(Number.Of(2)),
         };
     }
 }

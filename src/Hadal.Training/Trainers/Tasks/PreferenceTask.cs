@@ -3,6 +3,7 @@ using Hadal.Checkpoints.Text;
 using Hadal.Training.Data.Examples;
 using Hadal.Training.Data.Records;
 using Hadal.Training.Models;
+using Hadal.Training.Torch;
 using static TorchSharp.torch;
 
 namespace Hadal.Training.Trainers.Tasks;
@@ -96,7 +97,7 @@ internal sealed class PreferenceTask(Tokenizer tokenizer, string? chatTemplate, 
         var owners = counts.SelectMany((count, example) => Enumerable.Repeat((long)example, (int)count)).ToArray();
         var hidden = model.Hidden(batch.Ids(model.Device), documents: batch.Documents(model.Device)).flatten(0, 1).index_select(0, tensor(positions, device: model.Device));
         var each = model.LogProbabilities(hidden, tensor(targets, device: model.Device));
-        var sums = zeros(counts.Length, device: model.Device).index_add(0, tensor(owners, device: model.Device), each, 1);
+        var sums = zeros(counts.Length, device: model.Device).index_add(0, tensor(owners, device: model.Device), each, Number.One);
         return options.LossType == "ipo" ? sums / tensor(counts, device: model.Device) : sums;
     }
 
