@@ -4,6 +4,7 @@ using System.Text;
 using Hadal.Checkpoints.Text;
 using Hadal.Inference.Engine;
 using Hadal.Server.Answers;
+using Hadal.Server.Http;
 
 namespace Hadal.Server.Tests;
 
@@ -13,14 +14,56 @@ public sealed class FloodTests
     private const string Path = "/v1/chat/completions";
 
     [Fact]
-    public async Task Requests_beyond_a_bound_are_refused_before_they_are_read_and_others_go_on_when_they_have_left()
+    public async Task Requests_beyond_a_bound_are_refused_and_others_go_on_when_they_have_left()
     {
-        await using var server = await TestServer.StartAsync(null, TestModel.Source("m", options: new TextGeneratorOptions { MaxConcurrent = 1, MaxQueued = 0 }));
+        using var model = TestModel.Source("m", options: new TextGeneratorOptions { MaxConcurrent = 1, MaxQueued = 2 }).Open();
+        using var state = new ServerState(new ServerOptions(), new ModelCatalog(model, TimeProvider.System), keys: null);
+        for (var i = 0; i < 64 + 3; i++)
+        {
+            state.Arrive(Caller.Anyone);
+            state.Enter();
+        }
+
+        Assert.Equal((503, 1), Refused(state.Enter));
+        Assert.Equal((503, 1), Refused(() => state.Arrive(Caller.Anyone)));
+        state.Leave(Caller.Anyone, hasEntered: true);
+        state.Arrive(Caller.Anyone);
+        state.Enter();
+
+        static (int Status, int? RetryAfter) Refused(Action act)
+        {
+            var error = Assert.Throws<ApiException>(act);
+            return (error.Status, error.RetryAfterSeconds);
+        }
+    }
+
+    [Fact]
+    public async Task Bodies_that_are_half_sent_take_nobody_s_place()
+    {
+        await using var server = await TestServer.StartAsync(new ServerOptions { BodyTimeout = TimeSpan.FromDays(1) }, TestModel.Source("m", options: new TextGeneratorOptions { MaxConcurrent = 1, MaxQueued = 0 }));
         var slow = new List<TcpClient>();
-        for (var i = 0; i < 65; i++) slow.Add(await BeginAsync(server, contentLength: 100));
-        await RefusedAsync(server, "{}");
+        for (var i = 0; i < 300; i++) slow.Add(await BeginAsync(server, contentLength: i % 2 == 0 ? 100 : null));
+        for (var i = 0; i < 3; i++)
+        {
+            using var response = await server.SendAsync(Path, ChatCompletionsTests.Body("m", "\"max_tokens\":1"));
+            Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+            await response.Content.ReadAsByteArrayAsync();
+        }
+
         foreach (var client in slow) client.Dispose();
-        await AnsweredAsync(server);
+    }
+
+    [Fact]
+    public async Task A_server_that_stops_waits_for_no_body()
+    {
+        var options = new ServerOptions { BodyTimeout = TimeSpan.FromDays(1), DrainTimeout = TimeSpan.FromDays(1) };
+        await using var server = await TestServer.StartAsync(options, TestModel.Source("m"));
+        using var client = await BeginAsync(server, contentLength: 100);
+        var stopping = server.Server.StopAsync();
+        using var reader = new StreamReader(client.GetStream());
+        Assert.StartsWith("HTTP/1.1 503", await reader.ReadLineAsync(), StringComparison.Ordinal);
+        client.Dispose();
+        await stopping;
     }
 
     [Fact]
@@ -83,7 +126,7 @@ public sealed class FloodTests
         Assert.Empty(format.Segments("", ref isThinking));
     }
 
-    /// <summary>Sends the head of a request and one byte of its body, and waits until the server has taken it up.</summary>
+    /// <summary>Sends the head of a request, and waits until the server has taken it up.</summary>
     private static async Task<TcpClient> BeginAsync(TestServer server, int? contentLength)
     {
         var url = server.Client.BaseAddress!;

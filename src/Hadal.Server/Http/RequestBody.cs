@@ -12,9 +12,9 @@ internal static class RequestBody
 {
     private static readonly JsonDocumentOptions Options = new() { MaxDepth = 64, AllowDuplicateProperties = false };
 
-    /// <summary>Reads and checks a body.</summary>
+    /// <summary>Reads a body, takes a place for the request once it is whole, and checks it.</summary>
     /// <exception cref="OperationCanceledException">The request was ended.</exception>
-    /// <exception cref="ApiException">It did not come in time, there is no room for it, it is not JSON in UTF-8, has a key twice, or is no object.</exception>
+    /// <exception cref="ApiException">It did not come in time, there is no room for it or no place for the request, the server stops, it is not JSON in UTF-8, has a key twice, or is no object.</exception>
     public static async Task<JsonDocument> ReadAsync(RequestScope scope)
     {
         var request = scope.Http.Request;
@@ -26,6 +26,7 @@ internal static class RequestBody
         var result = await ReadAllAsync(scope).ConfigureAwait(false);
         try
         {
+            scope.Enter();
             return Parse(scope, result.Buffer);
         }
         finally
@@ -38,7 +39,7 @@ internal static class RequestBody
     {
         var options = scope.Server.Options;
         using var tooLate = new CancellationTokenSource(options.BodyTimeout, options.Clock);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(scope.Cancel.Token, tooLate.Token);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(scope.Cancel.Token, scope.Server.Draining, tooLate.Token);
         try
         {
             var reader = scope.Http.Request.BodyReader;
@@ -63,6 +64,7 @@ internal static class RequestBody
         }
         catch (OperationCanceledException) when (!scope.Cancel.IsCancellationRequested)
         {
+            if (scope.Server.IsDraining) throw ServerState.IsStopping();
             throw new ApiException(408, FormattableString.Invariant($"the body did not come within {options.BodyTimeout.TotalSeconds:0.###} s"), code: "request_timeout");
         }
         catch (IOException fault) when (fault is not BadHttpRequestException)

@@ -50,7 +50,7 @@ internal sealed class RequestPipeline(ServerState server)
     {
         var scope = ScopeOf(http);
         scope.Operation = operation;
-        scope.Server.Enter(scope.Caller);
+        scope.Server.Arrive(scope.Caller);
         using var record = new RequestRecord(scope, operation);
         scope.Record = record;
         try
@@ -64,7 +64,7 @@ internal sealed class RequestPipeline(ServerState server)
         }
         finally
         {
-            scope.Server.Leave(scope.Caller);
+            scope.Server.Leave(scope.Caller, scope.HasEntered);
             scope.Server.Metrics.RecordRequest(scope, ErrorType(http));
             record.End(ErrorType(http));
         }

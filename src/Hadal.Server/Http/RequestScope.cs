@@ -41,8 +41,19 @@ internal sealed class RequestScope : IDisposable
     /// <summary>Bytes that its body takes of the room for bodies.</summary>
     public long BodyBytes { get; private set; }
 
+    /// <summary>Whether it has a place among those that are worked on.</summary>
+    public bool HasEntered { get; private set; }
+
     /// <summary>The model's name, once it is known to exist.</summary>
     public string? Model { get; set; }
+
+    /// <summary>Takes a place, now that the body is whole.</summary>
+    /// <exception cref="ApiException">The server stops, or all places are taken.</exception>
+    public void Enter()
+    {
+        Server.Enter();
+        HasEntered = true;
+    }
 
     /// <summary>Takes room for the body until the request has ended, or gives some of it back.</summary>
     /// <param name="count">Bytes from now on.</param>
@@ -71,7 +82,7 @@ internal sealed class RequestScope : IDisposable
     public ApiException WhyCancelled() =>
         _deadline.IsCancellationRequested
             ? new ApiException(504, FormattableString.Invariant($"the answer was not ready within {Server.Options.RequestTimeout.TotalSeconds:0} s"), code: "request_timeout")
-            : ApiException.Unavailable("the server is stopping", retryAfterSeconds: 5);
+            : ServerState.IsStopping();
 
     /// <summary>A fault as it is told to the client; null where the client has gone.</summary>
     public ApiException? ErrorOf(Exception fault, string promptField = "messages")
@@ -94,7 +105,7 @@ internal sealed class RequestScope : IDisposable
 /// <summary>What all requests share.</summary>
 internal sealed class ServerState(ServerOptions options, ModelCatalog catalog, ApiKeys? keys) : IDisposable
 {
-    /// <summary>Requests that may be read, checked and compiled beside those that the engines take.</summary>
+    /// <summary>Requests that may be checked and compiled beside those that the engines take.</summary>
     private const int MostPreparing = 64;
 
     /// <summary>Bodies of the largest size that may be in memory at once.</summary>
@@ -102,6 +113,7 @@ internal sealed class ServerState(ServerOptions options, ModelCatalog catalog, A
 
     private static readonly TimeSpan LastWait = TimeSpan.FromSeconds(10);
 
+    private readonly CancellationTokenSource _draining = new();
     private readonly CancellationTokenSource _stopping = new();
     private readonly Dictionary<string, int> _byCaller = [];
     private readonly TaskCompletionSource _idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -118,6 +130,9 @@ internal sealed class ServerState(ServerOptions options, ModelCatalog catalog, A
 
     public ServerMetrics Metrics { get; } = new();
 
+    /// <summary>Cancelled when no more work is taken.</summary>
+    public CancellationToken Draining => _draining.Token;
+
     /// <summary>Cancelled when answers have to end.</summary>
     public CancellationToken Stopping => _stopping.Token;
 
@@ -130,29 +145,40 @@ internal sealed class ServerState(ServerOptions options, ModelCatalog catalog, A
         }
     }
 
-    /// <summary>Counts a request in.</summary>
-    /// <exception cref="ApiException">The server stops, or its key has as many requests as it may.</exception>
-    public void Enter(Caller caller)
+    /// <summary>Counts a request of a key whose body is still to come. It takes no place meanwhile: a body that never comes keeps nobody out.</summary>
+    /// <exception cref="ApiException">The server stops or has no place, or the key has as many requests as it may.</exception>
+    public void Arrive(Caller caller)
     {
         lock (_gate)
         {
-            if (_isDraining) throw ApiException.Unavailable("the server is stopping", retryAfterSeconds: 5);
-            if (_active >= MostPreparing + catalog.Ready.Sum(model => model.Generator.MaxRequests)) throw ApiException.Unavailable("the server has as many requests as it takes; try again later", retryAfterSeconds: 1);
+            CheckPlaces();
             var count = _byCaller.GetValueOrDefault(caller.Name);
             if (count >= caller.MaxConcurrent)
                 throw new ApiException(429, FormattableString.Invariant($"this key may have {caller.MaxConcurrent} requests at a time"), code: "rate_limit_exceeded", retryAfterSeconds: 1);
             _byCaller[caller.Name] = count + 1;
+        }
+    }
+
+    /// <summary>Gives a place to a request that has arrived.</summary>
+    /// <exception cref="ApiException">The server stops, or has no place.</exception>
+    public void Enter()
+    {
+        lock (_gate)
+        {
+            CheckPlaces();
             _active++;
         }
     }
 
     /// <summary>Counts a request out.</summary>
-    public void Leave(Caller caller)
+    /// <param name="caller">Who it is from.</param>
+    /// <param name="hasEntered">Whether it has a place.</param>
+    public void Leave(Caller caller, bool hasEntered)
     {
         lock (_gate)
         {
             if (--_byCaller[caller.Name] == 0) _byCaller.Remove(caller.Name);
-            if (--_active == 0 && _isDraining) _idle.TrySetResult();
+            if (hasEntered && --_active == 0 && _isDraining) _idle.TrySetResult();
         }
     }
 
@@ -176,6 +202,8 @@ internal sealed class ServerState(ServerOptions options, ModelCatalog catalog, A
             if (_active == 0) _idle.TrySetResult();
         }
 
+        // Bodies that are still on their way are refused now; waiting for them would leave the end to whoever sends them.
+        await _draining.CancelAsync().ConfigureAwait(false);
         try
         {
             await _idle.Task.WaitAsync(options.DrainTimeout, options.Clock).ConfigureAwait(false);
@@ -189,6 +217,9 @@ internal sealed class ServerState(ServerOptions options, ModelCatalog catalog, A
         }
     }
 
+    /// <summary>What requests are told that come too late.</summary>
+    public static ApiException IsStopping() => ApiException.Unavailable("the server is stopping", retryAfterSeconds: 5);
+
     /// <summary>Why the server should get no requests, or null.</summary>
     public string? WhyNotReady()
     {
@@ -198,9 +229,16 @@ internal sealed class ServerState(ServerOptions options, ModelCatalog catalog, A
         return catalog.Ready.Any(model => model.Generator.Status.SinceProgress(options.Clock) > options.StallTimeout) ? "an engine makes no progress" : null;
     }
 
+    private void CheckPlaces()
+    {
+        if (_isDraining) throw IsStopping();
+        if (_active >= MostPreparing + catalog.Ready.Sum(model => model.Generator.MaxRequests)) throw ApiException.Unavailable("the server has as many requests as it takes; try again later", retryAfterSeconds: 1);
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
+        _draining.Dispose();
         _stopping.Dispose();
         Metrics.Dispose();
     }
