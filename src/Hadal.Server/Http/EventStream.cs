@@ -57,8 +57,12 @@ internal sealed class EventStream : IAsyncDisposable
         }
     }
 
-    /// <summary>Sends the last event, as OpenAI's clients expect it.</summary>
-    public Task WriteDoneAsync() => WriteRawAsync("data: [DONE]\n\n"u8.ToArray());
+    /// <summary>Sends the last event, as OpenAI's clients expect it; nothing comes behind it.</summary>
+    public async Task WriteDoneAsync()
+    {
+        await EndKeepAliveAsync().ConfigureAwait(false);
+        await WriteRawAsync("data: [DONE]\n\n"u8.ToArray()).ConfigureAwait(false);
+    }
 
     /// <summary>Sends an error in place of what would have come.</summary>
     public async Task WriteErrorAsync(ApiException error)
@@ -70,10 +74,15 @@ internal sealed class EventStream : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        await _end.CancelAsync().ConfigureAwait(false);
-        await _keepAlive.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await EndKeepAliveAsync().ConfigureAwait(false);
         _end.Dispose();
         _turn.Dispose();
+    }
+
+    private async Task EndKeepAliveAsync()
+    {
+        await _end.CancelAsync().ConfigureAwait(false);
+        await _keepAlive.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     private async Task KeepAliveAsync()
