@@ -27,6 +27,35 @@ public sealed class ServeCommandTests
     }
 
     [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_second_signal_ends_it_although_answers_go_on(bool isCtrlC)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "needs POSIX signals");
+        using var process = HadalProcess.StartService("serve", GoldenData.PathOf("deepseek-v3/hf"), "--urls", "http://127.0.0.1:0", "--threads", "1", "--context", "163840", "--parallel", "1", "--drain", "86400");
+        var url = (await process.ReadErrorUntilAsync("hadal: listening on "))["hadal: listening on ".Length..];
+        await process.ReadErrorUntilAsync("hadal: ready");
+        using var client = new HttpClient { BaseAddress = new Uri(url) };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/completions")
+        {
+            Content = new StringContent("""{"model":"hf","prompt":[5],"max_tokens":100000,"ignore_eos":true,"stream":true}""", Encoding.UTF8, "application/json"),
+        };
+        using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
+        process.Terminate();
+        await process.ReadErrorUntilAsync("hadal: stopping");
+
+        // The answer goes on until then.
+        string? line;
+        do Assert.NotNull(line = await reader.ReadLineAsync());
+        while (!line.StartsWith("data:", StringComparison.Ordinal));
+        if (isCtrlC) process.Interrupt();
+        else process.Terminate();
+        Assert.Equal(130, process.End().ExitCode);
+    }
+
+    [Theory]
     [InlineData("can be reached from other machines", 2, "--urls", "http://0.0.0.0:0")]
     [InlineData("expected http://host:port", 2, "--urls", "localhost")]
     [InlineData("expected NAME=DIR", 2, "--adapter", "folder")]
