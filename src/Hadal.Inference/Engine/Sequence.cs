@@ -206,7 +206,7 @@ internal sealed class Sequence
         if (Cache.Length > length) Cache.Truncate(length);
 
         // Only now: what ends in broken numbers is nobody else's.
-        Cache.Share(_tokenIds);
+        Cache.Share(_tokenIds, IsEnded);
         if (_guesses is null) return;
         var right = _verifiedLength - _chosenBegin;
         if (_guessCount > 0) _guesses.Note(_guessCount, right);
@@ -243,7 +243,7 @@ internal sealed class Sequence
         var squares = 0.0;
         foreach (var value in hidden) squares += (double)value * value;
         if (!(squares > 0 && double.IsFinite(squares))) throw LogProbs.InvalidLogits(hidden);
-        Cache.Share(_tokenIds);
+        Cache.Share(_tokenIds, isEnd: true);
         Embedding = new float[hidden.Length];
         for (var i = 0; i < hidden.Length; i++) Embedding[i] = (float)(hidden[i] / Math.Sqrt(squares));
         _timeToFirstToken = _clock.GetElapsedTime(_submitted);

@@ -18,13 +18,13 @@ internal readonly record struct BlockHash(UInt128 High, UInt128 Low)
 
     /// <summary>The hash of the block behind one.</summary>
     /// <param name="before">Hash of what is in front.</param>
-    /// <param name="tokenIds">[BlockTokens] the block's tokens.</param>
+    /// <param name="tokenIds">The block's tokens, fewer than <see cref="BlockPool.BlockTokens"/> where it is not full.</param>
     public static BlockHash Next(BlockHash before, ReadOnlySpan<int> tokenIds)
     {
         Span<byte> bytes = stackalloc byte[Bytes + (BlockPool.BlockTokens * sizeof(int))];
         MemoryMarshal.Write(bytes, before);
         MemoryMarshal.AsBytes(tokenIds).CopyTo(bytes[Bytes..]);
-        return Of(bytes);
+        return Of(bytes[..(Bytes + (tokenIds.Length * sizeof(int)))]);
     }
 
     private static BlockHash Of(ReadOnlySpan<byte> bytes)

@@ -76,20 +76,56 @@ internal sealed unsafe class BlockPool : IDisposable
     public bool TryShare(BlockHash name, out int block)
     {
         if (!_shared.TryFind(name, out block)) return false;
-        if (_users[block]++ > 0) return true;
-        _shared.SetUsed(block);
-        _freeCount--;
+        Use(block);
         return true;
     }
 
-    /// <summary>Says what a whole block holds, so that others find it. It is not written any more.</summary>
-    public void Name(int block, BlockHash name) => _shared.Name(block, name);
+    /// <summary>Takes a block with a copy of one that begins with the same tokens; the holder of the copy writes behind them.</summary>
+    /// <param name="before">What is in front.</param>
+    /// <param name="tokenIds">Tokens looked for.</param>
+    /// <param name="block">The copy.</param>
+    /// <returns>How many of the tokens it holds; 0: no block begins so, or there is no room for a copy.</returns>
+    public int Copy(BlockHash before, ReadOnlySpan<int> tokenIds, out int block)
+    {
+        block = -1;
+        var count = _shared.FindLongest(before, tokenIds, out var source);
+        if (count == 0) return 0;
+
+        // In use meanwhile, so that it is not itself the room that is taken.
+        Use(source);
+        if (_freeCount == 0)
+        {
+            count = 0;
+        }
+        else
+        {
+            block = Take();
+            NativeMemory.Copy(First(source, 0), First(block, 0), (nuint)Layout.BlockBytes);
+        }
+
+        Return(source);
+        return count;
+    }
+
+    /// <summary>Says what a block holds, so that others find it. It is not written any more.</summary>
+    /// <param name="block">The block.</param>
+    /// <param name="before">What is in front.</param>
+    /// <param name="tokenIds">Its tokens.</param>
+    /// <param name="name">The hash of both.</param>
+    public void Name(int block, BlockHash before, ReadOnlySpan<int> tokenIds, BlockHash name) => _shared.Name(block, before, tokenIds, name);
 
     /// <summary>The first rows of a layer in a block.</summary>
     public byte* First(int block, int layer) => _memory + (block * Layout.BlockBytes) + (layer * Layout.LayerBytes);
 
     /// <summary>The second rows of a layer in a block.</summary>
     public byte* Second(int block, int layer) => First(block, layer) + Layout.First.BlockBytes;
+
+    private void Use(int block)
+    {
+        if (_users[block]++ > 0) return;
+        _shared.SetUsed(block);
+        _freeCount--;
+    }
 
     public void Dispose()
     {

@@ -11,15 +11,16 @@ public abstract class KvCache : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">More than there are, or negative.</exception>
     public abstract void Truncate(int length);
 
-    /// <summary>Takes over what other sequences have computed of the same beginning, in whole blocks, and at most all tokens but the last. The cache must be empty; from now on
-    /// what was shared can be forgotten as a whole only.</summary>
+    /// <summary>Takes over what other sequences have computed of the same beginning, at most all tokens but the last: whole blocks as they are, and a copy of the one that agrees
+    /// furthest behind them. The cache must be empty; from now on what was shared can be forgotten as a whole only.</summary>
     /// <param name="root">What stands in front of the first token.</param>
     /// <param name="tokenIds">Tokens of the sequence.</param>
     internal abstract void Reuse(BlockHash root, ReadOnlySpan<int> tokenIds);
 
     /// <summary>Lets other sequences find what was computed.</summary>
     /// <param name="tokenIds">Tokens of the sequence, at least <see cref="Length"/>.</param>
-    internal abstract void Share(ReadOnlySpan<int> tokenIds);
+    /// <param name="isEnd">No further tokens will be computed: also what does not fill a block can be found.</param>
+    internal abstract void Share(ReadOnlySpan<int> tokenIds, bool isEnd);
 
     /// <summary>Gives the memory back to the model.</summary>
     public void Dispose()

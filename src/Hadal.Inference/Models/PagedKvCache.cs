@@ -53,18 +53,20 @@ internal sealed unsafe class PagedKvCache : KvCache
             (_hash, _hashedCount) = (next, _hashedCount + 1);
         }
 
-        _length = _hashedCount * BlockPool.BlockTokens;
+        var begin = _hashedCount * BlockPool.BlockTokens;
+        var rest = tokenIds[begin..^1];
+        var common = _pool.Copy(_hash, rest[..Math.Min(rest.Length, BlockPool.BlockTokens)], out var copy);
+        if (common > 0) _blocks[_blockCount++] = copy;
+        _length = begin + common;
     }
 
     /// <inheritdoc/>
-    internal override void Share(ReadOnlySpan<int> tokenIds)
+    internal override void Share(ReadOnlySpan<int> tokenIds, bool isEnd)
     {
         if (!_shares) return;
-        for (; (_hashedCount + 1) * BlockPool.BlockTokens <= _length; _hashedCount++)
-        {
-            _hash = NextHash(tokenIds);
-            _pool.Name(_blocks[_hashedCount], _hash);
-        }
+        for (; (_hashedCount + 1) * BlockPool.BlockTokens <= _length; _hashedCount++) _hash = Name(tokenIds.Slice(_hashedCount * BlockPool.BlockTokens, BlockPool.BlockTokens));
+        var begin = _hashedCount * BlockPool.BlockTokens;
+        if (isEnd && begin < _length) Name(tokenIds[begin.._length]);
     }
 
     /// <summary>Blocks that are missing for so many tokens.</summary>
@@ -92,6 +94,13 @@ internal sealed unsafe class PagedKvCache : KvCache
     /// <summary>Writes the second row of a head at a position.</summary>
     public void WriteSecond(int layer, int position, int head, ReadOnlySpan<float> values) =>
         _pool.Layout.Second.Write(SecondBlock(layer, position / BlockPool.BlockTokens), head, position % BlockPool.BlockTokens, values);
+
+    private BlockHash Name(ReadOnlySpan<int> tokenIds)
+    {
+        var name = BlockHash.Next(_hash, tokenIds);
+        _pool.Name(_blocks[_hashedCount], _hash, tokenIds, name);
+        return name;
+    }
 
     private BlockHash NextHash(ReadOnlySpan<int> tokenIds) =>
         BlockHash.Next(_hash, tokenIds.Slice(_hashedCount * BlockPool.BlockTokens, BlockPool.BlockTokens));

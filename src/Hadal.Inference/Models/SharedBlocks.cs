@@ -5,15 +5,23 @@ namespace Hadal.Inference.Models;
 /// <summary>Blocks by what they hold, and those of them that nobody uses at the moment, the longest unused first. Makes everything at once, so that naming a block allocates nothing.</summary>
 internal sealed class SharedBlocks
 {
+    private const int None = -1;
+
     private readonly Dictionary<BlockHash, int> _blocks;
-    private readonly BlockHash?[] _names;
+    private readonly Entry[] _entries;
+    private readonly int[] _tokenIds;
     private readonly LinkedListNode<int>[] _nodes;
     private readonly LinkedList<int> _idle = [];
+
+    /// <summary>For what is in front: the first of a chain of blocks that follow it.</summary>
+    private readonly Dictionary<BlockHash, int> _followers;
 
     public SharedBlocks(int blockCount)
     {
         _blocks = new Dictionary<BlockHash, int>(blockCount);
-        _names = new BlockHash?[blockCount];
+        _followers = new Dictionary<BlockHash, int>(blockCount);
+        _entries = new Entry[blockCount];
+        _tokenIds = new int[blockCount * BlockPool.BlockTokens];
         _nodes = [.. Enumerable.Range(0, blockCount).Select(block => new LinkedListNode<int>(block))];
     }
 
@@ -21,15 +29,41 @@ internal sealed class SharedBlocks
     public int IdleCount => _idle.Count;
 
     /// <summary>Whether a block holds something known.</summary>
-    public bool Has(int block) => _names[block] is not null;
+    public bool Has(int block) => _entries[block].TokenCount > 0;
 
     /// <summary>Finds the block that holds something.</summary>
     public bool TryFind(BlockHash name, [MaybeNullWhen(false)] out int block) => _blocks.TryGetValue(name, out block);
 
-    /// <summary>Says what a block holds, unless another holds the same.</summary>
-    public void Name(int block, BlockHash name)
+    /// <summary>Finds the block whose beginning has most in common with some tokens.</summary>
+    /// <param name="before">What is in front.</param>
+    /// <param name="tokenIds">The tokens.</param>
+    /// <param name="block">The block.</param>
+    /// <returns>How many tokens they have in common; 0 where there is no such block.</returns>
+    public int FindLongest(BlockHash before, ReadOnlySpan<int> tokenIds, out int block)
     {
-        if (_names[block] is null && _blocks.TryAdd(name, block)) _names[block] = name;
+        (block, var longest) = (None, 0);
+        for (var next = _followers.GetValueOrDefault(before, None); next != None; next = _entries[next].Next)
+        {
+            var common = tokenIds.CommonPrefixLength(TokensOf(next)[.._entries[next].TokenCount]);
+            if (common > longest) (block, longest) = (next, common);
+        }
+
+        return longest;
+    }
+
+    /// <summary>Says what a block holds, unless another holds the same.</summary>
+    /// <param name="block">The block.</param>
+    /// <param name="before">What is in front.</param>
+    /// <param name="tokenIds">Its tokens.</param>
+    /// <param name="name">The hash of both.</param>
+    public void Name(int block, BlockHash before, ReadOnlySpan<int> tokenIds, BlockHash name)
+    {
+        if (Has(block) || !_blocks.TryAdd(name, block)) return;
+        tokenIds.CopyTo(TokensOf(block));
+        var next = _followers.GetValueOrDefault(before, None);
+        if (next != None) _entries[next].Previous = block;
+        _followers[before] = block;
+        _entries[block] = new Entry { Name = name, Before = before, TokenCount = tokenIds.Length, Previous = None, Next = next };
     }
 
     /// <summary>Nobody uses a block any more; what it holds stays until the room is needed.</summary>
@@ -43,8 +77,22 @@ internal sealed class SharedBlocks
     {
         var node = _idle.First!;
         _idle.Remove(node);
-        _blocks.Remove(_names[node.Value]!.Value);
-        _names[node.Value] = null;
+        var entry = _entries[node.Value];
+        _blocks.Remove(entry.Name);
+        if (entry.Next != None) _entries[entry.Next].Previous = entry.Previous;
+        if (entry.Previous != None) _entries[entry.Previous].Next = entry.Next;
+        else if (entry.Next != None) _followers[entry.Before] = entry.Next;
+        else _followers.Remove(entry.Before);
+        _entries[node.Value] = default;
         return node.Value;
+    }
+
+    private Span<int> TokensOf(int block) => _tokenIds.AsSpan(block * BlockPool.BlockTokens, BlockPool.BlockTokens);
+
+    /// <summary>What is known of a block; no tokens: nothing.</summary>
+    private struct Entry
+    {
+        public BlockHash Name, Before;
+        public int TokenCount, Previous, Next;
     }
 }

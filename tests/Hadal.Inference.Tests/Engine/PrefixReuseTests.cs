@@ -1,5 +1,6 @@
 using Hadal.Inference.Engine;
 using Hadal.Inference.Models;
+using Hadal.Inference.Tests.Models;
 
 namespace Hadal.Inference.Tests.Engine;
 
@@ -16,15 +17,15 @@ public sealed class PrefixReuseTests
         await using var engine = new TinyEngine(TinyEngine.Weights(family));
         var first = await ReadAsync(engine, prompt, 40);
         var second = await ReadAsync(engine, prompt, 40);
-        Assert.Equal((0, 128), (first.Cached, second.Cached));
+        Assert.Equal((0, 149), (first.Cached, second.Cached));
         Assert.Equal(first.LogProbs, second.LogProbs);
 
         // A conversation goes on behind its own answer; another one has only the beginning in common.
         int[] longer = [.. prompt, .. first.Tokens, 5, 6];
-        Assert.Equal(128, (await ReadAsync(engine, longer, 1)).Cached);
+        Assert.Equal(189, (await ReadAsync(engine, longer, 1)).Cached);
         int[] other = [.. prompt[..100], .. TinyEngine.Prompt(60, 2)];
         var branched = await ReadAsync(engine, other, 20);
-        Assert.Equal(64, branched.Cached);
+        Assert.Equal(100, branched.Cached);
         await using var fresh = new TinyEngine(TinyEngine.Weights(family));
         Assert.Equal((await ReadAsync(fresh, other, 20)).LogProbs, branched.LogProbs);
     }
@@ -35,9 +36,53 @@ public sealed class PrefixReuseTests
         await using var engine = new TinyEngine(TinyEngine.Weights());
         var answer = await ReadAsync(engine, TinyEngine.Prompt(60, 1), 70);
         int[] whole = [.. TinyEngine.Prompt(60, 1), .. answer.Tokens];
-        Assert.Equal(64, (await ReadAsync(engine, whole[..128], 1)).Cached);
-        Assert.Equal(128, (await ReadAsync(engine, whole[..129], 1)).Cached);
-        Assert.Equal(0, (await ReadAsync(engine, whole[..64], 1)).Cached);
+        foreach (var length in new[] { 130, 129, 128, 65, 64, 2, 1 }) Assert.Equal(Math.Min(length, 130) - 1, (await ReadAsync(engine, whole[..length], 1)).Cached);
+    }
+
+    [Theory]
+    [InlineData("qwen3", CacheFormat.F32)]
+    [InlineData("qwen3", CacheFormat.BF16)]
+    [InlineData("qwen3", CacheFormat.I8)]
+    [InlineData("deepseek_v32", CacheFormat.F32)]
+    [InlineData("deepseek_v32", CacheFormat.BF16)]
+    [InlineData("deepseek_v32", CacheFormat.I8)]
+    [InlineData("deepseek_v2", CacheFormat.BF16)]
+    [InlineData("deepseek_v2", CacheFormat.I8)]
+    public async Task A_prefix_that_ends_inside_a_block_gives_the_same_answer_and_leaves_the_block_as_it_was(string family, CacheFormat format)
+    {
+        var options = new EngineOptions { ThreadCount = 2, MaxContext = 256, MaxSequences = 4, CacheFormat = format };
+        var prompt = TinyEngine.Prompt(150, 1);
+        await using var engine = new TinyEngine(TinyEngine.Weights(family), engineOptions: options);
+        await using var fresh = new TinyEngine(TinyEngine.Weights(family), engineOptions: options);
+        var first = await ReadAsync(engine, prompt, 30);
+        for (var length = 1; length < 150; length += 37)
+        {
+            // One token further, the text is another one, whatever the random one would be.
+            int[] other = [.. prompt[..length], (prompt[length] + 1) % TinyEngine.VocabSize, .. TinyEngine.Prompt(40, 2)];
+            var (expected, branched) = (await ReadAsync(fresh, other, 20, salt: $"{length}"), await ReadAsync(engine, other, 20));
+            Assert.Equal((0, length), (expected.Cached, branched.Cached));
+            Assert.Equal(expected.LogProbs, branched.LogProbs);
+        }
+
+        var again = await ReadAsync(engine, prompt, 30);
+        Assert.Equal(149, again.Cached);
+        Assert.Equal(first.LogProbs, again.LogProbs);
+    }
+
+    [Fact]
+    public async Task An_answer_that_ended_in_broken_numbers_leaves_nothing_to_others()
+    {
+        const int poison = 300;
+        using var weights = new TinyModel(TinyEngine.ConfigOf("qwen3"), seed: 1);
+        var embedding = weights.Tensors["model.embed_tokens.weight"];
+        var values = TinyModel.ValuesOf(embedding);
+        values.AsSpan(poison * embedding.Shape[1], embedding.Shape[1]).Fill(float.NaN);
+        weights.Add(embedding.Name, embedding.Shape, values);
+        await using var engine = new TinyEngine(weights);
+        int[] prompt = [.. Enumerable.Repeat(7, 99)];
+        await Assert.ThrowsAsync<GenerationException>(() => engine.CompleteAsync([.. prompt, poison], TinyEngine.Greedy(1)));
+        Assert.Equal(0, (await ReadAsync(engine, prompt, 1)).Cached);
+        Assert.Equal(98, (await ReadAsync(engine, prompt, 1)).Cached);
     }
 
     [Fact]
@@ -48,7 +93,7 @@ public sealed class PrefixReuseTests
         foreach (var salt in new[] { null, "a", "b" })
         {
             Assert.Equal(0, (await ReadAsync(engine, prompt, 3, salt)).Cached);
-            Assert.Equal(64, (await ReadAsync(engine, prompt, 3, salt)).Cached);
+            Assert.Equal(99, (await ReadAsync(engine, prompt, 3, salt)).Cached);
         }
     }
 
@@ -71,7 +116,7 @@ public sealed class PrefixReuseTests
         var prompts = Enumerable.Range(0, 6).Select(seed => TinyEngine.Prompt(140, seed)).ToList();
         var expected = new List<Answered>();
         foreach (var prompt in prompts) expected.Add(await ReadAsync(engine, prompt, 20));
-        Assert.Equal(128, (await ReadAsync(engine, prompts[^1], 20)).Cached);
+        Assert.Equal(139, (await ReadAsync(engine, prompts[^1], 20)).Cached);
         Assert.Equal(0, (await ReadAsync(engine, prompts[0], 20)).Cached);
         var together = await Task.WhenAll(prompts.Concat(prompts).Select(prompt => ReadAsync(engine, prompt, 20)));
         for (var i = 0; i < together.Length; i++) Assert.Equal(expected[i % 6].LogProbs, together[i].LogProbs);
@@ -87,7 +132,7 @@ public sealed class PrefixReuseTests
         cache.Reuse(BlockHash.Root(null, Guid.Empty), TinyEngine.Prompt(70, 1));
         batch.Add(cache, TinyEngine.Prompt(70, 1));
         model.Forward(batch);
-        cache.Share(TinyEngine.Prompt(70, 1));
+        cache.Share(TinyEngine.Prompt(70, 1), isEnd: false);
         Assert.Throws<InvalidOperationException>(() => cache.Truncate(3));
         cache.Truncate(0);
         cache.Reuse(BlockHash.Root(null, Guid.Empty), TinyEngine.Prompt(70, 1));

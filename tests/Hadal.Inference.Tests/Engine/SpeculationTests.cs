@@ -69,7 +69,7 @@ public sealed class SpeculationTests
         Assert.True(first.Usage.AcceptedTokens < first.Usage.GuessedTokens, "every guess was right");
         int[] longer = [.. prompt, .. first.TokenIds, 5];
         var (expected, found) = (await plain.CompleteAsync(longer, TinyEngine.Greedy(15)), await engine.CompleteAsync(longer, TinyEngine.Greedy(15)));
-        Assert.Equal(64, found.Usage.CachedTokens);
+        Assert.Equal(longer.Length - 2, found.Usage.CachedTokens);
         Assert.Equal(expected.TokenIds, found.TokenIds);
     }
 
