@@ -38,7 +38,7 @@ internal static class LabelAnswer
     private static string Line(LabelModel model, ReadOnlySpan<float> scores, string? token)
     {
         if (scores.Length == 1) return string.Create(CultureInfo.InvariantCulture, $"{scores[0]:G6}\n");
-        var probabilities = Softmax(scores);
+        var probabilities = LabelHead.Probabilities(scores);
         var order = Enumerable.Range(0, probabilities.Length).OrderByDescending(label => probabilities[label]).ToList();
         return token is null
             ? string.Concat(order.Select(label => string.Create(CultureInfo.InvariantCulture, $"{TerminalText.Visible(model.Labels[label])}  {probabilities[label]:F4}\n")))
@@ -79,7 +79,7 @@ internal static class LabelAnswer
         }
         else
         {
-            var probabilities = Softmax(scores);
+            var probabilities = LabelHead.Probabilities(scores);
             var best = Array.IndexOf(probabilities, probabilities.Max());
             json.WriteString("label", model.Labels[best]);
             json.WriteNumber("probability", Math.Round(probabilities[best], 6));
@@ -92,14 +92,4 @@ internal static class LabelAnswer
     }
 
     private static ReadOnlySpan<float> Row(float[] scores, int row, LabelModel model) => scores.AsSpan(row * model.Labels.Count, model.Labels.Count);
-
-    private static double[] Softmax(ReadOnlySpan<float> scores)
-    {
-        var largest = double.NegativeInfinity;
-        foreach (var score in scores) largest = Math.Max(largest, score);
-        var weights = new double[scores.Length];
-        for (var label = 0; label < weights.Length; label++) weights[label] = Math.Exp(scores[label] - largest);
-        var sum = weights.Sum();
-        return Array.ConvertAll(weights, weight => weight / sum);
-    }
 }

@@ -113,6 +113,7 @@ public sealed class HadalServer : IAsyncDisposable
             app.MapPost(root + "/completions", RequestPipeline.Work("text_completion", Completions.HandleAsync));
             app.MapPost(root + "/responses", RequestPipeline.Work("responses", Responses.HandleAsync));
             app.MapPost(root + "/embeddings", RequestPipeline.Work("embeddings", Embeddings.HandleAsync));
+            app.MapPost(root + "/classify", RequestPipeline.Work("classify", Classify.HandleAsync));
             app.MapPost(root + "/tokenize", RequestPipeline.Work("tokenize", Tokens.TokenizeAsync));
             app.MapPost(root + "/detokenize", RequestPipeline.Work("detokenize", Tokens.DetokenizeAsync));
             app.MapGet(root + "/models", http => Models.ListAsync(RequestPipeline.ScopeOf(http)));

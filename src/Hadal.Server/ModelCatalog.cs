@@ -1,3 +1,4 @@
+using Hadal.Inference.Models;
 using Hadal.Inference.Models.Adapters;
 using Hadal.Server.Http;
 
@@ -13,7 +14,11 @@ public sealed record ModelSource(string Name, Func<ServedModel> Open, IReadOnlyL
 /// <param name="Name">The name, as the answer repeats it.</param>
 /// <param name="Model">The model.</param>
 /// <param name="Adapter">The adapter, or null.</param>
-internal sealed record ModelChoice(string Name, ServedModel Model, DecoderAdapter? Adapter);
+internal sealed record ModelChoice(string Name, ServedModel Model, DecoderAdapter? Adapter)
+{
+    /// <summary>What scores it instead of writing, or null.</summary>
+    public LabelHead? Head => Model.Generator.HeadOf(Adapter);
+}
 
 /// <summary>All models of a server by name. They are opened beside each other; requests for one that is not ready are told to come again.</summary>
 internal sealed class ModelCatalog : IAsyncDisposable

@@ -55,7 +55,7 @@ public sealed class LabelParityTests
             using var checkpoint = Checkpoint.Open(labelPath);
             Assert.Equal(["negative", "neutral", "positive"], checkpoint.Config.Labels);
             Assert.DoesNotContain("lm_head.weight", checkpoint.Tensors.Keys);
-            using (var labels = LabelModel.Open(checkpoint, options: new EngineOptions { ThreadCount = 2, MaxContext = 40, MaxBatchTokens = 40 })) Compare(model, labels, tokenIds, head);
+            using (var labels = LabelModel.Open(checkpoint, options: new EngineOptions { ThreadCount = 2, MaxContext = 40, MaxBatchTokens = 7 })) Compare(model, labels, tokenIds, head);
 
             using var adapter = LowRankAdapter.Attach(model, new LoraOptions { R = 2 }, basePath);
             foreach (var parameter in adapter.Parameters) parameter.Parameter.add_(randn_like(parameter.Parameter).mul_(0.1));

@@ -23,7 +23,7 @@ public sealed class OpenApiTests(SharedServer shared)
             }
         }
 
-        Assert.Equal(13, paths.GetPropertyCount());
+        Assert.Equal(14, paths.GetPropertyCount());
     }
 
     [Theory]
@@ -31,6 +31,7 @@ public sealed class OpenApiTests(SharedServer shared)
     [InlineData("/v1/completions", "Completion", "prompt", "\"x\"")]
     [InlineData("/v1/responses", "Response", "input", "\"x\"")]
     [InlineData("/v1/embeddings", "Embedding", "input", "\"x\"")]
+    [InlineData("/v1/classify", "Classification", "input", "\"x\"")]
     [InlineData("/v1/tokenize", "Tokenize", "content", "\"x\"")]
     [InlineData("/v1/detokenize", "Detokenize", "tokens", "[5]")]
     public async Task Every_field_is_known_to_its_route(string path, string schema, string field, string value)

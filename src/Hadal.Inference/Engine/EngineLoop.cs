@@ -31,7 +31,7 @@ internal sealed class EngineLoop
     private readonly List<Sequence> _running = [];
     private readonly FairTurns _turns = new();
     private readonly List<(Sequence Sequence, int Count)> _scheduled = [];
-    private readonly List<(Sequence Sequence, int Row)> _due = [];
+    private readonly List<(Sequence Sequence, int Row, int LogitRow)> _due = [];
     private int _presentCount;
     private int _turn;
     private bool _isTight;
@@ -272,19 +272,20 @@ internal sealed class EngineLoop
             return;
         }
 
-        var (row, readsPrompt) = (0, false);
+        var (row, logitRow, readsPrompt) = (0, 0, false);
         _due.Clear();
         for (var i = begin; i < begin + count; i++)
         {
             var sequence = _scheduled[i].Sequence;
             readsPrompt |= _scheduled[i].Count > 1;
-            if (sequence.LogitRowCount > 0) _due.Add((sequence, row));
+            if (sequence.LogitRowCount > 0) _due.Add((sequence, row, logitRow));
             row += sequence.LogitRowCount;
+            if (!sequence.IsEmbedded) logitRow += sequence.LogitRowCount;
         }
 
         Choose();
         if (!readsPrompt) _costs.Record(_batch.TokenCount, _clock.GetElapsedTime(start).TotalSeconds);
-        foreach (var (sequence, first) in _due) Settle(sequence, first);
+        foreach (var (sequence, first, _) in _due) Settle(sequence, first);
     }
 
     /// <summary>Chooses tokens for all sequences whose logits are there, each thread for its share of them.</summary>
@@ -340,13 +341,13 @@ internal sealed class EngineLoop
     }
 
     /// <summary>Sequences i, i + n, i + 2n, … choose their tokens in the room of part i of n.</summary>
-    private readonly struct ChoiceJob(List<(Sequence Sequence, int Row)> due, ScheduledBatch batch, SamplerScratch[] scratches) : ICrewJob
+    private readonly struct ChoiceJob(List<(Sequence Sequence, int Row, int LogitRow)> due, ScheduledBatch batch, SamplerScratch[] scratches) : ICrewJob
     {
         public void Execute(int partIndex)
         {
             var parts = Math.Min(due.Count, scratches.Length);
             for (var i = partIndex; i < due.Count; i += parts)
-                if (!due[i].Sequence.IsEmbedded) due[i].Sequence.Advance(batch, due[i].Row, scratches[partIndex]);
+                if (!due[i].Sequence.IsEmbedded) due[i].Sequence.Advance(batch, due[i].LogitRow, scratches[partIndex]);
         }
     }
 

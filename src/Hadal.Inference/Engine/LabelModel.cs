@@ -1,34 +1,32 @@
 using Hadal.Checkpoints;
 using Hadal.Checkpoints.Adapters;
 using Hadal.Checkpoints.Config;
-using Hadal.Checkpoints.Weights;
-using Hadal.Inference.Kernels;
 using Hadal.Inference.Models;
 using Hadal.Inference.Models.Adapters;
 
 namespace Hadal.Inference.Engine;
 
 /// <summary>A checkpoint, or a language model with an adapter, that gives texts or their tokens scores: one per label, or a single value.</summary>
-/// <remarks>The layout of transformers' <c>AutoModelForSequenceClassification</c> and <c>AutoModelForTokenClassification</c>. One text at a time; not thread-safe.</remarks>
-public sealed unsafe class LabelModel : IDisposable
+/// <remarks>One text at a time; not thread-safe. <see cref="TextGenerator.ScoreAsync"/> takes many at once.</remarks>
+public sealed class LabelModel : IDisposable
 {
     private readonly DecoderModel _model;
     private readonly DecoderAdapter? _adapter;
+    private readonly LabelHead _head;
     private readonly ScheduledBatch _batch;
-    private readonly float[] _weight;
-    private readonly float[] _bias;
+    private readonly int _maxBatchTokens;
 
-    private LabelModel(DecoderModel model, DecoderAdapter? adapter, ModelHead head, IReadOnlyList<string> labels, float[] weight, float[] bias)
+    private LabelModel(DecoderModel model, DecoderAdapter? adapter, LabelHead head, int maxBatchTokens)
     {
-        (_model, _adapter, Head, Labels, _weight, _bias) = (model, adapter, head, labels, weight, bias);
+        (_model, _adapter, _head, _maxBatchTokens) = (model, adapter, head, maxBatchTokens);
         _batch = new ScheduledBatch(model.Config.VocabSize);
     }
 
     /// <summary>Whether texts or their tokens are scored.</summary>
-    public ModelHead Head { get; }
+    public ModelHead Head => _head.Kind;
 
     /// <summary>What the scores mean, in order.</summary>
-    public IReadOnlyList<string> Labels { get; }
+    public IReadOnlyList<string> Labels => _head.Labels;
 
     /// <summary>Tokens of a text at most.</summary>
     public int MaxContext => _model.MaxContext;
@@ -41,14 +39,13 @@ public sealed unsafe class LabelModel : IDisposable
     public static LabelModel Open(Checkpoint checkpoint, LoraAdapter? adapter = null, EngineOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
-        var (weight, bias) = adapter?.Score is { } score ? score : (checkpoint.Tensors.GetValueOrDefault("score.weight"), checkpoint.Tensors.GetValueOrDefault("score.bias"));
-        if (weight is null) throw new CheckpointException($"{adapter?.Path ?? checkpoint.Path}: has no score.weight, expected a head for labels; it only writes text");
-        var head = adapter?.Score is null ? checkpoint.Config.Head : adapter.Head;
-        var labels = adapter?.Score is null ? checkpoint.Config.Labels : adapter.Labels;
+        options ??= new EngineOptions();
+        var head = (adapter is null ? null : LabelHead.Of(adapter)) ?? LabelHead.Of(checkpoint)
+            ?? throw new CheckpointException($"{adapter?.Path ?? checkpoint.Path}: has no score.weight, expected a head for labels; it only writes text");
         var model = DecoderModel.Open(checkpoint, options);
         try
         {
-            return new LabelModel(model, adapter is null ? null : model.AddAdapter(adapter), head, labels, Values(weight), bias is null ? new float[labels.Count] : Values(bias));
+            return new LabelModel(model, adapter is null ? null : model.AddAdapter(adapter), head, options.MaxBatchTokens);
         }
         catch
         {
@@ -64,15 +61,21 @@ public sealed unsafe class LabelModel : IDisposable
     public float[] Scores(ReadOnlyMemory<int> tokenIds)
     {
         using var cache = _model.CreateCache();
-        _batch.Clear();
-        _batch.Add(cache, tokenIds, Head == ModelHead.Token ? tokenIds.Length : 1, _adapter);
-        _model.Forward(_batch);
-        var hidden = ((PagedDecoder)_model).FinalHidden;
-        int width = _model.Config.HiddenSize, count = Labels.Count;
-        var scores = new float[hidden.Length / width * count];
-        for (var row = 0; row < hidden.Length / width; row++)
-            for (var label = 0; label < count; label++)
-                scores[(row * count) + label] = _bias[label] + Dot(hidden.Slice(row * width, width), _weight.AsSpan(label * width, width));
+        var scores = new float[(_head.IsPerToken ? tokenIds.Length : 1) * Labels.Count];
+        var begin = 0;
+        do
+        {
+            // The model keeps what the head reads of one pass only.
+            var count = Math.Min(_maxBatchTokens, tokenIds.Length - begin);
+            var rows = _head.IsPerToken ? count : begin + count == tokenIds.Length ? 1 : 0;
+            _batch.Clear();
+            _batch.Add(cache, tokenIds.Slice(begin, count), rows, _adapter, isHidden: true);
+            _model.Forward(_batch);
+            _head.Score(_model.FinalHidden, scores.AsSpan(_head.IsPerToken ? begin * Labels.Count : 0, rows * Labels.Count));
+            begin += count;
+        }
+        while (begin < tokenIds.Length);
+
         return scores;
     }
 
@@ -81,19 +84,5 @@ public sealed unsafe class LabelModel : IDisposable
     {
         _adapter?.Dispose();
         _model.Dispose();
-    }
-
-    private static float Dot(ReadOnlySpan<float> a, ReadOnlySpan<float> b)
-    {
-        var sum = 0.0;
-        for (var index = 0; index < a.Length; index++) sum += (double)a[index] * b[index];
-        return (float)sum;
-    }
-
-    private static float[] Values(WeightTensor tensor)
-    {
-        var values = new float[tensor.ElementCount];
-        fixed (float* target = values) WeightMatrix.Create(tensor, 1, values.Length, byteOffset: 0).DequantizeRow(0, target);
-        return values;
     }
 }

@@ -74,7 +74,10 @@ internal sealed class Sequence
     /// <summary>What the prompt means is wanted, not an answer.</summary>
     public bool IsEmbedded { get; init; }
 
-    /// <summary>[hidden_size] of unit length, once it was computed.</summary>
+    /// <summary>Of an embedded sequence: scores the text or its tokens; null where the embedding itself is wanted.</summary>
+    public LabelHead? Head { get; init; }
+
+    /// <summary>[hidden_size] of unit length, or with a head its [labels] or [tokens, labels], once it was computed.</summary>
     public float[]? Embedding { get; private set; }
 
     /// <summary>Whose request it is.</summary>
@@ -124,7 +127,7 @@ internal sealed class Sequence
     /// <summary>Before the first tokens are computed, also after an eviction: takes over what is there of them.</summary>
     public void Reuse()
     {
-        if (Cache.Length > 0) return;
+        if (Cache.Length > 0 || Head is { IsPerToken: true }) return;
         Cache.Reuse(_root, _tokenIds.AsSpan(0, _tokenCount));
         if (_tokenCount == _promptIds.Length) _cachedCount = Cache.Length;
     }
@@ -161,8 +164,8 @@ internal sealed class Sequence
         IsEvicted = false;
         var isLast = count == PendingCount;
         if (isLast) _constraint?.Prepare();
-        LogitRowCount = isLast ? 1 + _guessCount : 0;
-        batch.Add(Cache, _tokenIds.AsMemory(Cache.Length, isLast ? count + _guessCount : count), LogitRowCount, _options.Adapter);
+        LogitRowCount = Head is { IsPerToken: true } ? count : isLast ? 1 + _guessCount : 0;
+        batch.Add(Cache, _tokenIds.AsMemory(Cache.Length, isLast ? count + _guessCount : count), LogitRowCount, _options.Adapter, isHidden: IsEmbedded);
     }
 
     /// <summary>Chooses the next token, and as many further ones as the guesses were right or a grammar forces; gives all but a last one to the reader. What goes wrong is told by <see cref="Settle"/>.</summary>
@@ -235,20 +238,37 @@ internal sealed class Sequence
         _chunk = _chunk with { LogProb = (float)LogProbs.Measure(logits, tokenId, _topLogProbs.AsSpan(0, _topLogProbCount), scratch) };
     }
 
-    /// <summary>Takes what the model makes of the last token in place of a token; <see cref="Publish"/> ends the answer.</summary>
-    /// <param name="hidden">[hidden_size].</param>
+    /// <summary>Takes what the model makes of the last token, or of those just computed, in place of a token; <see cref="Publish"/> ends the answer once that is all.</summary>
+    /// <param name="hidden">[rows, hidden_size].</param>
     /// <exception cref="GenerationException">A number is NaN or infinite.</exception>
     public void Embed(ReadOnlySpan<float> hidden)
     {
         var squares = 0.0;
         foreach (var value in hidden) squares += (double)value * value;
         if (!(squares > 0 && double.IsFinite(squares))) throw LogProbs.InvalidLogits(hidden);
+        if (Head is { } head) Score(head, hidden);
+        else
+        {
+            Embedding = new float[hidden.Length];
+            for (var i = 0; i < hidden.Length; i++) Embedding[i] = (float)(hidden[i] / Math.Sqrt(squares));
+        }
+
+        if (PendingCount > 0) return;
         Cache.Share(_tokenIds, isEnd: true);
-        Embedding = new float[hidden.Length];
-        for (var i = 0; i < hidden.Length; i++) Embedding[i] = (float)(hidden[i] / Math.Sqrt(squares));
         _timeToFirstToken = _clock.GetElapsedTime(_submitted);
         _finishReason = FinishReason.Stop;
         _chunk = new GeneratedChunk { Text = "" };
+    }
+
+    /// <summary>Rows go by their position, so that tokens that are computed again after an eviction take their old place.</summary>
+    private void Score(LabelHead head, ReadOnlySpan<float> hidden)
+    {
+        var count = head.Labels.Count;
+        Embedding ??= new float[(head.IsPerToken ? _promptIds.Length : 1) * count];
+        var scores = Embedding.AsSpan(head.IsPerToken ? (Cache.Length - LogitRowCount) * count : 0, LogitRowCount * count);
+        head.Score(hidden, scores);
+        foreach (var score in scores)
+            if (!float.IsFinite(score)) throw LogProbs.InvalidLogits(scores);
     }
 
     /// <summary>Takes the next token without the model where the grammar leaves no choice; <see cref="Publish"/> gives it to the reader.</summary>

@@ -3,7 +3,6 @@ using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using Hadal.Checkpoints;
 using Hadal.Checkpoints.Adapters;
-using Hadal.Checkpoints.Config;
 using Hadal.Checkpoints.Text;
 using Hadal.Inference.Grammars;
 using Hadal.Inference.Models;
@@ -18,6 +17,7 @@ public sealed class TextGenerator : IAsyncDisposable
     private readonly TextGeneratorOptions _options;
     private readonly TimeProvider _clock;
     private readonly EngineLoop _loop;
+    private readonly LabelHead? _head;
 
     /// <param name="model">Owned from now on, and used by the engine's thread only.</param>
     /// <param name="tokenizer">Gives the tokens' text.</param>
@@ -25,9 +25,11 @@ public sealed class TextGenerator : IAsyncDisposable
     /// <param name="options">Limits.</param>
     /// <param name="beforeForward">Called before each forward pass; throws if the weights can no longer be read.</param>
     /// <param name="clock">Measures times.</param>
+    /// <param name="head">The model's head for labels; null where it writes text.</param>
     internal TextGenerator(
-        DecoderModel model, Tokenizer tokenizer, IReadOnlyList<int> endTokenIds, TextGeneratorOptions options, Action? beforeForward = null, TimeProvider? clock = null)
+        DecoderModel model, Tokenizer tokenizer, IReadOnlyList<int> endTokenIds, TextGeneratorOptions options, Action? beforeForward = null, TimeProvider? clock = null, LabelHead? head = null)
     {
+        _head = head;
         _model = model;
         _options = options;
         _clock = clock ?? TimeProvider.System;
@@ -51,7 +53,7 @@ public sealed class TextGenerator : IAsyncDisposable
     /// <summary>What the engine is doing.</summary>
     public EngineStatus Status => _loop.Status;
 
-    /// <summary>Starts the engine of a checkpoint: its model, its tokenizer and a thread.</summary>
+    /// <summary>Starts the engine of a checkpoint: its model, its tokenizer and a thread. A checkpoint with a head for labels scores (<see cref="ScoreAsync"/>) and writes nothing.</summary>
     /// <param name="checkpoint">Open, and kept open by the caller until the generator is disposed.</param>
     /// <param name="options">Limits of the engine; defaults if null.</param>
     /// <param name="engineOptions">Limits of the model; if null, each of the concurrent sequences may fill its context. With fewer
@@ -64,15 +66,13 @@ public sealed class TextGenerator : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         options ??= new TextGeneratorOptions();
-        if (checkpoint.Config.Head != ModelHead.Language)
-            throw new CheckpointException($"{checkpoint.Path}: scores {string.Join(", ", checkpoint.Config.Labels.Take(4))} ({checkpoint.Config.Architectures![0]}), expected a model that writes text");
         if (options.Faults() is { Count: > 0 } faults) throw new ArgumentException(string.Join("; ", faults), nameof(options));
         engineOptions = (engineOptions ?? new EngineOptions { MaxSequences = options.MaxConcurrent }) with { MaxBatchTokens = options.MaxBatchTokens, DefersRepacking = true };
 
         tokenizer ??= checkpoint.LoadTokenizer();
         IReadOnlyList<int> endTokenIds =
             [.. checkpoint.GenerationConfig.EosTokenId.Concat(checkpoint.Config.EosTokenId).Concat(tokenizer.EosTokenIds).Distinct()];
-        return new TextGenerator(DecoderModel.Open(checkpoint, engineOptions), tokenizer, endTokenIds, options, checkpoint.EnsureUnchanged);
+        return new TextGenerator(DecoderModel.Open(checkpoint, engineOptions), tokenizer, endTokenIds, options, checkpoint.EnsureUnchanged, head: LabelHead.Of(checkpoint));
     }
 
     /// <summary>Makes an adapter ready for requests; others go on meanwhile. Disposing of it unloads it once the last request with it has ended.</summary>
@@ -81,9 +81,11 @@ public sealed class TextGenerator : IAsyncDisposable
     public DecoderAdapter AddAdapter(LoraAdapter adapter)
     {
         ArgumentNullException.ThrowIfNull(adapter);
-        return adapter.Score is null ? _model.AddAdapter(adapter)
-            : throw new CheckpointException($"{adapter.Path}: scores {string.Join(", ", adapter.Labels.Take(4))}, expected an adapter of a model that writes text");
+        return _model.AddAdapter(adapter);
     }
+
+    /// <summary>The head for labels that requests with an adapter, or with none, are scored by; null where they are answered with text.</summary>
+    public LabelHead? HeadOf(DecoderAdapter? adapter) => adapter?.Head ?? _head;
 
     /// <summary>Generates an answer and streams it.</summary>
     /// <param name="promptIds">Token ids of the prompt, at least one.</param>
@@ -92,13 +94,14 @@ public sealed class TextGenerator : IAsyncDisposable
     /// Leaving the enumeration early does the same.</param>
     /// <returns>Chunks; the last one has <see cref="GeneratedChunk.FinishReason"/> and <see cref="GeneratedChunk.Usage"/>. The request is made
     /// when the enumeration begins; refusals and failures are thrown there as <see cref="GenerationException"/>.</returns>
-    /// <exception cref="ArgumentException">An option or a prompt id is out of range; the message has all faults.</exception>
+    /// <exception cref="ArgumentException">An option or a prompt id is out of range, or a head scores and writes no text; the message has all faults.</exception>
     /// <exception cref="GenerationException">The prompt leaves no room in the context.</exception>
     public IAsyncEnumerable<GeneratedChunk> GenerateAsync(
         IReadOnlyList<int> promptIds, GenerationOptions options, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(promptIds);
         ArgumentNullException.ThrowIfNull(options);
+        if (HeadOf(options.Adapter) is { } head) throw new ArgumentException($"adapter: scores {string.Join(", ", head.Labels.Take(4))}, expected a model that writes text", nameof(options));
         int[] prompt = [.. promptIds];
         Check(prompt, options);
         return StreamAsync(prompt, options, cancellationToken);
@@ -136,14 +139,27 @@ public sealed class TextGenerator : IAsyncDisposable
     /// <exception cref="ArgumentException">A prompt id is out of range.</exception>
     /// <exception cref="GenerationException">The prompt is too long, the queue is full, or the numbers are broken.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public async Task<(float[] Vector, GenerationUsage Usage)> EmbedAsync(IReadOnlyList<int> promptIds, GenerationOptions options, CancellationToken cancellationToken = default)
+    public Task<(float[] Vector, GenerationUsage Usage)> EmbedAsync(IReadOnlyList<int> promptIds, GenerationOptions options, CancellationToken cancellationToken = default) =>
+        ReadAsync(promptIds, options, null, cancellationToken);
+
+    /// <summary>Scores a text or its tokens with the head of the adapter or of the model.</summary>
+    /// <inheritdoc cref="EmbedAsync"/>
+    /// <returns>[labels] of the text, or [tokens, labels], not normalised, and counts and times.</returns>
+    /// <exception cref="ArgumentException">There is no head, or a prompt id is out of range.</exception>
+    public Task<(float[] Scores, GenerationUsage Usage)> ScoreAsync(IReadOnlyList<int> promptIds, GenerationOptions options, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return ReadAsync(promptIds, options, HeadOf(options.Adapter) ?? throw new ArgumentException("adapter: writes text, expected a head for labels", nameof(options)), cancellationToken);
+    }
+
+    private async Task<(float[] Numbers, GenerationUsage Usage)> ReadAsync(IReadOnlyList<int> promptIds, GenerationOptions options, LabelHead? head, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(promptIds);
         ArgumentNullException.ThrowIfNull(options);
         int[] prompt = [.. promptIds];
         options = new GenerationOptions { Adapter = options.Adapter, CacheSalt = options.CacheSalt, Tenant = options.Tenant, IsContinuation = options.IsContinuation, MaxTokens = 1 };
         Check(prompt, options);
-        var sequence = new Sequence(prompt, options, [], Tokenizer, null, 0, _options.MaxUnreadChunks, _clock, _loop.Wake) { IsEmbedded = true };
+        var sequence = new Sequence(prompt, options, [], Tokenizer, null, 0, _options.MaxUnreadChunks, _clock, _loop.Wake) { IsEmbedded = true, Head = head };
         using var registration = cancellationToken.UnsafeRegister(static state => ((Sequence)state!).Cancel(), sequence);
         Submit(sequence, options.Adapter);
         GenerationUsage? usage = null;

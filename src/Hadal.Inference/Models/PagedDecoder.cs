@@ -14,7 +14,8 @@ namespace Hadal.Inference.Models;
 /// <param name="SliceEnd">Position behind the last token of the slice.</param>
 /// <param name="Adapter">Adapter of the sequence, or null.</param>
 /// <param name="LogitCount">How many rows, the last ones, have their logits wanted.</param>
-internal readonly record struct PassPiece(PagedKvCache Cache, int RowBegin, int RowCount, int Position, int SliceLength, int SliceEnd, DecoderAdapter? Adapter, int LogitCount);
+/// <param name="IsHidden">Whether what the logits would be made from is enough.</param>
+internal readonly record struct PassPiece(PagedKvCache Cache, int RowBegin, int RowCount, int Position, int SliceLength, int SliceEnd, DecoderAdapter? Adapter, int LogitCount, bool IsHidden);
 
 /// <summary>Neighbouring rows of a piece that attention computes together.</summary>
 internal readonly record struct RowGroup(int Piece, int RowBegin, int RowCount);
@@ -67,10 +68,10 @@ internal sealed class Pass(int maxRows, int rowsTogether)
         Add(cache, position, tokenIds, logitCount, tokenIds.Length, position + tokenIds.Length, adapter: null);
 
     /// <summary>Adds tokens of a slice, the last of which ask for logits.</summary>
-    public void Add(PagedKvCache cache, int position, ReadOnlySpan<int> tokenIds, int logitCount, int sliceLength, int sliceEnd, DecoderAdapter? adapter)
+    public void Add(PagedKvCache cache, int position, ReadOnlySpan<int> tokenIds, int logitCount, int sliceLength, int sliceEnd, DecoderAdapter? adapter, bool isHidden = false)
     {
         HasAdapters |= adapter is not null;
-        Pieces[PieceCount] = new PassPiece(cache, RowCount, tokenIds.Length, position, sliceLength, sliceEnd, adapter, Math.Min(logitCount, tokenIds.Length));
+        Pieces[PieceCount] = new PassPiece(cache, RowCount, tokenIds.Length, position, sliceLength, sliceEnd, adapter, Math.Min(logitCount, tokenIds.Length), isHidden);
         for (var i = 0; i < tokenIds.Length; i += rowsTogether)
             Groups[GroupCount++] = new RowGroup(PieceCount, RowCount + i, Math.Min(rowsTogether, tokenIds.Length - i));
         for (var i = 0; i < tokenIds.Length; i++)
@@ -202,13 +203,13 @@ internal abstract unsafe class PagedDecoder : DecoderModel
         _pass.Clear();
         for (var s = 0; s < batch.Slices.Count; s++)
         {
-            var (cache, tokenIds, logitCount, adapter) = batch.Slices[s];
+            var (cache, tokenIds, logitCount, adapter, isHidden) = batch.Slices[s];
             var start = cache.Length;
             for (var begin = 0; begin < tokenIds.Length;)
             {
                 var count = Math.Min(tokenIds.Length - begin, Options.MaxBatchTokens - _pass.RowCount);
                 var wanted = Math.Clamp(begin + count - (tokenIds.Length - logitCount), 0, count);
-                _pass.Add((PagedKvCache)cache, start + begin, tokenIds.Span.Slice(begin, count), wanted, tokenIds.Length, start + tokenIds.Length, adapter);
+                _pass.Add((PagedKvCache)cache, start + begin, tokenIds.Span.Slice(begin, count), wanted, tokenIds.Length, start + tokenIds.Length, adapter, isHidden);
                 begin += count;
                 if (_pass.RowCount == Options.MaxBatchTokens) RunPass(batch, ref logitRow);
             }
@@ -272,9 +273,7 @@ internal abstract unsafe class PagedDecoder : DecoderModel
         {
             for (var i = 0; i < _pass.LogitRowCount; i++)
                 RmsNorm.Apply(Row(Hidden, _pass.LogitRows[i]), _finalNorm, (float)Config.RmsNormEps, Row(Normed, i));
-            fixed (float* logits = batch.LogitsOf(logitRow))
-                _head.Multiply(Crew, Normed, width, _pass.LogitRowCount, logits, Config.VocabSize);
-            logitRow += _pass.LogitRowCount;
+            WriteLogits(batch, ref logitRow);
         }
 
         // Only now: a pass that fails leaves the caches as they were, and can be tried again.
@@ -282,6 +281,20 @@ internal abstract unsafe class PagedDecoder : DecoderModel
         _pass.Clear();
 
         Span<float> Row(float* rows, int row) => new(rows + ((long)row * width), width);
+    }
+
+    /// <summary>Multiplies with the head what it is wanted for; pieces that stand together share a product.</summary>
+    private void WriteLogits(ScheduledBatch batch, ref int logitRow)
+    {
+        for (int p = 0, row = 0; p < _pass.PieceCount;)
+        {
+            var (begin, isHidden) = (row, _pass.Pieces[p].IsHidden);
+            for (; p < _pass.PieceCount && _pass.Pieces[p].IsHidden == isHidden; p++) row += _pass.Pieces[p].LogitCount;
+            if (isHidden || row == begin) continue;
+            fixed (float* logits = batch.LogitsOf(logitRow))
+                _head.Multiply(Crew, Normed + ((long)begin * Config.HiddenSize), Config.HiddenSize, row - begin, logits, Config.VocabSize);
+            logitRow += row - begin;
+        }
     }
 
     private void CheckAndReserve(ScheduledBatch batch)
@@ -292,7 +305,7 @@ internal abstract unsafe class PagedDecoder : DecoderModel
         var missing = 0;
         for (var s = 0; s < batch.Slices.Count; s++)
         {
-            var (cache, tokenIds, _, adapter) = batch.Slices[s];
+            var (cache, tokenIds, _, adapter, _) = batch.Slices[s];
             if (adapter is not null && (adapter.Model != this || !adapter.IsLoaded)) throw new ArgumentException("expected a loaded adapter of this model", nameof(batch));
             if (cache is not PagedKvCache paged || paged.Pool != _pool || paged.IsDisposed)
                 throw new ArgumentException("expected an open cache that this model made", nameof(batch));
@@ -308,7 +321,7 @@ internal abstract unsafe class PagedDecoder : DecoderModel
         if (missing > _pool.FreeCount) throw new KvCacheFullException(missing, _pool.FreeCount);
         for (var s = 0; s < batch.Slices.Count; s++)
         {
-            var (cache, tokenIds, _, _) = batch.Slices[s];
+            var (cache, tokenIds, _, _, _) = batch.Slices[s];
             ((PagedKvCache)cache).Reserve(cache.Length + tokenIds.Length);
         }
     }

@@ -7,7 +7,8 @@ namespace Hadal.Inference.Models;
 /// <param name="TokenIds">At least one token id.</param>
 /// <param name="LogitCount">For how many of its last tokens logits are wanted, 0 to the number of tokens.</param>
 /// <param name="Adapter">The adapter to compute it with, made by the same model; null for none. A cache holds what its adapter computed.</param>
-public readonly record struct BatchSlice(KvCache Cache, ReadOnlyMemory<int> TokenIds, int LogitCount, DecoderAdapter? Adapter = null);
+/// <param name="IsHidden">Whether of those tokens not the logits are wanted but what they are made from, <see cref="DecoderModel.FinalHidden"/>.</param>
+public readonly record struct BatchSlice(KvCache Cache, ReadOnlyMemory<int> TokenIds, int LogitCount, DecoderAdapter? Adapter = null, bool IsHidden = false);
 
 /// <summary>One forward pass: slices of several sequences, and room for the logits they ask for.</summary>
 /// <remarks>Made once and filled anew for every step. A sequence appears in one slice at most. Not thread-safe.</remarks>
@@ -54,13 +55,14 @@ public sealed class ScheduledBatch
 
     /// <summary>Adds a slice.</summary>
     /// <exception cref="ArgumentException">It has no tokens, or asks for logits of more tokens than it has.</exception>
-    public void Add(KvCache cache, ReadOnlyMemory<int> tokenIds, int logitCount = 0, DecoderAdapter? adapter = null)
+    public void Add(KvCache cache, ReadOnlyMemory<int> tokenIds, int logitCount = 0, DecoderAdapter? adapter = null, bool isHidden = false)
     {
         ArgumentNullException.ThrowIfNull(cache);
         if (tokenIds.Length == 0) throw new ArgumentException("expected at least one token", nameof(tokenIds));
         if ((uint)logitCount > (uint)tokenIds.Length) throw new ArgumentException($"expected logits of 0 to {tokenIds.Length} tokens, got {logitCount}", nameof(logitCount));
-        _slices.Add(new BatchSlice(cache, tokenIds, logitCount, adapter));
+        _slices.Add(new BatchSlice(cache, tokenIds, logitCount, adapter, isHidden));
         TokenCount += tokenIds.Length;
+        if (isHidden) return;
         LogitRowCount += logitCount;
         var length = checked(LogitRowCount * _vocabSize);
         if (length > _logits.Length) _logits = new float[length];

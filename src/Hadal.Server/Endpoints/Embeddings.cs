@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Text.Json;
 using Hadal.Inference.Engine;
-using Hadal.Server.Answers;
 using Hadal.Server.Http;
 
 namespace Hadal.Server.Endpoints;
@@ -9,9 +8,6 @@ namespace Hadal.Server.Endpoints;
 /// <summary><c>POST /v1/embeddings</c>: what the model has made of the last token of each text, of unit length.</summary>
 internal static class Embeddings
 {
-    private const int MaxInputs = 2048;
-    private const int MaxTogether = 8;
-
     /// <summary>Answers a request.</summary>
     public static async Task HandleAsync(RequestScope scope)
     {
@@ -19,7 +15,7 @@ internal static class Embeddings
         var request = new RequestReader(body.RootElement);
         var choice = scope.Server.Catalog.Find(request.RequiredText("model"));
         scope.Asked(choice);
-        var inputs = Inputs(request, choice.Model);
+        var inputs = TextInputs.Read(request, choice.Model);
         var isBase64 = request.Word("encoding_format", "float", "base64") == "base64";
         if (request.Integer("dimensions", 1, int.MaxValue) is { } dimensions && dimensions != choice.Model.Generator.EmbeddingLength)
             throw ApiException.Invalid("dimensions", FormattableString.Invariant($"dimensions: expected {choice.Model.Generator.EmbeddingLength}, which this model has, found {dimensions}"), "unsupported_parameter");
@@ -27,50 +23,8 @@ internal static class Embeddings
         request.Text("user", 512);
         request.End();
 
-        // The first text asks whether there is room; the others belong to a request that was taken.
-        var results = new (float[] Vector, GenerationUsage Usage)[inputs.Count];
-        results[0] = await EmbedAsync(0).ConfigureAwait(false);
-        await Parallel.ForAsync(1, inputs.Count, new ParallelOptions { MaxDegreeOfParallelism = MaxTogether, CancellationToken = scope.Cancel.Token }, async (i, _) =>
-            results[i] = await EmbedAsync(i).ConfigureAwait(false)).ConfigureAwait(false);
+        var results = await TextInputs.EachAsync(scope, inputs, options, choice.Model.Generator.EmbedAsync).ConfigureAwait(false);
         await JsonBody.WriteAsync(scope.Http, json => Write(json, choice.Name, results, isBase64)).ConfigureAwait(false);
-
-        async Task<(float[], GenerationUsage)> EmbedAsync(int index)
-        {
-            var result = await choice.Model.Generator.EmbedAsync(inputs[index], options with { IsContinuation = index > 0 }, scope.Cancel.Token).ConfigureAwait(false);
-            scope.Answered(result.Usage, 0, 0, finishReason: null);
-            return result;
-        }
-    }
-
-    private static IReadOnlyList<IReadOnlyList<int>> Inputs(RequestReader request, ServedModel model)
-    {
-        if (request.Take("input") is not { } value) throw request.Missing("input");
-        if (value.ValueKind == JsonValueKind.String) return [OfText(model, value.GetString()!)];
-        var items = request.List("input", int.MaxValue)!;
-        if (items.Count == 0) throw ApiException.Invalid("input", "input: expected a text, texts, or token ids, found an empty array");
-        if (items[0].ValueKind == JsonValueKind.Number) return [OfIds(model, items)];
-        if (items.Count > MaxInputs) throw ApiException.Invalid("input", FormattableString.Invariant($"input: expected at most {MaxInputs} texts, found {items.Count}"));
-        return [.. items.Select(item => item.ValueKind switch
-        {
-            JsonValueKind.String => OfText(model, item.GetString()!),
-            JsonValueKind.Array when item.GetArrayLength() > 0 => OfIds(model, [.. item.EnumerateArray()]),
-            _ => throw ApiException.Invalid("input", "input: expected texts or arrays of token ids"),
-        })];
-    }
-
-    private static IReadOnlyList<int> OfText(ServedModel model, string text)
-    {
-        if (text.Length == 0) throw ApiException.Invalid("input", "input: expected a text, found an empty one");
-        PromptLength.Check(model.Generator, text, "input");
-        return model.Generator.Tokenizer.Encode(text);
-    }
-
-    private static int[] OfIds(ServedModel model, IReadOnlyList<JsonElement> items)
-    {
-        int[] ids = [.. items.Select(item => GenerationFields.Id(item, "input"))];
-        return Array.Find(ids, id => id >= model.VocabSize) is var beyond and > 0
-            ? throw ApiException.Invalid("input", FormattableString.Invariant($"input: expected token ids below {model.VocabSize}, found {beyond}"))
-            : ids;
     }
 
     private static void Write(Utf8JsonWriter json, string model, (float[] Vector, GenerationUsage Usage)[] results, bool isBase64)

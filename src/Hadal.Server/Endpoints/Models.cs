@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Hadal.Inference.Models;
 using Hadal.Server.Http;
 
 namespace Hadal.Server.Endpoints;
@@ -38,8 +39,13 @@ internal static class Models
         if (entry.Model is { } model)
         {
             json.WriteNumber("max_model_len", model.Generator.MaxContext);
-            json.WriteBoolean("chat_template", model.HasTemplate);
-            json.WriteString("thinking", model.Format switch { { Reasons: false } => "never", { CanSwitch: true } => "optional", _ => "always" });
+            if (model.Generator.HeadOf(entry.Parent is null ? null : model.Adapter(entry.Name)) is { } head) WriteHead(json, head);
+            else
+            {
+                json.WriteString("task", "generation");
+                json.WriteBoolean("chat_template", model.HasTemplate);
+                json.WriteString("thinking", model.Format switch { { Reasons: false } => "never", { CanSwitch: true } => "optional", _ => "always" });
+            }
         }
 
         // No model of this engine has senses yet.
@@ -47,5 +53,14 @@ internal static class Models
         json.WriteStringValue("text");
         json.WriteEndArray();
         json.WriteEndObject();
+    }
+
+    /// <summary>What is asked through <c>/v1/classify</c>, in the words of training; labels stand in the order of probabilities.</summary>
+    private static void WriteHead(Utf8JsonWriter json, LabelHead head)
+    {
+        json.WriteString("task", head.IsPerToken ? "tagging" : head.IsValue ? "regression" : "classification");
+        json.WriteStartArray("labels");
+        foreach (var label in head.Labels) json.WriteStringValue(label);
+        json.WriteEndArray();
     }
 }

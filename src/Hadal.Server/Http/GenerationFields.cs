@@ -27,6 +27,8 @@ internal sealed record GenerationFields
     /// <summary>Reads them, and refuses what both routes refuse.</summary>
     public static GenerationFields Read(RequestReader request, ModelChoice choice, Caller caller)
     {
+        if (choice.Head is { } head)
+            throw ApiException.Invalid("model", $"model: '{choice.Name}' scores labels ({string.Join(", ", head.Labels.Take(4))}) and writes no text; POST /v1/classify with \"input\" instead", "unsupported_model");
         var recommended = choice.Model.Sampling;
         var sampling = recommended with
         {

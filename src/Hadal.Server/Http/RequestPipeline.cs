@@ -57,7 +57,7 @@ internal sealed class RequestPipeline(ServerState server)
         {
             await handle(scope).ConfigureAwait(false);
         }
-        catch (Exception fault) when (!http.Response.HasStarted && scope.ErrorOf(fault, operation == "chat" ? "messages" : operation is "embeddings" or "responses" ? "input" : "prompt") is { } error)
+        catch (Exception fault) when (!http.Response.HasStarted && scope.ErrorOf(fault, operation == "chat" ? "messages" : operation is "embeddings" or "classify" or "responses" ? "input" : "prompt") is { } error)
         {
             http.Items[typeof(ApiException)] = error;
             await JsonBody.WriteErrorAsync(http, error).ConfigureAwait(false);

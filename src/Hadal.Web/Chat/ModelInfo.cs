@@ -17,8 +17,8 @@ public sealed record ModelInfo(
     /// <summary>Media types of files it takes, as an <c>accept</c> attribute lists them; empty where it takes text only.</summary>
     public string AcceptedFiles => string.Join(',', InputModalities.Where(modality => modality is "image" or "audio").Select(modality => modality + "/*"));
 
-    /// <summary>Reads the answer of <c>/v1/models</c>. What is missing is taken for absent.</summary>
-    public static IReadOnlyList<ModelInfo> ReadList(JsonElement list) => [.. list.GetProperty("data").EnumerateArray().Select(Read)];
+    /// <summary>Reads the answer of <c>/v1/models</c>, but for models that score labels and write nothing. What is missing is taken for absent.</summary>
+    public static IReadOnlyList<ModelInfo> ReadList(JsonElement list) => [.. list.GetProperty("data").EnumerateArray().Where(model => Text(model, "task") is null or "generation").Select(Read)];
 
     private static ModelInfo Read(JsonElement model)
     {

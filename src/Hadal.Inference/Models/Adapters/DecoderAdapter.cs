@@ -17,12 +17,16 @@ public sealed unsafe class DecoderAdapter : IDisposable
     private bool _isDisposed;
     private bool _isFreed;
 
-    private DecoderAdapter(DecoderModel model, Scratch memory, LoraWeights?[] weights)
+    private DecoderAdapter(DecoderModel model, Scratch memory, LoraWeights?[] weights, LabelHead? head)
     {
         Model = model;
+        Head = head;
         _memory = memory;
         _weights = weights;
     }
+
+    /// <summary>The head for labels it brings, or null.</summary>
+    public LabelHead? Head { get; }
 
     /// <summary>Whether its memory is there: until it was disposed of and the last request that uses it has ended.</summary>
     public bool IsLoaded
@@ -103,7 +107,7 @@ public sealed unsafe class DecoderAdapter : IDisposable
                 new LoraWeights(module, weights.Matrix(module.Name + ".weight"), weights.VectorOrNull(module.Name + ".bias"), cursor.Take(LoraWeights.FloatCount(module)));
         }
 
-        return new DecoderAdapter(model, memory, found);
+        return new DecoderAdapter(model, memory, found, LabelHead.Of(adapter));
     }
 
     private void FreeIfUnused()
