@@ -10,6 +10,8 @@ public sealed class Checkpoint : IDisposable
 {
     private readonly IReadOnlyList<MappedFile> _files;
     private readonly Func<Tokenizer> _loadTokenizer;
+    private Task _readingAhead = Task.CompletedTask;
+    private volatile bool _isClosing;
 
     internal Checkpoint(
         string path, string format, ModelConfig config, IReadOnlyDictionary<string, WeightTensor> tensors, IReadOnlyList<MappedFile> files, Func<Tokenizer> loadTokenizer)
@@ -69,9 +71,36 @@ public sealed class Checkpoint : IDisposable
     /// <exception cref="CheckpointException">It is missing, malformed, or of a kind that is not supported.</exception>
     public Tokenizer LoadTokenizer() => _loadTokenizer();
 
+    /// <summary>Begins to bring all weights into this process's memory, in the background and in the order of the file, but for embeddings, of which a prompt needs few rows.
+    /// What the first step would wait for, page by page, then happens while other things are read. Not for models larger than the memory.</summary>
+    /// <returns>Ends when all are there, or the checkpoint is closed, or a file was rewritten.</returns>
+    public Task ReadAhead()
+    {
+        if (!_readingAhead.IsCompleted) return _readingAhead;
+        var isTied = !Tensors.ContainsKey("lm_head.weight");
+        var weights = Tensors.Values.Where(tensor => isTied || tensor.Name != "model.embed_tokens.weight").OrderBy(tensor => tensor.Address).ToList();
+        return _readingAhead = Task.Run(() => ReadAhead(weights));
+    }
+
+    private void ReadAhead(List<WeightTensor> weights)
+    {
+        foreach (var tensor in weights)
+        {
+            // Who computes with a file that was rewritten will say so; here it is only left alone.
+            if (_files.Any(file => !file.IsUnchanged)) return;
+            for (var begin = 0L; begin < tensor.ByteLength; begin += WeightTensor.TouchedBytes)
+            {
+                if (_isClosing) return;
+                tensor.Touch(begin);
+            }
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
+        _isClosing = true;
+        _readingAhead.Wait();
         foreach (var file in _files) file.Dispose();
     }
 

@@ -71,6 +71,7 @@ internal sealed class RunCommand
         if (parsed.GetValue(_context) is { } tokens) ModelOpening.CheckContext(checkpoint.Config, tokens, "--context");
         var engineOptions = ModelOpening.OptionsOf(parsed.GetValue(_context), parsed.GetValue(_threads), parsed.GetValue(_arithmetic) ?? Arithmetic.Integer, parsed.GetValue(_cache));
         engineOptions = ModelOpening.FitMemory(checkpoint, engineOptions, MachineMemory.Read(), _shell.Error);
+        if (!engineOptions.KeepsExpertsInFile) _ = checkpoint.ReadAhead();
 
         using var opened = parsed.GetValue(_adapter) is { } path ? LoraAdapter.Open(path, checkpoint.Config) : null;
         if (checkpoint.Config.Head != ModelHead.Language || opened?.Score is not null)

@@ -68,6 +68,9 @@ internal sealed unsafe class MappedFile : IDisposable
     public ReadOnlySpan<byte> Slice(long byteOffset, long byteLength) =>
         byteLength == 0 ? [] : new ReadOnlySpan<byte>(At(byteOffset, byteLength), checked((int)byteLength));
 
+    /// <summary>Whether the file still has the length it was opened with.</summary>
+    public bool IsUnchanged => RandomAccess.GetLength(_stream.SafeFileHandle) == Length;
+
     /// <summary>Throws if the file no longer has the length it was opened with.</summary>
     /// <exception cref="CheckpointException">The file was shortened or extended.</exception>
     public void EnsureUnchanged()

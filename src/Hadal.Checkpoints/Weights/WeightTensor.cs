@@ -89,6 +89,19 @@ public sealed unsafe partial class WeightTensor
         _ = Advise((void*)begin, (nuint)((ulong)_data + (ulong)ByteLength - begin), AdviseWillNeed);
     }
 
+    /// <summary>Bytes that one call of <see cref="Touch"/> reads from.</summary>
+    internal const int TouchedBytes = 1 << 20;
+
+    /// <summary>Where the bytes lie.</summary>
+    internal nint Address => (nint)_data;
+
+    /// <summary>Reads a byte of each page of a piece of <see cref="TouchedBytes"/>, so that it is there.</summary>
+    internal void Touch(long begin)
+    {
+        var end = Math.Min(begin + TouchedBytes, ByteLength);
+        for (var at = begin; at < end; at += Environment.SystemPageSize) _ = Volatile.Read(ref _data[at]);
+    }
+
     private const int AdviseWillNeed = 3, AdviseDontNeed = 4;
 
     [LibraryImport("libc", EntryPoint = "madvise")]

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Hadal.Checkpoints.Weights;
 using Hadal.Inference.Kernels.Formats;
 
@@ -23,6 +24,14 @@ internal unsafe interface ITileSource
     /// <param name="groupCount">Groups of the block, 1 to 16.</param>
     /// <param name="scales">Scales of the block.</param>
     void ReadScales(int row, int rowCount, int group, int groupCount, byte* scales);
+
+    /// <summary>Asks memory for a part of what a block of some rows is made from; nobody waits, and nothing happens where a processor takes no hints.</summary>
+    /// <param name="row">First row; a multiple of 16.</param>
+    /// <param name="rowCount">1 to 16.</param>
+    /// <param name="group">First group of the block; a multiple of 16.</param>
+    /// <param name="groupCount">Groups of the block, 1 to 16.</param>
+    /// <param name="part">0 to 15: all parts together are the block.</param>
+    void WillNeed(int row, int rowCount, int group, int groupCount, int part);
 }
 
 /// <summary>A block format as tiles are filled from it.</summary>
@@ -83,6 +92,15 @@ internal readonly unsafe struct BlockSource<TBlock>(byte* data, int columns) : I
             for (var b = 0; b < groupCount / GroupsPerBlock; b++, block += BlockBytes) TBlock.ReadScales(block, b, r, scales);
         }
     }
+
+    /// <inheritdoc/>
+    /// <remarks>A part is a row.</remarks>
+    public void WillNeed(int row, int rowCount, int group, int groupCount, int part)
+    {
+        if (part >= rowCount) return;
+        var block = data + ((((long)(row + part) * _blockCount) + (group / GroupsPerBlock)) * BlockBytes);
+        IntegerTiles.Prefetch(block, groupCount / GroupsPerBlock * BlockBytes);
+    }
 }
 
 /// <summary>AWQ: codes run along the outputs, so four inputs at a time are turned into words of one output.</summary>
@@ -128,5 +146,14 @@ internal readonly unsafe struct AwqSource(uint* codes, uint* zeros, byte* halfSc
             var pair = rowCount > 8 ? Unsafe.ReadUnaligned<ulong>(words) : *words;
             AwqMatrix.Sixteen((uint*)&pair).Store(scales + 32);
         }
+    }
+    /// <inheritdoc/>
+    /// <remarks>A part is a group. A line of memory holds the codes of 128 outputs for one input: eight panels share it.</remarks>
+    public void WillNeed(int row, int rowCount, int group, int groupCount, int part)
+    {
+        if (part >= groupCount || row % 128 != 0 || !Sse.IsSupported) return;
+        var stride = rows / 8;
+        var words = codes + ((long)(group + part) * QuantizedRows.GroupSize * stride) + (row / 8);
+        for (var input = 0; input < QuantizedRows.GroupSize; input++, words += stride) Sse.Prefetch0(words);
     }
 }

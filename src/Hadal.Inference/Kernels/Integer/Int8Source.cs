@@ -44,6 +44,14 @@ internal readonly unsafe struct Int8Source(byte* data, int columns, WeightTensor
         }
     }
 
+    /// <inheritdoc/>
+    /// <remarks>A part is a row.</remarks>
+    public void WillNeed(int row, int rowCount, int group, int groupCount, int part)
+    {
+        if (part < rowCount)
+            IntegerTiles.Prefetch(data + ((long)(row + part) * columns) + ((long)group * QuantizedRows.GroupSize), groupCount * QuantizedRows.GroupSize);
+    }
+
     private float Scale(long index) => _scaleType switch
     {
         DType.F32 => Unsafe.ReadUnaligned<float>(_scales + (4 * index)),

@@ -15,7 +15,8 @@ internal abstract unsafe class TilePacker
 /// <param name="source">The stored matrix; kept alive by the caller.</param>
 /// <param name="scales">How scales are kept.</param>
 /// <param name="rows">Rows of the matrix; those that fill up the last slab have scales of zero.</param>
-internal sealed unsafe class TilePacker<TSource, TCodes, TScales>(TSource source, TScales scales, int rows) : TilePacker
+/// <param name="groups">Groups of 32 columns of the matrix.</param>
+internal sealed unsafe class TilePacker<TSource, TCodes, TScales>(TSource source, TScales scales, int rows, int groups) : TilePacker
     where TSource : struct, ITileSource
     where TCodes : struct, ITileCodes
     where TScales : struct, ITileScales
@@ -23,17 +24,23 @@ internal sealed unsafe class TilePacker<TSource, TCodes, TScales>(TSource source
     private readonly int _scaleBytes = TileMatrix<TCodes, TScales>.ScaleBytesOf(scales);
 
     /// <inheritdoc/>
+    /// <remarks>Meanwhile the next block comes from memory: the rows of a block lie apart, too short each for a processor to see where reading will go on.</remarks>
     public override void Pack(int slab, int group, int groupCount, byte* block)
     {
         new Span<byte>(block, 2 * _scaleBytes).Clear();
+        var (nextSlab, nextGroup) = group + ITileScales.BlockGroups < groups ? (slab, group + ITileScales.BlockGroups) : (slab + 1, 0);
+        var nextGroupCount = Math.Min(ITileScales.BlockGroups, groups - nextGroup);
         for (var p = 0; p < 2; p++)
         {
+            var nextRow = (nextSlab * IntegerTiles.SlabRows) + (p * IntegerTiles.PanelRows);
+            var nextRowCount = Math.Min(rows - nextRow, IntegerTiles.PanelRows);
             var row = (slab * IntegerTiles.SlabRows) + (p * IntegerTiles.PanelRows);
             var rowCount = Math.Clamp(rows - row, 0, IntegerTiles.PanelRows);
             if (rowCount > 0) source.ReadScales(row, rowCount, group, groupCount, block + (p * _scaleBytes));
             var target = block + (2 * _scaleBytes) + (p * TCodes.GroupBytes);
             for (var g = 0; g < groupCount; g++, target += 2 * TCodes.GroupBytes)
             {
+                for (var part = g; part < ITileScales.BlockGroups && nextRowCount > 0; part += groupCount) source.WillNeed(nextRow, nextRowCount, nextGroup, nextGroupCount, part);
                 if (rowCount > 0) source.PackCodes<TCodes>(row, rowCount, group + g, target);
                 else new Span<byte>(target, TCodes.GroupBytes).Clear();
             }

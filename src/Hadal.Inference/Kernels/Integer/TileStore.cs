@@ -135,7 +135,7 @@ internal sealed unsafe class TileStore : IDisposable
         where TSource : struct, ITileSource
         where TCodes : struct, ITileCodes
         where TScales : struct, ITileScales =>
-        new(new TilePacker<TSource, TCodes, TScales>(source, scales, tensor.Shape[0]), scales, tensor);
+        new(new TilePacker<TSource, TCodes, TScales>(source, scales, tensor.Shape[0], tensor.Shape[1] / QuantizedRows.GroupSize), scales, tensor);
 
     private readonly struct FillJob(IntegerMatrix matrix, byte* slabs, int first, int count, int partCount) : ICrewJob
     {
