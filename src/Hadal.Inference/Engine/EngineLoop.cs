@@ -17,6 +17,9 @@ internal sealed class EngineLoop
     /// <summary>Bytes of weights that are repacked between two steps: a token waits for them no longer than for a few steps.</summary>
     private const long RepackedBetweenSteps = 64L << 20;
 
+    /// <summary>Bytes that are repacked at a time while there is nothing to compute: whoever comes meanwhile waits for no more.</summary>
+    private const long RepackedWhileIdle = 16L << 20;
+
     private readonly DecoderModel _model;
     private readonly TextGeneratorOptions _options;
     private readonly Action _beforeForward;
@@ -114,7 +117,7 @@ internal sealed class EngineLoop
         while (TakeArrivals(mayWait: !hasWork && !HasToRepack))
         {
             hasWork = Step();
-            if (HasToRepack) Repack();
+            if (HasToRepack) Repack(hasWork ? RepackedBetweenSteps : RepackedWhileIdle);
         }
 
         while (_running.Count > 0) Fail(_running[^1], Closed());
@@ -157,14 +160,14 @@ internal sealed class EngineLoop
     private bool HasToRepack => !_repackingFailed && !_model.IsRepacked;
 
     /// <summary>Repacks some of the weights, unless a prompt waits for its first token.</summary>
-    private void Repack()
+    private void Repack(long byteCount)
     {
         foreach (var sequence in _running)
             if (CanRun(sequence) && sequence.PendingCount > 1) return;
         try
         {
             _beforeForward();
-            _model.Repack(RepackedBetweenSteps);
+            _model.Repack(byteCount);
         }
         catch (Exception fault) when (fault is OutOfMemoryException or CheckpointException)
         {

@@ -107,12 +107,21 @@ internal sealed unsafe class BlockPool : IDisposable
         return count;
     }
 
-    /// <summary>Says what a block holds, so that others find it. It is not written any more.</summary>
+    /// <summary>Says what a block holds, so that others find it. It is not written any more. Where a block that nobody uses holds the same, that one is free for something else.</summary>
     /// <param name="block">The block.</param>
     /// <param name="before">What is in front.</param>
     /// <param name="tokenIds">Its tokens.</param>
     /// <param name="name">The hash of both.</param>
-    public void Name(int block, BlockHash before, ReadOnlySpan<int> tokenIds, BlockHash name) => _shared.Name(block, before, tokenIds, name);
+    public void Name(int block, BlockHash before, ReadOnlySpan<int> tokenIds, BlockHash name)
+    {
+        if (_shared.TryFind(name, out var other) && _users[other] == 0)
+        {
+            _shared.Forget(other);
+            _free[_freeCount - _shared.IdleCount - 1] = other;
+        }
+
+        _shared.Name(block, before, tokenIds, name);
+    }
 
     /// <summary>The first rows of a layer in a block.</summary>
     public byte* First(int block, int layer) => _memory + (block * Layout.BlockBytes) + (layer * Layout.LayerBytes);

@@ -75,16 +75,22 @@ internal sealed class SharedBlocks
     /// <summary>Forgets what the longest unused block holds, and gives it.</summary>
     public int TakeIdle()
     {
-        var node = _idle.First!;
-        _idle.Remove(node);
-        var entry = _entries[node.Value];
+        var block = _idle.First!.Value;
+        Forget(block);
+        return block;
+    }
+
+    /// <summary>Forgets what a block holds that nobody uses.</summary>
+    public void Forget(int block)
+    {
+        _idle.Remove(_nodes[block]);
+        var entry = _entries[block];
         _blocks.Remove(entry.Name);
         if (entry.Next != None) _entries[entry.Next].Previous = entry.Previous;
         if (entry.Previous != None) _entries[entry.Previous].Next = entry.Next;
         else if (entry.Next != None) _followers[entry.Before] = entry.Next;
         else _followers.Remove(entry.Before);
-        _entries[node.Value] = default;
-        return node.Value;
+        _entries[block] = default;
     }
 
     private Span<int> TokensOf(int block) => _tokenIds.AsSpan(block * BlockPool.BlockTokens, BlockPool.BlockTokens);

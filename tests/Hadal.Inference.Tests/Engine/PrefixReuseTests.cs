@@ -70,6 +70,19 @@ public sealed class PrefixReuseTests
     }
 
     [Fact]
+    public async Task A_copy_takes_the_place_of_what_it_was_made_from_where_room_is_short()
+    {
+        await using var engine = new TinyEngine(TinyEngine.Weights(), engineOptions: new EngineOptions { ThreadCount = 2, MaxContext = 192, MaxSequences = 1 });
+        var prompt = TinyEngine.Prompt(128, 1);
+        var first = await ReadAsync(engine, prompt, 5);
+        for (var i = 0; i < 4; i++)
+        {
+            var again = await ReadAsync(engine, prompt, 5);
+            Assert.Equal((127, first.LogProbs), (again.Cached, again.LogProbs));
+        }
+    }
+
+    [Fact]
     public async Task An_answer_that_ended_in_broken_numbers_leaves_nothing_to_others()
     {
         const int poison = 300;
