@@ -8,7 +8,8 @@ namespace Hadal.Inference.Engine;
 /// <summary>The engine's thread. <c>Step()</c> = schedule → forward → sample → publish: the computed tokens of each sequence catch up with its
 /// tokens; chunked prefill, batching and recovery after an eviction follow from that one rule.</summary>
 /// <remarks>
-/// Places go to tenants in turn. Decoding sequences come first, then prompts in the order they got their places, cut to the rows that are left. A sequence whose reader is far behind pauses.
+/// Places go to tenants in turn. Decoding sequences come first, then prompts in the order they got their places, cut to the rows that are left; while requests wait for their first token, those that
+/// decode sit steps out, for <see cref="LongestPause"/> at most. A sequence whose reader is far behind pauses.
 /// If the caches have no room, sequences give theirs back, those that pause first, then the youngest; they are computed again when another one has
 /// ended or nothing else can run. No bit of an answer depends on any of this, because the model's numbers do not depend on cuts or batch mates.
 /// </remarks>
@@ -19,6 +20,9 @@ internal sealed class EngineLoop
 
     /// <summary>Bytes that are repacked at a time while there is nothing to compute: whoever comes meanwhile waits for no more.</summary>
     private const long RepackedWhileIdle = 16L << 20;
+
+    /// <summary>How long decoding rests at most while prompts are read: many that come at once have their first tokens sooner, and a text still flows as fast as it is read.</summary>
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(100);
 
     private readonly DecoderModel _model;
     private readonly TextGeneratorOptions _options;
@@ -37,6 +41,7 @@ internal sealed class EngineLoop
     private readonly List<(Sequence Sequence, int Row, int LogitRow)> _due = [];
     private int _presentCount;
     private int _turn;
+    private long _lastDecoding;
     private bool _isTight;
     private bool _hasNews;
     private bool _isClosed;
@@ -220,6 +225,32 @@ internal sealed class EngineLoop
     {
         _scheduled.Clear();
         var rows = _options.MaxBatchTokens;
+        if (!IsReadingFirst()) rows -= ScheduleDecoding(rows);
+        for (var i = 0; i < _running.Count && rows > 0; i++)
+        {
+            if (_running[i].PendingCount == 1 || !CanRun(_running[i])) continue;
+            _running[i].Reuse();
+            var count = Math.Min(rows, _running[i].PendingCount);
+            _scheduled.Add((_running[i], count));
+            rows -= count;
+        }
+    }
+
+    /// <summary>Whether decoding sits this step out.</summary>
+    private bool IsReadingFirst()
+    {
+        if (_clock.GetElapsedTime(_lastDecoding) >= LongestPause) return false;
+        foreach (var sequence in _running)
+            if (sequence.IsReading && sequence.PendingCount > 1 && CanRun(sequence)) return true;
+        return false;
+    }
+
+    /// <summary>Schedules the sequences that have one token pending, and guesses behind them.</summary>
+    /// <returns>How many rows they take.</returns>
+    private int ScheduleDecoding(int mostRows)
+    {
+        _lastDecoding = _clock.GetTimestamp();
+        var rows = mostRows;
         var first = _running.Count == 0 ? 0 : _turn % _running.Count;
         for (var i = 0; i < _running.Count; i++)
         {
@@ -237,15 +268,7 @@ internal sealed class EngineLoop
         }
 
         foreach (var (sequence, _) in _scheduled) rows -= sequence.Guess(rows, _scheduled.Count);
-
-        for (var i = 0; i < _running.Count && rows > 0; i++)
-        {
-            if (_running[i].PendingCount == 1 || !CanRun(_running[i])) continue;
-            _running[i].Reuse();
-            var count = Math.Min(rows, _running[i].PendingCount);
-            _scheduled.Add((_running[i], count));
-            rows -= count;
-        }
+        return mostRows - rows;
     }
 
     private bool CanRun(Sequence sequence) => !(sequence.IsEvicted && _isTight) && !sequence.Answer.IsFull;

@@ -98,6 +98,9 @@ internal sealed class Sequence
     /// <summary>Tokens that are not computed yet: all of the prompt at first, one while the answer grows.</summary>
     public int PendingCount => _tokenCount - Cache.Length;
 
+    /// <summary>Whether its first token is still to come.</summary>
+    public bool IsReading => _tokenCount == _promptIds.Length;
+
     /// <summary>Rows of logits that it asked for in the last step.</summary>
     public int LogitRowCount { get; private set; }
 

@@ -11,7 +11,7 @@ public sealed record TextGeneratorOptions
     /// <summary>Requests that wait beyond those, 0 to 65536; the next one is refused. Default: 64.</summary>
     public int MaxQueued { get; init; } = 64;
 
-    /// <summary>Rows of one forward pass, 1 to 65536: decoding sequences come first, prompts fill the rest in chunks. Default: 256.</summary>
+    /// <summary>Rows of one forward pass, 1 to 65536: decoding sequences and, in chunks, prompts. Default: 256.</summary>
     public int MaxBatchTokens { get; init; } = 256;
 
     /// <summary>Chunks that wait for a slow reader before its sequence pauses, 1 to 65536. Default: 256.</summary>

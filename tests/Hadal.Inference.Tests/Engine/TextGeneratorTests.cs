@@ -153,10 +153,11 @@ public sealed class TextGeneratorTests
     }
 
     [Fact]
-    public async Task A_running_answer_gains_a_token_in_every_pass_while_a_long_prompt_is_read()
+    public async Task A_running_answer_gains_a_token_in_every_pass_while_a_long_prompt_is_read_slowly()
     {
         using var gate = new Gate();
-        await using var engine = new TinyEngine(TinyEngine.Weights(), new TextGeneratorOptions { MaxBatchTokens = 16 }, gate: gate);
+        var clock = new SteppedClock { Step = TimeSpan.FromMilliseconds(100) };
+        await using var engine = new TinyEngine(TinyEngine.Weights(), new TextGeneratorOptions { MaxBatchTokens = 16 }, gate: gate, clock: clock);
         await using var running = engine.Generator.GenerateAsync([1], TinyEngine.Greedy(100)).GetAsyncEnumerator();
         await PassAsync();
 
@@ -179,5 +180,47 @@ public sealed class TextGeneratorTests
             gate.Open(1);
             Assert.True(await next);
         }
+    }
+
+    [Fact]
+    public async Task Prompts_that_are_read_fast_come_before_the_tokens_of_running_answers()
+    {
+        var passes = 0;
+        using var gate = new Gate();
+        void Pass()
+        {
+            passes++;
+            gate.Pass();
+        }
+
+        var options = new TextGeneratorOptions { MaxBatchTokens = 16, Speculation = Speculation.Off };
+        await using var engine = new TinyEngine(TinyEngine.Weights(), options, beforeForward: Pass, clock: new SteppedClock());
+        await using var running = engine.Generator.GenerateAsync([1], TinyEngine.Greedy(200)).GetAsyncEnumerator();
+        var first = running.MoveNextAsync();
+        await gate.ArrivedAsync();
+        gate.Open(1);
+        Assert.True(await first);
+        await gate.ArrivedAsync();
+
+        // No time passes: 4 prompts of 100 tokens take 25 whole passes in which the running answer gains nothing.
+        var prompts = Enumerable.Range(0, 4).Select(seed => engine.CompleteAsync(TinyEngine.Prompt(100, seed), TinyEngine.Greedy(1))).ToArray();
+        gate.Open();
+        await Task.WhenAll(prompts);
+        var count = 1;
+        while (await running.MoveNextAsync()) count++;
+        Assert.Equal(200, count);
+        Assert.Equal(200 + 25, passes);
+    }
+
+    /// <summary>Time that passes in steps: each look at the clock is one.</summary>
+    private sealed class SteppedClock : TimeProvider
+    {
+        private long _looks;
+
+        public TimeSpan Step { get; init; }
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => Step.Ticks * Interlocked.Increment(ref _looks);
     }
 }

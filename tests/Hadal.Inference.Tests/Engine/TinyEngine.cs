@@ -19,14 +19,14 @@ internal sealed class TinyEngine : IAsyncDisposable
     private readonly int _blockCount;
     private readonly Gate? _gate;
 
-    public TinyEngine(TinyModel weights, TextGeneratorOptions? options = null, EngineOptions? engineOptions = null, Action? beforeForward = null, int[]? endTokenIds = null, Gate? gate = null)
+    public TinyEngine(TinyModel weights, TextGeneratorOptions? options = null, EngineOptions? engineOptions = null, Action? beforeForward = null, int[]? endTokenIds = null, Gate? gate = null, TimeProvider? clock = null)
     {
         options ??= new TextGeneratorOptions();
         engineOptions ??= new EngineOptions { ThreadCount = 2, MaxContext = 256, MaxSequences = options.MaxConcurrent };
         _model = (PagedDecoder)weights.Open(engineOptions with { MaxBatchTokens = options.MaxBatchTokens });
         _blockCount = _model.FreeBlockCount;
         _gate = gate;
-        Generator = new TextGenerator(_model, Tokenizer, endTokenIds ?? [], options, gate is null ? beforeForward : gate.Pass);
+        Generator = new TextGenerator(_model, Tokenizer, endTokenIds ?? [], options, gate is null ? beforeForward : gate.Pass, clock);
     }
 
     public static Tokenizer Tokenizer { get; } = TokenizerLoader.FromDirectory(GoldenData.PathOf("deepseek-v3/hf"));
