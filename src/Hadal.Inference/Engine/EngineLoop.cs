@@ -18,7 +18,7 @@ internal sealed class EngineLoop
     /// <summary>Bytes of weights that are repacked between two steps: a token waits for them no longer than for a few steps.</summary>
     private const long RepackedBetweenSteps = 64L << 20;
 
-    /// <summary>Bytes that are repacked at a time while there is nothing to compute: whoever comes meanwhile waits for no more.</summary>
+    /// <summary>Bytes that are repacked at a time while nobody has an answer to come: whoever comes meanwhile waits for no more.</summary>
     private const long RepackedWhileIdle = 16L << 20;
 
     /// <summary>How long decoding rests at most while prompts are read: many that come at once have their first tokens sooner, and a text still flows as fast as it is read.</summary>
@@ -122,7 +122,7 @@ internal sealed class EngineLoop
         while (TakeArrivals(mayWait: !hasWork && !HasToRepack))
         {
             hasWork = Step();
-            if (HasToRepack) Repack(hasWork ? RepackedBetweenSteps : RepackedWhileIdle);
+            if (HasToRepack) Repack();
         }
 
         while (_running.Count > 0) Fail(_running[^1], Closed());
@@ -165,14 +165,14 @@ internal sealed class EngineLoop
     private bool HasToRepack => !_repackingFailed && !_model.IsRepacked;
 
     /// <summary>Repacks some of the weights, unless a prompt waits for its first token.</summary>
-    private void Repack(long byteCount)
+    private void Repack()
     {
         foreach (var sequence in _running)
             if (CanRun(sequence) && sequence.PendingCount > 1) return;
         try
         {
             _beforeForward();
-            _model.Repack(byteCount);
+            _model.Repack(_running.Count == 0 ? RepackedWhileIdle : RepackedBetweenSteps);
         }
         catch (Exception fault) when (fault is OutOfMemoryException or CheckpointException)
         {
