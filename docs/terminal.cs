@@ -28,9 +28,11 @@ using (var build = Process.Start("dotnet", ["build", Path.Combine(root, "src", "
 (string Prompt, string Typed)[] steps =
 [
     ("$ ", MainCommand()),
-    ("$ ", "hadal run --max-tokens 48"),
-    ("> ", "The old house stood at the end of the street, and"),
-    ("> ", "话说天下大势，"),
+    ("$ ", "hadal run"),
+    ("> ", "Mary has 39 apples and gives away 9. How many apples are left?"),
+    ("> ", "Write name, count and city as JSON: David has 49 ships and comes from Vienna."),
+    ("> ", "你是谁？"),
+    ("> ", "What is the weather like in Paris?"),
     ("> ", "/exit"),
 ];
 

@@ -8,21 +8,24 @@ namespace Hadal.Cli;
 /// <param name="Path">Its checkpoint directory or .gguf file.</param>
 internal sealed record ModelLocation(string Name, string Path);
 
-/// <summary>Finds the model that an argument means: a directory, a .gguf file, <c>owner/name</c> in the local hub cache, or the built-in one.</summary>
+/// <summary>Finds the model that an argument means: a directory, a .gguf file, <c>owner/name</c> in the local hub cache, or one that comes with the program.</summary>
 internal sealed class ModelLocator(Shell shell)
 {
     /// <summary>Name of the model that comes with the program.</summary>
     public const string BuiltInName = "hadal-mini";
 
+    /// <summary>Name of the model for conversations that comes with the program: the other one, instructed.</summary>
+    public const string ChatName = "hadal-mini-chat";
+
     private const string Advice = "give a checkpoint directory, a .gguf file, or the owner/name of a model in the local hub cache";
 
     private readonly HubCache _cache = new(shell);
 
-    /// <summary>Name of the built-in model; null where it is missing.</summary>
-    public string? BuiltInOrNull => Directory.Exists(BuiltInPath) ? BuiltInName : null;
+    /// <summary>Names of the models that come with the program and are there.</summary>
+    public IEnumerable<string> BuiltIns => new[] { BuiltInName, ChatName }.Where(name => Directory.Exists(PathOf(name)));
 
     /// <summary>Where the built-in model is, whether it is there or not.</summary>
-    public string BuiltInPath => Path.Combine(shell.ProgramDirectory, "models", BuiltInName);
+    public string BuiltInPath => PathOf(BuiltInName);
 
     /// <summary>Folders of the hub cache, in the order they are searched in.</summary>
     public IReadOnlyList<string> CacheFolders => _cache.Folders;
@@ -31,11 +34,12 @@ internal sealed class ModelLocator(Shell shell)
     public IEnumerable<string> CachedModels() => _cache.Models();
 
     /// <summary>The argument that names a model.</summary>
-    public static Argument<string?> Argument()
+    /// <param name="leftOut">What it means where it is left out.</param>
+    public static Argument<string?> Argument(string leftOut = $"{BuiltInName}, which comes with the program")
     {
         var argument = new Argument<string?>("MODEL")
         {
-            Description = $"Checkpoint directory, .gguf file, or owner/name in the local hub cache. Left out: {BuiltInName}, which comes with the program.",
+            Description = $"Checkpoint directory, .gguf file, or owner/name in the local hub cache. Left out: {leftOut}.",
             Arity = ArgumentArity.ZeroOrOne,
         };
         // The parser takes an option it does not know for a value.
@@ -48,17 +52,18 @@ internal sealed class ModelLocator(Shell shell)
 
     /// <summary>Finds a model.</summary>
     /// <param name="model">The argument; null for the built-in model.</param>
+    /// <param name="builtIn">The one that comes with the program and is meant where the argument is null.</param>
     /// <exception cref="CommandException">It is not there; the message has everything that was looked for.</exception>
-    public ModelLocation Find(string? model)
+    public ModelLocation Find(string? model, string builtIn = BuiltInName)
     {
-        if (model is null) return BuiltIn() ?? throw CommandException.Failed($"{BuiltInName} is missing: expected {BuiltInPath}, which comes with the program; {Advice}");
+        if (model is null) return BuiltIn(builtIn) ?? throw CommandException.Failed($"{builtIn} is missing: expected {PathOf(builtIn)}, which comes with the program; {Advice}");
         if (string.IsNullOrWhiteSpace(model) || model.Contains('\0')) throw CommandException.Usage($"MODEL is empty; {Advice}");
         var path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(model, shell.CurrentDirectory));
         if (Directory.Exists(path)) return new ModelLocation(Path.GetFileName(path), InFolder(path, path));
         if (File.Exists(path)) return OfFile(path);
-        if (model == BuiltInName && BuiltIn() is { } builtIn) return builtIn;
+        if (model is BuiltInName or ChatName && BuiltIn(model) is { } named) return named;
         var looked = new List<string> { $"{path} (no such file or directory)" };
-        if (model == BuiltInName) looked.Add($"{BuiltInPath} (the built-in model)");
+        if (model is BuiltInName or ChatName) looked.Add($"{PathOf(model)} (the built-in model)");
         if (_cache.Find(model, looked) is { } snapshot) return new ModelLocation(model, InFolder(snapshot, model));
         var known = CachedModels().Take(8).ToList();
         var there = known.Count > 0 ? $"the hub cache has {string.Join(", ", known)}; " : "";
@@ -66,7 +71,9 @@ internal sealed class ModelLocator(Shell shell)
         throw CommandException.Failed($"model '{model}' was not found; looked for {string.Join(", ", looked)}; {there}{download}{Advice}");
     }
 
-    private ModelLocation? BuiltIn() => Directory.Exists(BuiltInPath) ? new ModelLocation(BuiltInName, BuiltInPath) : null;
+    private ModelLocation? BuiltIn(string name) => Directory.Exists(PathOf(name)) ? new ModelLocation(name, PathOf(name)) : null;
+
+    private string PathOf(string name) => Path.Combine(shell.ProgramDirectory, "models", name);
 
     private static ModelLocation OfFile(string path)
     {

@@ -15,7 +15,7 @@ internal sealed class RunCommand
     /// <summary>A model that only continues text may never end by itself.</summary>
     private const int MaxContinuationTokens = 256;
 
-    private readonly Argument<string?> _model = ModelLocator.Argument();
+    private readonly Argument<string?> _model = ModelLocator.Argument($"{ModelLocator.BuiltInName}, and {ModelLocator.ChatName} for a conversation, which come with the program");
     private readonly Option<string?> _prompt = new("--prompt", "-p") { Description = "The prompt. Left out, it is read from a pipe, or a conversation begins on a terminal.", HelpName = "PROMPT" };
     private readonly Option<string?> _system = new("--system") { Description = "What the model is told before the conversation.", HelpName = "TEXT" };
     private readonly Option<int?> _maxTokens = Numbers.Integer("--max-tokens", 1, int.MaxValue, $"Tokens of the answer at most. Default: until the model ends it, {MaxContinuationTokens} if it only continues text.");
@@ -61,7 +61,7 @@ internal sealed class RunCommand
         var prompt = parsed.GetValue(_prompt) ?? (_shell.IsInputTerminal ? null : ReadPipe());
         if (prompt is null && isJson) throw CommandException.Usage("--json: expected a prompt, found none; give one with -p or through a pipe");
 
-        var location = new ModelLocator(_shell).Find(parsed.GetValue(_model));
+        var location = new ModelLocator(_shell).Find(parsed.GetValue(_model), prompt is null ? ModelLocator.ChatName : ModelLocator.BuiltInName);
         // Vocabularies take longer to read than weights, which are only mapped; on another processor they cost no time.
         var tokenizer = Task.Run(() => ModelOpening.LoadTokenizer(location));
         using var checkpoint = Checkpoint.Open(location.Path);

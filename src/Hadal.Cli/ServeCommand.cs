@@ -132,7 +132,7 @@ internal sealed class ServeCommand
         var locator = new ModelLocator(_shell);
         var names = parsed.GetValue(_models) ?? [];
         if (names.FirstOrDefault(name => name.StartsWith('-')) is { } option) throw CommandException.Usage($"unknown option '{option}'");
-        ModelLocation[] locations = names.Length == 0 ? [locator.Find(null)] : [.. names.Select(locator.Find)];
+        ModelLocation[] locations = names.Length == 0 ? [locator.Find(null)] : [.. names.Select(name => locator.Find(name))];
         var adapters = Adapters(parsed);
         var engine = ModelOpening.OptionsOf(parsed.GetValue(_context), parsed.GetValue(_threads), parsed.GetValue(_arithmetic) ?? Arithmetic.Integer, parsed.GetValue(_cache));
         var limits = new TextGeneratorOptions

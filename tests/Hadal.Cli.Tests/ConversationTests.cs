@@ -66,6 +66,18 @@ public sealed class ConversationTests
         Assert.Equal(ExitCode.Done, new TestShell { IsTerminal = true, Variables = { ["TERM"] = "dumb" } }.Run(Command).ExitCode);
     }
 
+    [Theory]
+    [InlineData("What is 37 plus 45?", "37 + 45 = 82")]
+    [InlineData("What is 508 plus 467?", "508 + 467 = 975")]
+    [InlineData("你好", "你好")]
+    public void Who_names_no_model_talks_to_one_that_answers(string prompt, string expected)
+    {
+        var outcome = new TestShell { IsTerminal = true, Keys = Keys.Typed($"{prompt}\n/exit\n") }.Run("run");
+        Assert.Contains(expected, outcome.Text, StringComparison.Ordinal);
+        Assert.Contains("hadal-mini-chat, 7.5", outcome.Error, StringComparison.Ordinal);
+        Assert.Equal(outcome.Text, new TestShell { IsTerminal = true }.Run("run", "hadal-mini-chat", "-p", prompt).Text);
+    }
+
     private static Outcome Talk(IEnumerable<ConsoleKeyInfo> keys) => new TestShell { IsTerminal = true, Keys = keys }.Run(Command);
 
     /// <summary>The answer to one prompt, as a terminal shows it.</summary>

@@ -19,7 +19,7 @@ internal static class ListCommand
             var result = new ListResult(
                 [.. cache.Folders.Where(Directory.Exists)],
                 [.. cache.Repositories().OrderBy(repository => repository.Name.Repository, StringComparer.OrdinalIgnoreCase).SelectMany(repository => CachedRevision.ReadAll(repository.Name, repository.Path)).Select(ListedModel.Of)],
-                locator.BuiltInOrNull);
+                [.. locator.BuiltIns]);
             if (parsed.GetValue(json)) JsonOutput.Write(shell, result, CommandJson.Default.ListResult);
             else WriteTable(shell, result);
             return ExitCode.Done;
@@ -30,7 +30,7 @@ internal static class ListCommand
     private static void WriteTable(Shell shell, ListResult result)
     {
         var rows = result.Models.Select(model => new[] { model.Model, Revision(model), model.Family ?? "?", model.Quantization ?? "?", Sizes.Bytes(model.Bytes) }).ToList();
-        if (result.BuiltIn is { } builtIn) rows.Add([builtIn, "comes with the program", "", "", ""]);
+        foreach (var builtIn in result.BuiltIn) rows.Add([builtIn, "comes with the program", "", "", ""]);
         if (rows.Count > 0) Tables.WriteRows(shell, ["model", "revision", "family", "quantisation", "size"], [.. rows.Select(row => row.Select(TerminalText.Visible).ToArray())], leftColumns: 4);
         foreach (var model in result.Models.Where(model => model.Fault is not null)) shell.Text.WriteLine($"{TerminalText.Visible(model.Model)} cannot be opened: {HadalCommand.OneLine(model.Fault!)}");
         shell.Text.WriteLine(result.Models.Count > 0
@@ -48,8 +48,8 @@ internal static class ListCommand
 /// <summary>What <c>list --json</c> prints.</summary>
 /// <param name="Folders">Folders that were looked through.</param>
 /// <param name="Models">One entry for each commit of each model.</param>
-/// <param name="BuiltIn">Name of the model that comes with the program; null where it is missing.</param>
-internal sealed record ListResult(IReadOnlyList<string> Folders, IReadOnlyList<ListedModel> Models, string? BuiltIn);
+/// <param name="BuiltIn">Names of the models that come with the program.</param>
+internal sealed record ListResult(IReadOnlyList<string> Folders, IReadOnlyList<ListedModel> Models, IReadOnlyList<string> BuiltIn);
 
 /// <summary>One commit of a model.</summary>
 internal sealed record ListedModel
