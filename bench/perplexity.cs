@@ -37,11 +37,11 @@ try
     Print("as they are", "exact", "f32", exact);
     Print("as they are", "exact", "bf16", Measure(model, "exact", "bf16"));
     Print("as they are", "exact", "i8", Measure(model, "exact", "i8"));
-    foreach (var (bits, group) in new[] { (8, 128), (4, 32), (4, 64), (4, 128) })
+    foreach (var (bits, group, head) in new[] { (8, 128, ""), (8, 128, "8"), (4, 32, ""), (4, 64, ""), (4, 128, "") })
     {
-        var quantized = Path.Combine(folder, $"{bits}-{group}");
-        Run("quantize", model, "-o", quantized, "--method", "rtn", "--bits", $"{bits}", "--group", $"{group}", "--json");
-        foreach (var arithmetic in new[] { "exact", "integer" }) Print($"{bits} bit, groups of {group}", arithmetic, "f32", Measure(quantized, arithmetic, "f32"));
+        var quantized = Path.Combine(folder, $"{bits}-{group}-{head}");
+        Run(["quantize", model, "-o", quantized, "--method", "rtn", "--bits", $"{bits}", "--group", $"{group}", "--json", .. head.Length > 0 ? (string[])["--head", head] : []]);
+        foreach (var arithmetic in new[] { "exact", "integer" }) Print($"{bits} bit, groups of {group}{(head.Length > 0 ? ", the head too" : "")}", arithmetic, "f32", Measure(quantized, arithmetic, "f32"));
     }
 
     void Print(string weights, string arithmetic, string cache, double bits) =>

@@ -6,7 +6,7 @@ using Hadal.Inference.Quantization;
 
 namespace Hadal.Cli;
 
-/// <summary><c>hadal quantize MODEL -o DIR [--method rtn] [--bits 4|8] [--group 32|64|128] [--json]</c>.</summary>
+/// <summary><c>hadal quantize MODEL -o DIR [--method rtn] [--bits 4|8] [--group 32|64|128] [--head 8] [--json]</c>.</summary>
 internal static class QuantizeCommand
 {
     private const int DefaultBits = 4, DefaultGroup = 128;
@@ -20,15 +20,16 @@ internal static class QuantizeCommand
         var method = new Option<string>("--method") { Description = "rtn: rounding to the nearest code of each group. Default: rtn.", HelpName = "M" };
         var bits = Numbers.Integer("--bits", 1, 16, $"4: AWQ layout, with zero points. 8: compressed-tensors, symmetric. Default: {DefaultBits}.");
         var group = Numbers.Integer("--group", 1, int.MaxValue, $"Inputs that share a scale: 32, 64 or 128. Default: {DefaultGroup}.");
+        var head = Numbers.Integer("--head", 1, 16, "8: the output head in 8 bits, too, with --bits 8; one that is the table of embeddings becomes a matrix of its own. Default: it stays.");
         var json = JsonOutput.Option();
         var command = new Command(
-            "quantize", "Stores the projections of a model in few bits. Embeddings, head, norms, routers, biases and indexers stay, as do matrices that no whole groups fill.")
+            "quantize", "Stores the projections of a model in few bits. Embeddings, norms, routers, biases and indexers stay, as do matrices that no whole groups fill.")
         {
-            model, output, method, bits, group, json,
+            model, output, method, bits, group, head, json,
         };
         command.SetAction(parsed =>
         {
-            var quantization = Quantization(parsed.GetValue(method) ?? "rtn", parsed.GetValue(bits) ?? DefaultBits, parsed.GetValue(group) ?? DefaultGroup);
+            var quantization = Quantization(parsed.GetValue(method) ?? "rtn", parsed.GetValue(bits) ?? DefaultBits, parsed.GetValue(group) ?? DefaultGroup, parsed.GetValue(head));
             var path = OutputDirectory.Find(shell, parsed.GetValue(output)!);
             var location = new ModelLocator(shell).Find(parsed.GetValue(model));
             using var checkpoint = Checkpoint.Open(location.Path);
@@ -50,14 +51,16 @@ internal static class QuantizeCommand
         return command;
     }
 
-    private static WeightQuantization Quantization(string method, int bits, int group)
+    private static WeightQuantization Quantization(string method, int bits, int group, int? head)
     {
         if (method is "awq" or "gptq") throw CommandException.Usage($"--method: {method} is not computed yet; expected rtn");
         if (method != "rtn") throw CommandException.Usage($"--method: expected rtn, found '{method}'");
         if (bits == 3) throw CommandException.Usage("--bits: 3 is not computed yet; expected 4 or 8");
         if (bits is not (4 or 8)) throw CommandException.Usage(string.Create(CultureInfo.InvariantCulture, $"--bits: expected 4 or 8, found {bits}"));
         if (group is not (32 or 64 or 128)) throw CommandException.Usage(string.Create(CultureInfo.InvariantCulture, $"--group: expected 32, 64 or 128, found {group}"));
-        return new WeightQuantization(bits, group);
+        if (head is not (null or 8)) throw CommandException.Usage(string.Create(CultureInfo.InvariantCulture, $"--head: expected 8, found {head}"));
+        if (head is not null && bits != 8) throw CommandException.Usage("--head: expected --bits 8 beside it; the AWQ layout of 4 bits has no place for a matrix of 8");
+        return new WeightQuantization(bits, group, IncludesHead: head is not null);
     }
 
     private static void WriteTable(Shell shell, QuantizeResult result)

@@ -40,12 +40,24 @@ public sealed class QuantizeCommandTests : IDisposable
         Assert.Contains("int8-g32", TestShell.Run("", "inspect", Target).Done().Text, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void The_head_is_made_of_8_bits_where_that_is_asked_for()
+    {
+        var json = TestShell.Run("", "quantize", Model, "-o", Target, "--bits", "8", "--group", "32", "--head", "8", "--json").Done().Json;
+        var head = json.GetProperty("tensors").EnumerateArray().Single(tensor => tensor.GetProperty("name").GetString() == "lm_head.weight");
+        Assert.Equal("I8", head.GetProperty("dtype").GetString());
+        Assert.InRange(head.GetProperty("relative_error").GetDouble(), 1e-6, 0.01);
+        TestShell.Run("", "logits", Target, "--token-ids", "1,2,3", "--json").Done();
+    }
+
     [Theory]
     [InlineData("--method: awq is not computed yet; expected rtn", "--method", "awq")]
     [InlineData("--method: gptq is not computed yet; expected rtn", "--method", "gptq")]
     [InlineData("--method: expected rtn, found 'best'", "--method", "best")]
     [InlineData("--bits: 3 is not computed yet; expected 4 or 8", "--bits", "3")]
     [InlineData("--bits: expected 4 or 8, found 5", "--bits", "5")]
+    [InlineData("--head: expected 8, found 4", "--head", "4")]
+    [InlineData("--head: expected --bits 8 beside it; the AWQ layout of 4 bits has no place for a matrix of 8", "--head", "8")]
     [InlineData("--group: expected 32, 64 or 128, found 256", "--group", "256")]
     [InlineData("--group: expected a whole number from 1 to 2147483647, found 'all'; see hadal quantize --help", "--group", "all")]
     public void Wrong_usage_is_one_line(string expected, string option, string value)

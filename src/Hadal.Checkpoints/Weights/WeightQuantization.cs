@@ -8,15 +8,16 @@ namespace Hadal.Checkpoints.Weights;
 /// <param name="Bits">4: the AWQ layout <c>gemm</c>, codes with zero points and half scales. 8: compressed-tensors <c>int-quantized</c>, signed bytes with
 /// float scales.</param>
 /// <param name="GroupSize">Inputs that share a scale: 32, 64 or 128.</param>
+/// <param name="IncludesHead">Whether output heads are projections like all others; only with 8 bits, because the AWQ layout has 4 bits for everything.</param>
 /// <remarks>AutoAWQ <c>awq/modules/linear/gemm.py</c>; vllm-project/compressed-tensors <c>int_quantized</c>.</remarks>
-public sealed record WeightQuantization(int Bits, int GroupSize)
+public sealed record WeightQuantization(int Bits, int GroupSize, bool IncludesHead = false)
 {
-    /// <summary>Whether <paramref name="spec"/> is stored in few bits. Embeddings, heads, norms, routers, biases and indexers never are, nor are matrices
+    /// <summary>Whether <paramref name="spec"/> is stored in few bits. Embeddings, scores of labels, norms, routers, biases and indexers never are, nor are matrices
     /// whose inputs are no whole groups.</summary>
     public bool Applies(WeightSpec spec)
     {
         ArgumentNullException.ThrowIfNull(spec);
-        return spec.Quantizable && spec.Shape is [var outputs, var inputs] && inputs % GroupSize == 0 && (Bits != 4 || outputs % 8 == 0)
+        return (spec.Quantizable || (IncludesHead && IsHead(spec))) && spec.Shape is [var outputs, var inputs] && inputs % GroupSize == 0 && (Bits != 4 || outputs % 8 == 0)
             && !spec.Name.Contains(".indexer.", StringComparison.Ordinal);
     }
 
@@ -49,6 +50,8 @@ public sealed record WeightQuantization(int Bits, int GroupSize)
             OtherKeys = new Dictionary<string, JsonElement> { [CompressedTensors.GroupsKey] = JsonElement.Parse(groups), ["quantization_status"] = JsonElement.Parse("\"compressed\"") },
         };
     }
+
+    private static bool IsHead(WeightSpec spec) => spec.Role == WeightRole.OutputHead && spec.Name.EndsWith("head.weight", StringComparison.Ordinal);
 
     private static string Module(string name) => name.EndsWith(".weight", StringComparison.Ordinal) ? name[..^".weight".Length] : name;
 }

@@ -15,9 +15,12 @@ public sealed unsafe class CheckpointQuantizer
     /// <summary>Bounds what is kept of a file: scales and zero points, written behind all codes, take at most a seventh of it.</summary>
     private const long ShardBytes = 2_000_000_000;
 
+    private const string Head = "lm_head.weight";
+
     private readonly Checkpoint _checkpoint;
     private readonly WeightQuantization _quantization;
     private readonly Dictionary<string, WeightSpec> _specs;
+    private readonly Dictionary<string, WeightTensor> _tensors;
 
     /// <summary>Plans the work.</summary>
     /// <param name="checkpoint">A directory with float weights (F32, F16, BF16, FP8); kept open by the caller.</param>
@@ -34,13 +37,20 @@ public sealed unsafe class CheckpointQuantizer
         _checkpoint = checkpoint;
         _quantization = quantization;
         _specs = WeightManifest.For(checkpoint.Config).ToDictionary(spec => spec.Name, StringComparer.Ordinal);
+        _tensors = new Dictionary<string, WeightTensor>(checkpoint.Tensors, StringComparer.Ordinal);
+        if (UntiesHead) _tensors.Add(Head, new WeightTensor(Head, Embedding.DType, Embedding.Shape, Embedding.Data, Embedding.ByteLength) { Scale = Embedding.Scale });
     }
 
     /// <summary>Number of weights, the unit of progress.</summary>
-    public long WeightCount => _checkpoint.Tensors.Values.Sum(tensor => tensor.ElementCount);
+    public long WeightCount => _tensors.Values.Sum(tensor => tensor.ElementCount);
 
     /// <summary>Bytes that will be written, but for headers.</summary>
-    public long BytesAfter => _checkpoint.Tensors.Values.Sum(BytesAfterOf);
+    public long BytesAfter => _tensors.Values.Sum(BytesAfterOf);
+
+    private WeightTensor Embedding => _checkpoint.Tensors["model.embed_tokens.weight"];
+
+    /// <summary>A head that is the table of embeddings becomes a matrix of its own, because the table stays as it is.</summary>
+    private bool UntiesHead => _quantization.IncludesHead && !_checkpoint.Tensors.ContainsKey(Head) && _specs.TryGetValue(Head, out var spec) && _quantization.Applies(spec);
 
     /// <summary>Writes the directory, which appears when it is whole; tokenizer, templates and generation settings are copied.</summary>
     /// <param name="path">Directory to create.</param>
@@ -56,7 +66,10 @@ public sealed unsafe class CheckpointQuantizer
         var run = new Run(this, threadCount, progress, cancellation);
         AtomicDirectory.Write(path, directory =>
         {
-            var config = _checkpoint.Config with { QuantizationConfig = _quantization.ConfigFor(_checkpoint.Tensors.Keys.Select(name => _specs[name])) };
+            var config = _checkpoint.Config with
+            {
+                QuantizationConfig = _quantization.ConfigFor(_tensors.Keys.Select(name => _specs[name])), TieWordEmbeddings = _checkpoint.Config.TieWordEmbeddings && !UntiesHead,
+            };
             AtomicFile.Write(Path.Combine(directory, "config.json"), stream => stream.Write(Encoding.UTF8.GetBytes(config.ToJson())));
             CheckpointTexts.Copy(_checkpoint.Path, directory);
             SafetensorsWriter.WriteModel(directory, InOrder().SelectMany(run.Parts), ShardBytes);
@@ -65,7 +78,7 @@ public sealed unsafe class CheckpointQuantizer
         return run.Report();
     }
 
-    private IEnumerable<WeightTensor> InOrder() => _specs.Keys.Where(_checkpoint.Tensors.ContainsKey).Select(name => _checkpoint.Tensors[name]);
+    private IEnumerable<WeightTensor> InOrder() => _specs.Keys.Where(_tensors.ContainsKey).Select(name => _tensors[name]);
 
     private long BytesAfterOf(WeightTensor tensor)
     {
@@ -156,7 +169,7 @@ public sealed unsafe class CheckpointQuantizer
 
         private QuantizedTensor Describe(WeightTensor tensor)
         {
-            var before = tensor.ByteLength + (tensor.Scale?.ByteLength ?? 0);
+            var before = owner._checkpoint.Tensors.ContainsKey(tensor.Name) ? tensor.ByteLength + (tensor.Scale?.ByteLength ?? 0) : 0;
             var after = owner.BytesAfterOf(tensor);
             if (!_errors.TryGetValue(tensor.Name, out var error)) return new QuantizedTensor(tensor.Name, tensor.DType == DType.F8E4M3 ? DType.BF16 : tensor.DType, before, after, null, null);
             var relative = error.SquaredWeights > 0 ? Math.Sqrt(error.SquaredError / error.SquaredWeights) : 0;

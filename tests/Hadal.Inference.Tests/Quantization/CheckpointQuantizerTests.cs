@@ -42,6 +42,30 @@ public sealed unsafe class CheckpointQuantizerTests : IDisposable
         Assert.NotEqual(before, after);
     }
 
+    /// <summary>The head of hadal-mini is its table of embeddings: the table stays, and the head becomes a matrix beside it.</summary>
+    [Fact]
+    public void A_head_of_8_bits_stays_as_good_and_is_read_as_published()
+    {
+        var report = Quantize(Mini, new WeightQuantization(8, 128));
+        var without = BitsPerByte(Target);
+        Directory.Delete(Target, recursive: true);
+        var withHead = Quantize(Mini, new WeightQuantization(8, 128, IncludesHead: true));
+        Assert.InRange(BitsPerByte(Target), without * 0.995, without * 1.005);
+        Assert.NotEqual(without, BitsPerByte(Target));
+
+        using var origin = Checkpoint.Open(Mini);
+        using var checkpoint = Checkpoint.Open(Target);
+        Assert.True(origin.Config.TieWordEmbeddings);
+        Assert.False(checkpoint.Config.TieWordEmbeddings);
+        var (table, head) = (checkpoint.Tensors["model.embed_tokens.weight"], checkpoint.Tensors["lm_head.weight"]);
+        Assert.True(table.Bytes.SequenceEqual(origin.Tensors[table.Name].Bytes));
+        Assert.Equal((DType.I8, 2), (head.DType, head.Scale!.Shape[1]));
+        Assert.InRange(Relative(Values(table), Values(head)), 1e-6, 0.01);
+        Assert.DoesNotContain("lm_head", checkpoint.Config.QuantizationConfig!.Ignore!);
+        Assert.Equal(report.BytesBefore, withHead.BytesBefore);
+        Assert.Equal(report.BytesAfter + head.ByteLength + head.Scale.ByteLength, withHead.BytesAfter);
+    }
+
     [Fact]
     public void Golden_logits_move_little()
     {
