@@ -213,7 +213,7 @@ public sealed class Workspace(ApiClient api, Browser browser, Settings settings,
         using var cancel = new CancellationTokenSource();
         _running.Add((conversation, message.Id, cancel));
         Announcement = settings.Texts.Format("announce.begin", model);
-        var kept = KeepAsync(conversation);
+        Task kept = KeepAsync(conversation);
         var draft = new AnswerDraft(message, clock);
         try
         {
@@ -223,6 +223,7 @@ public sealed class Workspace(ApiClient api, Browser browser, Settings settings,
                 if (!draft.IsDue()) continue;
                 conversation.Replace(draft.Written());
                 draft.Measure(() => Changed?.Invoke());
+                if (kept.IsCompleted && draft.IsToBeKept()) kept = draft.KeepAsync(() => KeepAsync(conversation));
 
                 // The browser paints between two of its own tasks.
                 await Task.Delay(1, CancellationToken.None);

@@ -25,6 +25,9 @@ public sealed class PageTests(PageRun run) : IClassFixture<PageRun>
     public void Conversations_are_kept_found_renamed_exported_and_deleted() => run.Passed("keeps_conversations");
 
     [Fact]
+    public void An_answer_whose_page_is_closed_is_kept_as_far_as_it_was_written() => run.Passed("keeps_what_is_written");
+
+    [Fact]
     public void A_full_store_is_told() => run.Passed("says_when_full");
 
     [Fact]

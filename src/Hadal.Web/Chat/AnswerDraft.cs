@@ -14,13 +14,19 @@ internal sealed class AnswerDraft(Message message, TimeProvider clock)
     /// <summary>What comes in less is one burst of the network and says nothing of the model.</summary>
     private const double LeastSeconds = 0.1;
 
+    /// <summary>Keeping may take a twentieth of the time.</summary>
+    private const int KeepShare = 19;
+
     private static readonly TimeSpan LeastPause = TimeSpan.FromMilliseconds(40);
+    private static readonly TimeSpan LeastUnkept = TimeSpan.FromSeconds(1);
 
     private readonly StringBuilder _content = new();
     private readonly StringBuilder _reasoning = new();
     private readonly long _started = clock.GetTimestamp();
     private long _drawn = clock.GetTimestamp();
     private TimeSpan _pause = TimeSpan.Zero;
+    private long _kept = clock.GetTimestamp();
+    private TimeSpan _unkept = LeastUnkept;
     private long? _first;
     private long _last;
     private int _pieceCount;
@@ -51,6 +57,19 @@ internal sealed class AnswerDraft(Message message, TimeProvider clock)
         _drawn = clock.GetTimestamp();
         var pause = clock.GetElapsedTime(began, _drawn) * DrawShare;
         _pause = pause > LeastPause ? pause : LeastPause;
+    }
+
+    /// <summary>Whether enough time has passed to keep what is written, because the page may be closed before the end.</summary>
+    public bool IsToBeKept() => clock.GetElapsedTime(_kept) >= _unkept;
+
+    /// <summary>Keeps it, and paces what follows by the time that took.</summary>
+    public async Task KeepAsync(Func<Task> keep)
+    {
+        var began = clock.GetTimestamp();
+        await keep();
+        _kept = clock.GetTimestamp();
+        var pause = clock.GetElapsedTime(began, _kept) * KeepShare;
+        _unkept = pause > LeastUnkept ? pause : LeastUnkept;
     }
 
     /// <summary>What is written by now.</summary>

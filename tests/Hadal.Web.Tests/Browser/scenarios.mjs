@@ -152,6 +152,35 @@ export async function keeps_conversations(reader) {
   await other.close();
 }
 
+export async function keeps_what_is_written(reader) {
+  const open = async () => {
+    const page = await reader.context.newPage();
+    await page.goto(reader.url);
+    await page.waitForSelector('#compose');
+    return page;
+  };
+  const title = 'A lamp that was never lit';
+  const writer = await open();
+  await writer.locator('.picker select').first().selectOption('slow');
+  await writer.fill('#compose', title);
+  await writer.keyboard.press('Enter');
+  let kept;
+  while (!kept) kept = await writer.evaluate(async title => {
+    const { load } = await import('./hadal.js');
+    const messages = (await load()).map(text => JSON.parse(text)).find(each => each.title === title)?.messages ?? [];
+    return messages.find(message => message.role === 'Assistant' && !message.finish_reason)?.content;
+  }, title);
+  await writer.close();
+
+  const later = await open();
+  await later.getByRole('button', { name: title, exact: true }).click();
+  const answer = later.locator('.message.answer');
+  assert.match(await answer.innerText(), /Stopped\./);
+  const text = await answer.locator('.prose').innerText();
+  assert.ok(text.trim().length > 0, `nothing of ${kept}`);
+  await later.close();
+}
+
 export async function says_when_full(reader) {
   const second = await reader.another();
   assert.match(await second.importFile('large.json', fileWith('water '.repeat(170_000), { count: 5 })), /^4 were imported, then there was no more room/);
