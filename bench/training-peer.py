@@ -4,6 +4,10 @@
     python3 bench/training-peer.py models/hadal-mini/pretrain.json [--rounds 3] [--steps 10] [--threads 1]
     dotnet run -c Release bench/training.cs -- models/hadal-mini/pretrain.json --set model.num_nextn_predict_layers=0 --set mtp_share=0.5 --set optimizer=adamw
 
+Debian's PyTorch takes memory of large tensors from the kernel anew for each; hadal-train tells malloc to keep it. To measure both alike:
+
+    MALLOC_ARENA_MAX=1 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=2147483647 MALLOC_TOP_PAD_=67108864 OMP_WAIT_POLICY=passive python3 bench/training-peer.py …
+
 Multi-head latent attention in its expanded form, sigmoid routing with two experts a token (tokens sorted by expert, one product each), RMS norms, SwiGLU, tied head, AdamW; bfloat16 by
 autocast, random tokens. No prediction layer and no indexer: both sides leave them out.
 """
@@ -12,7 +16,7 @@ import torch, torch.nn as nn, torch.nn.functional as F
 
 args = argparse.ArgumentParser()
 args.add_argument("config")
-for name, value in (("rounds", 3), ("steps", 10), ("threads", 1)):
+for name, value in (("rounds", 3), ("steps", 10), ("threads", 1), ("warmup", 3)):
     args.add_argument("--" + name, type=int, default=value)
 args = args.parse_args()
 torch.set_num_threads(args.threads)
@@ -140,7 +144,8 @@ def step(ids):
     optimizer.step()
 
 
-step(data[-1])
+for _ in range(args.warmup):
+    step(data[-1])
 peaks, speeds = [products()], []
 for r in range(args.rounds):
     begin = time.perf_counter()

@@ -41,15 +41,19 @@ var output = Directory.CreateTempSubdirectory("hadal-bench-");
 try
 {
     string[] fixedKeys = [$"output={output.FullName}", "indexer_warmup_steps=0", "sparse_steps=0", "evaluate_every_steps=0", "checkpoint_every_steps=0", $"log_every_steps={steps}"];
-    var options = PretrainOptions.Read(configPath, [.. changes, .. fixedKeys, $"steps={rounds * steps}"]);
+    var options = PretrainOptions.Read(configPath, [.. changes, .. fixedKeys, $"steps={(rounds + 1) * steps}"]);
     set_num_threads(options.ThreadCount > 0 ? options.ThreadCount : Environment.ProcessorCount);
     var type = options.ComputeType == "bfloat16" ? ScalarType.BFloat16 : ScalarType.Float32;
-    List<double> products = [Products(type)], tokens = [];
+    List<double> products = [], tokens = [];
+    var (watch, read) = (new Stopwatch(), 0L);
     var model = Pretrain.Run(options, resume: false, new Report(metrics =>
     {
         if (metrics.Step % steps != 0) return;
-        tokens.Add(metrics.TokensPerSecond);
+        // The first round warms up. The clock stands while products are measured.
+        if (watch.IsRunning) tokens.Add((metrics.Tokens - read) / watch.Elapsed.TotalSeconds);
         products.Add(Products(type));
+        read = metrics.Tokens;
+        watch.Restart();
     }), CancellationToken.None);
 
     using var checkpoint = Checkpoint.Open(model);

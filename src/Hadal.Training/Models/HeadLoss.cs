@@ -33,16 +33,16 @@ internal sealed class HeadLoss : autograd.SingleTensorFunction<HeadLoss>
             var count = Math.Min(RowBlock, rows - begin);
             var h = hidden.narrow(0, begin, count);
             var target = targets.narrow(0, begin, count).unsqueeze(1);
-            var logits = matmul(h, w.t()).to(weight.dtype);
-            var logSum = logits.logsumexp(-1, keepdim: true);
-            loss.add_((logSum - logits.gather(1, target)).sum(), Number.One);
-            var gradient = logits.sub_(logSum).exp_();
+            var logProbabilities = matmul(h, w.t()).to(weight.dtype).log_softmax(-1);
+            loss.add_(logProbabilities.gather(1, target).sum(), Number.Of(-1));
+            var gradient = logProbabilities.exp_();
             gradient.scatter_add_(1, target, full([count, 1], Number.Of(-1.0), weight.dtype, hidden.device));
-            var g = gradient.mul_(Number.Of(1.0 / rows)).to(hidden.dtype);
+            var g = gradient.to(hidden.dtype);
             hiddenGradient.narrow(0, begin, count).copy_(matmul(g, w));
             weightGradient?.add_(matmul(g.t(), h), Number.One);
         }
 
+        ctx.save_data("rows", rows);
         ctx.save_for_backward(weightGradient is null ? [hiddenGradient] : [hiddenGradient, weightGradient]);
         return loss.squeeze(0) / Number.Of(rows);
     }
@@ -50,6 +50,7 @@ internal sealed class HeadLoss : autograd.SingleTensorFunction<HeadLoss>
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {
         var saved = ctx.get_saved_variables();
-        return [saved[0] * grad_output, saved.Count > 1 ? saved[1] * grad_output : null!, null!, null!];
+        var each = grad_output / Number.Of((long)ctx.get_data("rows"));
+        return [saved[0] * each, saved.Count > 1 ? saved[1] * each : null!, null!, null!];
     }
 }
