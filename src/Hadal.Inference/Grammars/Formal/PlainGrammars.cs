@@ -1,3 +1,5 @@
+using System.Text;
+using Hadal.Inference.Grammars.Lexicons;
 using Hadal.Inference.Grammars.Patterns;
 
 namespace Hadal.Inference.Grammars.Formal;
@@ -5,6 +7,9 @@ namespace Hadal.Inference.Grammars.Formal;
 /// <summary>Grammars of a single expression.</summary>
 public static class PlainGrammars
 {
+    /// <summary>Choices from which on an automaton holds them.</summary>
+    private const int ManyChoices = 256;
+
     /// <summary>Texts that match a regular expression as a whole.</summary>
     /// <param name="pattern">A regular expression of ECMA-262 (Unicode mode) without back references and lookbehind.</param>
     /// <param name="limits">What it may cost; the defaults where null.</param>
@@ -21,7 +26,9 @@ public static class PlainGrammars
     /// <exception cref="GrammarException">There is no choice, or a limit is passed.</exception>
     public static Grammar FromChoices(IEnumerable<string> choices, GrammarLimits? limits = null)
     {
-        var builder = new GrammarBuilder(limits);
-        return builder.Build(builder.Lexeme(builder.Regexes.Or(choices.Select(builder.Regexes.Literal).ToArray())));
+        var (builder, texts) = (new GrammarBuilder(limits), choices.ToArray());
+        return builder.Build(builder.Lexeme(texts.Length < ManyChoices
+            ? builder.Regexes.Or(texts.Select(builder.Regexes.Literal).ToArray())
+            : builder.Regexes.Automaton(AcyclicAutomaton.Of(texts.Select(Encoding.UTF8.GetBytes)))));
     }
 }

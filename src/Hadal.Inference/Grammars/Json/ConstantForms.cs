@@ -1,4 +1,6 @@
+using System.Text;
 using System.Text.Json;
+using Hadal.Inference.Grammars.Lexicons;
 
 namespace Hadal.Inference.Grammars.Json;
 
@@ -8,6 +10,9 @@ namespace Hadal.Inference.Grammars.Json;
 /// <param name="integersAsDigits">Whether whole numbers are written without a point.</param>
 internal sealed class ConstantForms(FormAlgebra algebra, SchemaTerms terms, bool integersAsDigits)
 {
+    /// <summary>Strings or numbers from which on an automaton holds them: some dozen bytes each instead of some thousand.</summary>
+    public const int Many = 256;
+
     private readonly RegexPool _pool = algebra.Strings.Pool;
 
     /// <summary>One value.</summary>
@@ -19,8 +24,7 @@ internal sealed class ConstantForms(FormAlgebra algebra, SchemaTerms terms, bool
     public ValueForm Of(IEnumerable<JsonElement> values, string place)
     {
         var form = algebra.None;
-        var written = new List<ByteRegex>();
-        var spelt = new List<ByteRegex>();
+        var (texts, numbers) = (new List<string>(), new List<JsonDecimal>());
         var arrays = new List<ArrayForm>();
         var objects = new List<ObjectForm>();
         foreach (var value in values)
@@ -37,11 +41,10 @@ internal sealed class ConstantForms(FormAlgebra algebra, SchemaTerms terms, bool
                     form = form with { True = true };
                     break;
                 case JsonValueKind.Number:
-                    form = form with { Numbers = form.Numbers.Or(Number(value, place), _pool) };
+                    numbers.Add(Number(value, place));
                     break;
                 case JsonValueKind.String:
-                    written.Add(algebra.Strings.UsualSpellings(Text(value, place)));
-                    spelt.Add(algebra.Strings.AllSpellings(Text(value, place)));
+                    texts.Add(Text(value, place));
                     break;
                 case JsonValueKind.Array:
                     arrays.Add(Array(value));
@@ -52,13 +55,44 @@ internal sealed class ConstantForms(FormAlgebra algebra, SchemaTerms terms, bool
             }
         }
 
-        if (written.Count > 0)
-        {
-            form = form with { Strings = new TextSet(_pool.Or(written.ToArray()), algebra.Strings.Complement(_pool.Or(spelt.ToArray()))) };
-        }
-
+        form = texts.Count > 0 ? form with { Strings = Strings(texts) } : form;
+        form = numbers.Count > 0 ? form with { Numbers = algebra.Numbers.EqualTo(numbers, integersAsDigits) } : form;
         return form with { Arrays = arrays, Objects = objects };
     }
+
+    /// <summary>The constants of alternatives that say nothing but one constant each, strings or numbers, and its type; null where one says more.</summary>
+    /// <param name="alternatives">An array of schemas.</param>
+    /// <param name="mustDiffer">Whether two that are equal exclude each other.</param>
+    public static List<JsonElement>? Constants(JsonElement alternatives, bool mustDiffer)
+    {
+        var (constants, seen) = (new List<JsonElement>(), new HashSet<object>());
+        foreach (var alternative in alternatives.EnumerateArray())
+        {
+            if (alternative.ValueKind != JsonValueKind.Object || !alternative.TryGetProperty("const", out var value) || Comparable(value) is not { } comparable
+                || alternative.EnumerateObject().Any(keyword => !SaysNoMore(keyword, comparable)) || (!seen.Add(comparable) && mustDiffer))
+            {
+                return null;
+            }
+
+            constants.Add(value);
+        }
+
+        return constants;
+    }
+
+    private static object? Comparable(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.String => Text(value, "const"),
+        JsonValueKind.Number => JsonDecimal.Read(value.GetRawText()),
+        _ => null,
+    };
+
+    private static bool SaysNoMore(JsonProperty keyword, object value) => keyword.Name switch
+    {
+        "const" or "title" or "description" or "$comment" => true,
+        "type" when keyword.Value.ValueKind == JsonValueKind.String => (keyword.Value.GetString(), value) is ("string", string) or ("number", JsonDecimal) or ("integer", JsonDecimal { IsInteger: true }),
+        _ => false,
+    };
 
     /// <summary>A string of the schema; an unpaired surrogate in it is refused, since no JSON text in UTF-8 can hold one.</summary>
     public static string Text(JsonElement value, string place)
@@ -73,12 +107,26 @@ internal sealed class ConstantForms(FormAlgebra algebra, SchemaTerms terms, bool
         }
     }
 
-    private TextSet Number(JsonElement value, string place) => JsonDecimal.Read(value.GetRawText()) is { } number
-        ? Written(algebra.Numbers.EqualTo(number), number.IsInteger)
-        : throw new GrammarException($"JSON Schema, {place}: the number {Cut(value.GetRawText())} is too long to be enforced");
+    private TextSet Strings(List<string> texts)
+    {
+        ByteRegex written, spelt;
+        if (texts.Count < Many)
+        {
+            written = _pool.Or(texts.Select(algebra.Strings.UsualSpellings).ToArray());
+            spelt = _pool.Or(texts.Select(algebra.Strings.AllSpellings).ToArray());
+        }
+        else
+        {
+            var plain = AcyclicAutomaton.Of(texts.Select(Encoding.UTF8.GetBytes));
+            written = _pool.Automaton(new SpelledAutomaton(plain, spellsAll: false));
+            spelt = _pool.Automaton(new SpelledAutomaton(plain, spellsAll: true));
+        }
 
-    private TextSet Written(TextSet number, bool isInteger) =>
-        integersAsDigits && isInteger ? number with { In = _pool.And(number.In, algebra.Numbers.Integers(digitsOnly: true).In) } : number;
+        return new TextSet(written, algebra.Strings.Complement(spelt));
+    }
+
+    private static JsonDecimal Number(JsonElement value, string place) => JsonDecimal.Read(value.GetRawText())
+        ?? throw new GrammarException($"JSON Schema, {place}: the number {Cut(value.GetRawText())} is too long to be enforced");
 
     private ArrayForm Array(JsonElement value)
     {

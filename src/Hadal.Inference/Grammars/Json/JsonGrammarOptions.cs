@@ -41,6 +41,9 @@ public sealed record JsonGrammarOptions
     /// <summary>Whether keywords that cannot be enforced are left out and listed, instead of refusing the schema.</summary>
     public bool BestEffort { get; init; }
 
+    /// <summary>Whether <see cref="TypeSchema.NumberPattern"/> counts, a keyword that no schema from outside has.</summary>
+    internal bool ReadsNumberPatterns { get; init; }
+
     /// <summary>What the grammar may cost.</summary>
     public GrammarLimits Limits { get; init; } = GrammarLimits.Default;
 

@@ -11,7 +11,7 @@ namespace Hadal.Inference.Grammars.Json;
 /// other than zero before the point; an exponent below 0, or of 16 to 399 with at most 16 digits behind the point). The order of others, such as
 /// <c>100e-2</c>, is no regular language; they are written only where a number is not bounded.
 /// </remarks>
-internal sealed class NumberTexts
+internal sealed partial class NumberTexts
 {
     /// <summary>Remainders that are told apart.</summary>
     public const int ModulusMax = 10_000;
@@ -64,6 +64,9 @@ internal sealed class NumberTexts
         known = set;
         return set;
     }
+
+    /// <summary>Numbers whose texts match a regular expression; which numbers are none of them is not decided.</summary>
+    public TextSet Written(string pattern) => new(Regex(pattern), ByteRegex.Nothing);
 
     /// <summary>Numbers from <paramref name="bound"/> up, without itself where <paramref name="isExclusive"/>.</summary>
     public TextSet AtLeast(JsonDecimal bound, bool isExclusive) => Decided(Above(bound, isExclusive, isMirrored: false));

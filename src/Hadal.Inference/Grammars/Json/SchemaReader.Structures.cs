@@ -9,6 +9,9 @@ internal sealed partial class SchemaReader
     /// <summary>Schemas of one oneOf: each is compared with each.</summary>
     private const int OptionsMax = 300;
 
+    /// <summary>Constants that are taken together, as <c>enum</c> would list them.</summary>
+    private const int ConstantsMin = 32;
+
     private ValueForm Arrays(SchemaLocation at)
     {
         var draft = at.Resource.Draft;
@@ -171,6 +174,12 @@ internal sealed partial class SchemaReader
 
     private ValueForm Combination(SchemaLocation at, string keyword, JsonElement value)
     {
+        if (keyword != "allOf" && at.Resource.Draft >= SchemaDraft.Draft6 && value.ValueKind == JsonValueKind.Array && value.GetArrayLength() >= ConstantsMin
+            && ConstantForms.Constants(value, mustDiffer: keyword == "oneOf") is { } listed)
+        {
+            return constants.Of(listed, at.At(keyword));
+        }
+
         var schemas = Schemas(at, keyword, value);
         if (schemas.Count == 0)
         {

@@ -124,6 +124,8 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
                 return Lengths(at, keyword, value);
             case "pattern":
                 return Strings(Pattern(at, keyword, Text(at, keyword, value)));
+            case TypeSchema.NumberPattern when expander.Options.ReadsNumberPatterns:
+                return _algebra.All with { Numbers = _algebra.Numbers.Written(Text(at, keyword, value)) };
             case "format":
                 return value.ValueKind == JsonValueKind.String && Format(at, Text(at, keyword, value)) is { } format
                     ? _algebra.All with { Strings = format }

@@ -20,6 +20,23 @@ internal sealed class AcyclicAutomaton : ByteAutomaton
     internal AcyclicAutomaton(int[] firsts, byte[] labels, int[] targets, int[] counts, bool[] finals) =>
         (_firsts, _labels, _targets, _counts, _finals) = (firsts, labels, targets, counts, finals);
 
+    /// <summary>The automaton of some strings in any order; one may stand several times.</summary>
+    public static AcyclicAutomaton Of(IEnumerable<byte[]> texts)
+    {
+        var sorted = texts.ToArray();
+        Array.Sort(sorted, static (a, b) => a.AsSpan().SequenceCompareTo(b));
+        var builder = new AcyclicAutomatonBuilder();
+        for (var index = 0; index < sorted.Length; index++)
+        {
+            if (index == 0 || !sorted[index].AsSpan().SequenceEqual(sorted[index - 1]))
+            {
+                builder.Add(sorted[index]);
+            }
+        }
+
+        return builder.Finish();
+    }
+
     /// <summary>Number of states.</summary>
     public int StateCount => _counts.Length;
 
