@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net.Http.Json;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Hadal.Tests;
 
 namespace Hadal.Server.Tests;
@@ -66,6 +67,22 @@ public sealed partial class SamplesTests
         await EndAsync(sample);
         Assert.Matches(@"(?m)^calls remaining_cycles\(machine: (Pump|Fan|Press)\)$", output);
         Assert.Matches(@"(?m)^gets .*(Pump|Fan|Press): [1-3]12 cycles left", output);
+    }
+
+    [Fact]
+    public async Task Answers_are_bound_to_a_schema_a_type_and_terms()
+    {
+        using var sample = Start("ConstrainedDecoding", Mini);
+        var output = await sample.StandardOutput.ReadToEndAsync();
+        await EndAsync(sample);
+        Assert.Matches(@"(?m)^not enforced: .*idn-hostname", output);
+        Assert.Matches(@"(?m)^schema: \{ ?""urgent"": ?(true|false).*\}$", output);
+        Assert.Matches(@"(?m)^type: seen on \d{4}-\d\d-\d\d, grade \d+$", output);
+        Assert.Matches(@"(?m)^term: .+ F:[123]$", output);
+        Assert.Matches(@"(?m)^term in JSON: \{""finding"":"".+""\}$", output);
+        Assert.Matches(@"(?m)^forced: \{", output);
+        Assert.Matches(@"(?m)^fork: .*true\}, complete True; the other: \d+ tokens, complete False$", output);
+        Assert.Contains($"rolled back: {Regex.Match(output, "(?m)^forced: (.*)$").Groups[1].Value}", output, StringComparison.Ordinal);
     }
 
     private static Process Start(string name, params string[] arguments)

@@ -112,7 +112,8 @@ internal sealed class ChatAnswer
         var name = tools[0].Name;
         if (tools.Count > 1)
         {
-            var names = GrammarCache.Of("choice", string.Join('\0', tools.Select(tool => tool.Name)), source => PlainGrammars.FromChoices(source.Split('\0'), GrammarCache.Limits), "tools");
+            var names = await GrammarCache.OfAsync(
+                "choice", string.Join('\0', tools.Select(tool => tool.Name)), source => PlainGrammars.FromChoices(source.Split('\0'), GrammarCache.Limits), "tools", _cancellation).ConfigureAwait(false);
             var chosen = new StringBuilder();
             await foreach (var chunk in ReadAsync(Within(names), marks: []).ConfigureAwait(false))
             {
@@ -128,7 +129,8 @@ internal sealed class ChatAnswer
         _prompt.Add(new TextSegment(form.BeforeArguments, IsTrusted: true));
         yield return new ChatStep { Parts = [new AnswerPart(AnswerPartKind.CallBegin, name)] };
         var arguments = new StringBuilder();
-        await foreach (var chunk in ReadAsync(Within(ArgumentsOf(tools.First(tool => tool.Name == name)).Grammar), marks: []).ConfigureAwait(false))
+        var schema = await ArgumentsOfAsync(tools.First(tool => tool.Name == name), _cancellation).ConfigureAwait(false);
+        await foreach (var chunk in ReadAsync(Within(schema.Grammar), marks: []).ConfigureAwait(false))
         {
             arguments.Append(chunk.Text);
             if (chunk.FinishReason is FinishReason.Length) _finishReason = FinishReason.Length;
@@ -141,7 +143,7 @@ internal sealed class ChatAnswer
     }
 
     /// <summary>The arguments that a tool takes.</summary>
-    public static CompiledGrammar ArgumentsOf(ChatTool tool) => GrammarCache.OfSchema(tool.Parameters ?? NoParameters, bestEffort: !tool.IsStrict, "tools");
+    public static Task<CompiledGrammar> ArgumentsOfAsync(ChatTool tool, CancellationToken cancel) => GrammarCache.OfSchemaAsync(tool.Parameters ?? NoParameters, bestEffort: !tool.IsStrict, "tools", cancel);
 
     private GenerationOptions Within(Grammar grammar) =>
         _options with { Grammar = grammar, GrammarAfterTokenId = null, StopStrings = [], StopTokenIds = [], TopLogProbs = null, IgnoreEos = false };

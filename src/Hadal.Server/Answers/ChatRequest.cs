@@ -44,20 +44,20 @@ internal sealed record ChatRequest
 
     /// <summary>Reads a body in the form of <c>/v1/chat/completions</c>.</summary>
     /// <exception cref="ApiException">A field is missing, out of range, not supported or not known.</exception>
-    public static ChatRequest Read(JsonElement body, ModelCatalog catalog, Caller caller)
+    public static async Task<ChatRequest> ReadAsync(JsonElement body, ModelCatalog catalog, Caller caller, CancellationToken cancel)
     {
         var request = new RequestReader(body);
         var choice = catalog.Find(request.RequiredText("model"));
-        var fields = GenerationFields.Read(request, choice, caller);
+        var fields = await GenerationFields.ReadAsync(request, choice, caller, cancel).ConfigureAwait(false);
         var maxTokens = request.Integer("max_completion_tokens", 1, int.MaxValue) ?? request.Integer("max_tokens", 1, int.MaxValue);
         request.Take("max_tokens");
         var topLogProbs = LogProbCount(request);
-        var tools = ChatTools.Read(request, choice.Model);
+        var tools = await ChatTools.ReadAsync(request, choice.Model, cancel).ConfigureAwait(false);
         var thinks = Thinking(request, choice.Model);
         var variables = Variables(request, thinks, choice.Model);
         var messages = Messages(request);
         var metadata = request.Take("metadata");
-        var (grammar, notEnforced) = Format(request);
+        var (grammar, notEnforced) = await FormatAsync(request, cancel).ConfigureAwait(false);
         var marksForced = request.Flag("mark_forced") ?? false;
         if (marksForced && !fields.Stream) throw ApiException.Invalid("mark_forced", "mark_forced: expected only with stream: true");
         RefuseHosted(request);
@@ -171,14 +171,14 @@ internal sealed record ChatRequest
         return message.Role == "developer" ? message with { Role = "system" } : message;
     }
 
-    private static (Grammar? Grammar, IReadOnlyList<string> NotEnforced) Format(RequestReader request)
+    private static async Task<(Grammar? Grammar, IReadOnlyList<string> NotEnforced)> FormatAsync(RequestReader request, CancellationToken cancel)
     {
         if (request.Inner("response_format") is not { } format) return (null, []);
         var type = format.Word("type", "text", "json_object", "json_schema") ?? throw format.Missing("type");
         var form = format.Inner("json_schema");
         format.End();
         if (type == "text") return (null, []);
-        if (type == "json_object") return (GrammarCache.Of("object", "", _ => JsonSchemaGrammar.AnyJson(onlyObjects: true), "response_format"), []);
+        if (type == "json_object") return (await GrammarCache.OfAsync("object", "", _ => JsonSchemaGrammar.AnyJson(onlyObjects: true), "response_format", cancel).ConfigureAwait(false), []);
         if (form is null) throw format.Missing("json_schema");
         var name = form.RequiredText("name");
         if (name.Length is 0 or > 64) throw ApiException.Invalid("response_format.json_schema.name", "response_format.json_schema.name: expected 1 to 64 characters");
@@ -186,7 +186,7 @@ internal sealed record ChatRequest
         var bestEffort = form.Flag("strict") == false;
         var schema = form.Take("schema");
         form.End();
-        var compiled = GrammarCache.OfSchema(schema?.GetRawText() ?? "{}", bestEffort, "response_format.json_schema.schema");
+        var compiled = await GrammarCache.OfSchemaAsync(schema?.GetRawText() ?? "{}", bestEffort, "response_format.json_schema.schema", cancel).ConfigureAwait(false);
         return (compiled.Grammar, compiled.NotEnforced);
     }
 

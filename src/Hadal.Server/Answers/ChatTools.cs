@@ -28,7 +28,7 @@ internal sealed record ChatTools(JsonElement? Rendered, IReadOnlyList<ChatTool> 
     public bool MayCall => Callable.Count > 0 && !MustCall;
 
     /// <summary>Reads <c>tools</c>, <c>tool_choice</c> and <c>parallel_tool_calls</c>.</summary>
-    public static ChatTools Read(RequestReader request, ServedModel model)
+    public static async Task<ChatTools> ReadAsync(RequestReader request, ServedModel model, CancellationToken cancel)
     {
         request.Refuse("functions", "use tools", "[]");
         request.Refuse("function_call", "use tool_choice");
@@ -50,8 +50,14 @@ internal sealed record ChatTools(JsonElement? Rendered, IReadOnlyList<ChatTool> 
         var chosen = Choose(choice, tools, request.Take("tools")!.Value) with { Parallel = parallel };
 
         // What cannot be kept is refused before anything is generated.
-        var notEnforced = chosen.Callable.SelectMany(tool => ChatAnswer.ArgumentsOf(tool).NotEnforced.Select(sentence => $"tool '{tool.Name}': {sentence}"));
-        return chosen with { NotEnforced = [.. notEnforced] };
+        var notEnforced = new List<string>();
+        foreach (var tool in chosen.Callable)
+        {
+            var arguments = await ChatAnswer.ArgumentsOfAsync(tool, cancel).ConfigureAwait(false);
+            notEnforced.AddRange(arguments.NotEnforced.Select(sentence => $"tool '{tool.Name}': {sentence}"));
+        }
+
+        return chosen with { NotEnforced = notEnforced };
     }
 
     private static ChatTools Choose(JsonElement? choice, List<ChatTool> tools, JsonElement rendered)

@@ -29,11 +29,11 @@ internal sealed record CompletionRequest
 
     /// <summary>Reads a body in the form of <c>/v1/completions</c>.</summary>
     /// <exception cref="ApiException">A field is missing, out of range, not supported or not known.</exception>
-    public static CompletionRequest Read(JsonElement body, RequestScope scope)
+    public static async Task<CompletionRequest> ReadAsync(JsonElement body, RequestScope scope)
     {
         var request = new RequestReader(body);
         var choice = scope.Server.Catalog.Find(request.RequiredText("model"));
-        var fields = GenerationFields.Read(request, choice, scope.Caller);
+        var fields = await GenerationFields.ReadAsync(request, choice, scope.Caller, scope.Cancel.Token).ConfigureAwait(false);
         var maxTokens = (int)(request.Integer("max_tokens", 1, int.MaxValue) ?? DefaultMaxTokens);
         var echo = request.Flag("echo") ?? false;
         var logProbs = request.Integer("logprobs", 0, GenerationOptions.MaxTopLogProbs);

@@ -13,14 +13,14 @@ internal sealed record ResponsesRequest(ChatRequest Chat, JsonElement Body)
 
     /// <summary>Reads a body.</summary>
     /// <exception cref="ApiException">A field is missing, out of range, not supported or not known.</exception>
-    public static ResponsesRequest Read(JsonElement body, RequestScope scope)
+    public static async Task<ResponsesRequest> ReadAsync(JsonElement body, RequestScope scope)
     {
         var chat = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(chat, JsonBody.Options)) WriteChat(json, new RequestReader(body));
 
         try
         {
-            var request = ChatRequest.Read(JsonElement.Parse(chat.WrittenSpan, JsonBody.Rewritten), scope.Server.Catalog, scope.Caller);
+            var request = await ChatRequest.ReadAsync(JsonElement.Parse(chat.WrittenSpan, JsonBody.Rewritten), scope.Server.Catalog, scope.Caller, scope.Cancel.Token).ConfigureAwait(false);
             return new ResponsesRequest(request with { PromptField = "input" }, body);
         }
         catch (ApiException fault) when (fault.Param is { } field)

@@ -13,7 +13,7 @@ internal static class Completions
     public static async Task HandleAsync(RequestScope scope)
     {
         using var body = await RequestBody.ReadAsync(scope).ConfigureAwait(false);
-        var request = CompletionRequest.Read(body.RootElement, scope);
+        var request = await CompletionRequest.ReadAsync(body.RootElement, scope).ConfigureAwait(false);
         scope.Asked(request.Choice, request.Options, request.Prompts.Count * request.Fields.ChoiceCount, request.Fields.Stream);
         var answers = await Started<GeneratedChunk>.AllAsync(
             request.Prompts.SelectMany(prompt => Enumerable.Range(0, request.Fields.ChoiceCount).Select(index =>

@@ -10,7 +10,7 @@ internal static class Responses
     public static async Task HandleAsync(RequestScope scope)
     {
         using var body = await RequestBody.ReadAsync(scope).ConfigureAwait(false);
-        var request = ResponsesRequest.Read(body.RootElement, scope);
+        var request = await ResponsesRequest.ReadAsync(body.RootElement, scope).ConfigureAwait(false);
         scope.Asked(request.Chat.Choice, request.Chat.Options, isStream: request.Chat.Fields.Stream);
         NotEnforced.Tell(scope.Http, request.Chat.NotEnforced);
         var answers = await Started<ChatStep>.AllAsync([ChatAnswer.GenerateAsync(request.Chat, 0, scope.Cancel.Token)], scope.Cancel).ConfigureAwait(false);

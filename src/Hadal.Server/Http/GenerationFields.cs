@@ -24,8 +24,8 @@ internal sealed record GenerationFields
     /// <summary>Whether a stream ends with the usage.</summary>
     public required bool IncludeUsage { get; init; }
 
-    /// <summary>Reads them, and refuses what both routes refuse.</summary>
-    public static GenerationFields Read(RequestReader request, ModelChoice choice, Caller caller)
+    /// <summary>Reads them, and refuses what both routes refuse. Whoever has a grammar that is not known yet waits for a turn to compile it.</summary>
+    public static async Task<GenerationFields> ReadAsync(RequestReader request, ModelChoice choice, Caller caller, CancellationToken cancel)
     {
         if (choice.Head is { } head)
             throw ApiException.Invalid("model", $"model: '{choice.Name}' scores labels ({string.Join(", ", head.Labels.Take(4))}) and writes no text; POST /v1/classify with \"input\" instead", "unsupported_model");
@@ -51,7 +51,7 @@ internal sealed record GenerationFields
             StopStrings = Stops(request),
             StopTokenIds = [.. (request.List("stop_token_ids", 64) ?? []).Select(id => Id(id, "stop_token_ids"))],
             IgnoreEos = request.Flag("ignore_eos") ?? false,
-            Grammar = Structured(request),
+            Grammar = await StructuredAsync(request, cancel).ConfigureAwait(false),
         };
         var stream = request.Flag("stream") ?? false;
         var includeUsage = StreamOptions(request, stream);
@@ -124,7 +124,7 @@ internal sealed record GenerationFields
     }
 
     /// <summary>vLLM's form of constraints.</summary>
-    private static Grammar? Structured(RequestReader request)
+    private static async Task<Grammar?> StructuredAsync(RequestReader request, CancellationToken cancel)
     {
         if (request.Inner("structured_outputs") is not { } form) return null;
         var choices = form.List("choice", 10_000);
@@ -132,12 +132,19 @@ internal sealed record GenerationFields
         form.End();
         if (new object?[] { choices, json, regex, grammar }.Count(part => part is not null) != 1)
             throw ApiException.Invalid("structured_outputs", "structured_outputs: expected one of json, regex, choice, grammar");
-        if (regex is not null) return GrammarCache.Of("regex", regex, source => PlainGrammars.FromRegex(source, GrammarCache.Limits), "structured_outputs.regex");
-        if (grammar is not null) return GrammarCache.Of("gbnf", grammar, source => GbnfGrammar.Compile(source, GrammarCache.Limits), "structured_outputs.grammar");
-        if (json is { } schema) return GrammarCache.OfSchema(schema.ValueKind == JsonValueKind.String ? schema.GetString()! : schema.GetRawText(), bestEffort: false, "structured_outputs.json").Grammar;
+        if (regex is not null)
+            return await GrammarCache.OfAsync("regex", regex, source => PlainGrammars.FromRegex(source, GrammarCache.Limits), "structured_outputs.regex", cancel).ConfigureAwait(false);
+        if (grammar is not null)
+            return await GrammarCache.OfAsync("gbnf", grammar, source => GbnfGrammar.Compile(source, GrammarCache.Limits), "structured_outputs.grammar", cancel).ConfigureAwait(false);
+        if (json is { } schema)
+        {
+            var text = schema.ValueKind == JsonValueKind.String ? schema.GetString()! : schema.GetRawText();
+            return (await GrammarCache.OfSchemaAsync(text, bestEffort: false, "structured_outputs.json", cancel).ConfigureAwait(false)).Grammar;
+        }
+
         if (choices!.Count == 0 || choices.Any(item => item.ValueKind != JsonValueKind.String)) throw ApiException.Invalid("structured_outputs.choice", "structured_outputs.choice: expected texts");
-        return GrammarCache.Of(
-            "choice", string.Join('\0', choices.Select(item => item.GetString())), source => PlainGrammars.FromChoices(source.Split('\0'), GrammarCache.Limits), "structured_outputs.choice");
+        return await GrammarCache.OfAsync(
+            "choice", string.Join('\0', choices.Select(item => item.GetString())), source => PlainGrammars.FromChoices(source.Split('\0'), GrammarCache.Limits), "structured_outputs.choice", cancel).ConfigureAwait(false);
     }
 }
 
@@ -149,10 +156,13 @@ internal static class GrammarCache
 
     private const int Capacity = 32;
     private static readonly Lock Gate = new();
-    private static readonly LinkedList<(string Key, CompiledGrammar Compiled)> Recent = [];
+    private static readonly LinkedList<(string Key, CompiledGrammar? Compiled, string? Fault)> Recent = [];
 
-    /// <summary>Half of the processors are left for those who need no grammar.</summary>
-    private static readonly SemaphoreSlim Turns = new(Math.Max(1, Environment.ProcessorCount / 2));
+    /// <summary>Grammars that may be compiled at once; half of the processors are left for those who need none. Who waits for a turn holds no thread, so that
+    /// requests whose grammars are known, or that have none, pass by.</summary>
+    public static int MaxTurns { get; } = Math.Max(1, Environment.ProcessorCount / 2);
+
+    private static readonly SemaphoreSlim Turns = new(MaxTurns);
 
     /// <summary>What a grammar of a stranger may cost.</summary>
     public static GrammarLimits Limits { get; } = GrammarLimits.Default with { MaxMemoryBytes = 64L << 20, MaxRegexTerms = 200_000, MaxNodes = 300_000 };
@@ -161,7 +171,8 @@ internal static class GrammarCache
     /// <param name="schema">JSON text.</param>
     /// <param name="bestEffort">Whether what cannot be enforced is left out instead of refused.</param>
     /// <param name="field">Named in faults.</param>
-    public static CompiledGrammar OfSchema(string schema, bool bestEffort, string field) => Find(
+    /// <param name="cancel">Ends the waiting.</param>
+    public static Task<CompiledGrammar> OfSchemaAsync(string schema, bool bestEffort, string field, CancellationToken cancel) => FindAsync(
         bestEffort ? "schema?" : "schema",
         schema,
         source =>
@@ -169,16 +180,48 @@ internal static class GrammarCache
             var made = JsonSchemaGrammar.Compile(source, new JsonGrammarOptions { Limits = Limits, BestEffort = bestEffort, IntegersAsDigits = true, PropertyOrder = JsonPropertyOrder.Declared });
             return new CompiledGrammar(made.Grammar, made.Ignored);
         },
-        field);
+        field,
+        cancel);
 
     /// <summary>A grammar by its kind and source, compiled unless it was used lately.</summary>
     /// <exception cref="ApiException">It cannot be compiled.</exception>
-    public static Grammar Of(string kind, string source, Func<string, Grammar> compile, string field) => Find(kind, source, text => new CompiledGrammar(compile(text), []), field).Grammar;
+    public static async Task<Grammar> OfAsync(string kind, string source, Func<string, Grammar> compile, string field, CancellationToken cancel) =>
+        (await FindAsync(kind, source, text => new CompiledGrammar(compile(text), []), field, cancel).ConfigureAwait(false)).Grammar;
 
-    private static CompiledGrammar Find(string kind, string source, Func<string, CompiledGrammar> compile, string field)
+    private static async Task<CompiledGrammar> FindAsync(string kind, string source, Func<string, CompiledGrammar> compile, string field, CancellationToken cancel)
     {
         if (source.Length > MaxSourceLength) throw ApiException.Invalid(field, string.Create(CultureInfo.InvariantCulture, $"{field}: expected at most {MaxSourceLength} characters, found {source.Length}"));
         var key = kind + "\0" + source;
+        if (Known(key, field) is { } known) return known;
+        await Turns.WaitAsync(cancel).ConfigureAwait(false);
+        try
+        {
+            // Another one may have compiled it meanwhile, or found out that it cannot be.
+            return Known(key, field) ?? Compile(key, source, compile, field);
+        }
+        finally
+        {
+            Turns.Release();
+        }
+    }
+
+    private static CompiledGrammar Compile(string key, string source, Func<string, CompiledGrammar> compile, string field)
+    {
+        try
+        {
+            var compiled = compile(source);
+            Keep(key, compiled, null);
+            return compiled;
+        }
+        catch (GrammarException fault)
+        {
+            Keep(key, null, fault.Message);
+            throw ApiException.Invalid(field, $"{field}: {fault.Message}");
+        }
+    }
+
+    private static CompiledGrammar? Known(string key, string field)
+    {
         lock (Gate)
         {
             for (var node = Recent.First; node is not null; node = node.Next)
@@ -186,32 +229,20 @@ internal static class GrammarCache
                 if (node.Value.Key != key) continue;
                 Recent.Remove(node);
                 Recent.AddFirst(node);
-                return node.Value.Compiled;
+                return node.Value.Compiled ?? throw ApiException.Invalid(field, $"{field}: {node.Value.Fault}");
             }
         }
 
-        CompiledGrammar compiled;
-        Turns.Wait();
-        try
-        {
-            compiled = compile(source);
-        }
-        catch (GrammarException fault)
-        {
-            throw ApiException.Invalid(field, $"{field}: {fault.Message}");
-        }
-        finally
-        {
-            Turns.Release();
-        }
+        return null;
+    }
 
+    private static void Keep(string key, CompiledGrammar? compiled, string? fault)
+    {
         lock (Gate)
         {
-            Recent.AddFirst((key, compiled));
+            Recent.AddFirst((key, compiled, fault));
             if (Recent.Count > Capacity) Recent.RemoveLast();
         }
-
-        return compiled;
     }
 }
 

@@ -52,7 +52,7 @@ public sealed class HadalChatClient : IChatClient
         IEnumerable<ChatMessage> messages, ChatOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(messages);
-        var request = Read(messages, options ?? new ChatOptions());
+        var request = await ReadRequestAsync(messages, options ?? new ChatOptions(), cancellationToken).ConfigureAwait(false);
         var (id, created) = ("chatcmpl-" + Endpoints.ChatCompletions.NewId(), _clock.GetUtcNow());
         var givesThoughts = options?.Reasoning?.Output != ReasoningOutput.None;
         ChatCall? call = null;
@@ -129,13 +129,13 @@ public sealed class HadalChatClient : IChatClient
         ReasoningTokenCount = usage.ReasoningTokens,
     };
 
-    private ChatRequest Read(IEnumerable<ChatMessage> messages, ChatOptions options)
+    private async Task<ChatRequest> ReadRequestAsync(IEnumerable<ChatMessage> messages, ChatOptions options, CancellationToken cancel)
     {
         var body = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(body, JsonBody.Options)) ChatRequestJson.Write(json, _model.Name, messages, options);
         try
         {
-            return ChatRequest.Read(JsonElement.Parse(body.WrittenSpan, JsonBody.Rewritten), _catalog, Caller.Anyone);
+            return await ChatRequest.ReadAsync(JsonElement.Parse(body.WrittenSpan, JsonBody.Rewritten), _catalog, Caller.Anyone, cancel).ConfigureAwait(false);
         }
         catch (ApiException fault)
         {

@@ -14,7 +14,7 @@ public class JsonSchemaGrammarTests
         var patterns = string.Join(',', Enumerable.Range(0, 20).Select(i => $$$$$"""
             "{{{{{(char)('a' + i)}}}}}{{{{{i}}}}}":{"minimum":{{{{{i}}}}}}
             """));
-        var values = string.Join(',', Enumerable.Range(0, 3_000).Select(i => $"\"value {i * 7919}\""));
+        var values = string.Join(',', Enumerable.Range(0, 200).Select(i => $"\"value {i * 7919}\""));
         return new TheoryData<string, string, string>
         {
             { $$$$$"""{"properties":{"p":{"allOf":[{{{{{alternatives}}}}}]}}}""", "/properties/p/allOf", "2000 shapes" },
