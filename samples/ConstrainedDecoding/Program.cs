@@ -18,7 +18,7 @@ var prompt = generator.Tokenizer.Encode("The pump in hall 3 leaks.\n", addSpecia
 // A schema: what it forbids is never written. Best effort leaves out what cannot be enforced, and says so.
 var schema = JsonSchemaGrammar.Compile(
     """{"type":"object","properties":{"urgent":{"type":"boolean"},"site":{"type":"string","maxLength":20,"format":"idn-hostname"}},"required":["urgent"],"additionalProperties":false}""",
-    new JsonGrammarOptions { PropertyOrder = JsonPropertyOrder.Declared, IntegersAsDigits = true, BestEffort = true });
+    new JsonGrammarOptions { PropertyOrder = JsonPropertyOrder.Declared, Whitespace = JsonWhitespace.Compact, IntegersAsDigits = true, BestEffort = true });
 foreach (var sentence in schema.Ignored) Console.WriteLine($"not enforced: {sentence}");
 Console.WriteLine($"schema: {await WriteAsync(schema.Grammar)}");
 
@@ -46,7 +46,8 @@ Console.WriteLine($"tokens that may follow: {TokenMask.Count(mask)} of {matcher.
 
 // A fork shares what was computed and goes its own way; rollback takes tokens back.
 var fork = matcher.Fork();
-foreach (var id in generator.Tokenizer.Encode("true}", addSpecial: false)) fork.Accept(id);
+var rest = "{\"urgent\":true}"[generator.Tokenizer.Decode(matcher.Tokens).Length..];
+foreach (var id in generator.Tokenizer.Encode(rest, addSpecial: false)) fork.Accept(id);
 Console.WriteLine($"fork: {generator.Tokenizer.Decode(fork.Tokens)}, complete {fork.IsComplete}; the other: {matcher.Tokens.Count} tokens, complete {matcher.IsComplete}");
 fork.Rollback(fork.Tokens.Count - matcher.Tokens.Count);
 Console.WriteLine($"rolled back: {generator.Tokenizer.Decode(fork.Tokens)}");
@@ -58,7 +59,7 @@ async Task<string> WriteAsync(Grammar grammar)
 }
 
 /// <summary>What is seen of a fault.</summary>
-internal sealed record Report(DateOnly SeenOn, byte Grade, Dictionary<DayOfWeek, bool>? Closed);
+internal sealed record Report(DateOnly SeenOn, byte Grade, TimeOnly? Since);
 
 [JsonSerializable(typeof(Report))]
 internal sealed partial class ReportJson : JsonSerializerContext;
