@@ -21,8 +21,8 @@ internal sealed class AnswerGrammar(Shell shell)
     /// <summary>Characters of a value that an error shows.</summary>
     private const int ShownMax = 80;
 
-    /// <summary>Whole numbers are digits only: a model that may write <c>50.000…</c> for an integer finds no end. Keys come in the schema's order, so that most are forced.</summary>
-    private static readonly JsonGrammarOptions Written = new() { IntegersAsDigits = true, PropertyOrder = JsonPropertyOrder.Declared };
+    /// <summary>Whole numbers are digits only and numbers are short: a model that may write <c>50.000…</c> for an integer, or digits without a bound, finds no end. Keys come in the schema's order, so that most are forced.</summary>
+    private static readonly JsonGrammarOptions Written = new() { IntegersAsDigits = true, Portable = true, PropertyOrder = JsonPropertyOrder.Declared };
 
     private static readonly TokenTrie Bytes = new([.. Enumerable.Range(0, 256).Select(value => new[] { (byte)value })], []);
 

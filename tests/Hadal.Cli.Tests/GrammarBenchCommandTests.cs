@@ -91,10 +91,10 @@ public sealed class GrammarBenchCommandTests : IDisposable
         File.WriteAllText(Path.Combine(_folder, "regex.json"), "{\"const\":7,\"format\":\"regex\"}");
         var shell = new TestShell { CurrentDirectory = _folder };
         string[] options = ["run", Model, "-p", "x", "--max-tokens", "20", "--threads", "1", "--context", "128"];
-        Assert.Contains("--schema regex.json: JSON Schema, /format: 'regex' cannot be enforced", shell.Run([.. options, "--schema", "regex.json"]).Fault(1), StringComparison.Ordinal);
+        Assert.Contains("--schema regex.json: JSON Schema, #/format: 'regex' cannot be enforced", shell.Run([.. options, "--schema", "regex.json"]).Fault(1), StringComparison.Ordinal);
         var answer = shell.Run([.. options, "--schema", "regex.json", "--best-effort"]);
         Assert.Equal((0, "7"), (answer.ExitCode, answer.Text.TrimEnd()));
-        Assert.StartsWith("hadal: not enforced: JSON Schema, /format: 'regex' cannot be enforced", answer.Error, StringComparison.Ordinal);
+        Assert.StartsWith("hadal: not enforced: JSON Schema, #/format: 'regex' cannot be enforced", answer.Error, StringComparison.Ordinal);
         Assert.Contains("--best-effort: expected --schema", shell.Run([.. options, "--regex", "a", "--best-effort"]).Fault(2), StringComparison.Ordinal);
     }
 

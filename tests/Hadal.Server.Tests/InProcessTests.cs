@@ -60,7 +60,7 @@ public sealed class InProcessTests
         var tool = AIFunctionFactory.CreateDeclaration("find", "Finds texts.", JsonElement.Parse("{\"type\":\"object\",\"properties\":{\"pattern\":{\"const\":\"a\",\"format\":\"regex\"}},\"required\":[\"pattern\"],\"additionalProperties\":false}"));
         var answer = await client.GetResponseAsync("Find a.", new ChatOptions { Tools = [tool], ToolMode = ChatToolMode.RequireAny, MaxOutputTokens = 40 });
         var told = Assert.IsAssignableFrom<IReadOnlyList<string>>(answer.AdditionalProperties![HadalChatClient.NotEnforced]);
-        Assert.Contains("tool 'find': JSON Schema, /properties/pattern/format: 'regex' cannot be enforced", Assert.Single(told), StringComparison.Ordinal);
+        Assert.Contains("tool 'find': JSON Schema, #/properties/pattern/format: 'regex' cannot be enforced", Assert.Single(told), StringComparison.Ordinal);
     }
 
     [Fact]

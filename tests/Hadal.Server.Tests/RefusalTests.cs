@@ -35,6 +35,8 @@ public sealed class RefusalTests(SharedServer shared)
     [InlineData("stream_options.include_obfuscation", "\"stream\":true,\"stream_options\":{\"include_obfuscation\":true}")]
     [InlineData("response_format.type", "\"response_format\":{\"type\":\"xml\"}")]
     [InlineData("response_format.json_schema", "\"response_format\":{\"type\":\"json_schema\"}")]
+    [InlineData("response_format.json_schema.schema", "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"x\"}}")]
+    [InlineData("response_format.json_schema.schema", "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"x\",\"schema\":null}}")]
     [InlineData("response_format.json_schema.schema", "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"x\",\"schema\":{\"type\":\"nonsense\"}}}")]
     [InlineData("response_format.json_schema.schema", "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"x\",\"schema\":{\"$ref\":\"http://a/b\"}}}")]
     [InlineData("structured_outputs.regex", "\"structured_outputs\":{\"regex\":\"(a\"}")]

@@ -25,6 +25,9 @@ public sealed class GrammarException : Exception
     /// <summary>The grammar derives nothing.</summary>
     internal bool DerivesNothing { get; private init; }
 
+    /// <summary>A schema was asked for while it is being worked out.</summary>
+    internal bool IsCyclic { get; private init; }
+
     /// <summary>Whether the message says where in a JSON Schema the fault lies.</summary>
     internal bool HasPlace => Message.StartsWith(Schema + ", ", StringComparison.Ordinal);
 
@@ -38,6 +41,10 @@ public sealed class GrammarException : Exception
 
     internal static GrammarException Nothing() =>
         new("grammar derives no text at all; one of its required parts can never end or matches nothing") { DerivesNothing = true };
+
+    /// <summary>A schema that refers to itself.</summary>
+    /// <param name="place">A JSON pointer.</param>
+    internal static GrammarException Cyclic(string place) => new($"{Schema}, {place}: refers to itself with nothing in between") { IsCyclic = true };
 
     internal static GrammarException Full(string what, long limit, string option) => new(LimitText(what, limit, option)) { TablesAreFull = true };
 

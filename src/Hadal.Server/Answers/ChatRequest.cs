@@ -178,15 +178,15 @@ internal sealed record ChatRequest
         var form = format.Inner("json_schema");
         format.End();
         if (type == "text") return (null, []);
-        if (type == "json_object") return (await GrammarCache.OfAsync("object", "", _ => JsonSchemaGrammar.AnyJson(onlyObjects: true), "response_format", cancel).ConfigureAwait(false), []);
+        if (type == "json_object") return (await GrammarCache.OfAsync("object", "", _ => JsonSchemaGrammar.AnyJson(onlyObjects: true, new JsonGrammarOptions { Portable = true }), "response_format", cancel).ConfigureAwait(false), []);
         if (form is null) throw format.Missing("json_schema");
         var name = form.RequiredText("name");
         if (name.Length is 0 or > 64) throw ApiException.Invalid("response_format.json_schema.name", "response_format.json_schema.name: expected 1 to 64 characters");
         form.Text("description");
         var bestEffort = form.Flag("strict") == false;
-        var schema = form.Take("schema");
+        var schema = form.Take("schema") ?? throw form.Missing("schema");
         form.End();
-        var compiled = await GrammarCache.OfSchemaAsync(schema?.GetRawText() ?? "{}", bestEffort, "response_format.json_schema.schema", cancel).ConfigureAwait(false);
+        var compiled = await GrammarCache.OfSchemaAsync(schema.GetRawText(), bestEffort, "response_format.json_schema.schema", cancel).ConfigureAwait(false);
         return (compiled.Grammar, compiled.NotEnforced);
     }
 

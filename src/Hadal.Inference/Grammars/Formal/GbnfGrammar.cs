@@ -13,8 +13,9 @@ public static class GbnfGrammar
     public static Grammar Compile(string gbnf, GrammarLimits? limits = null)
     {
         var builder = new GrammarBuilder(limits);
-        var rules = new GrammarRules(builder);
-        new Reader(new GrammarText(gbnf, "GBNF"), TextWriting.Utf8(builder.Regexes), rules).Read();
+        var text = new GrammarText(gbnf, "GBNF");
+        var rules = new GrammarRules(text, builder);
+        new Reader(text, TextWriting.Utf8(builder.Regexes), rules).Read();
         return rules.Build("root", ByteRegex.Empty);
     }
 
@@ -112,7 +113,7 @@ public static class GbnfGrammar
                     return text.Take(")") ? group : throw text.Error("a group does not end");
                 default:
                     var name = Name();
-                    return name.Length > 0 ? new RulePart.Reference(name) : throw text.Error($"'{text.Next}' begins nothing that GBNF knows");
+                    return name.Length > 0 ? new RulePart.Reference(name, text.At - name.Length) : throw text.Error($"'{text.Next}' begins nothing that GBNF knows");
             }
         }
 

@@ -6,8 +6,8 @@ internal abstract record RulePart
     /// <summary>What an expression matches.</summary>
     public sealed record Terminal(ByteRegex Regex) : RulePart;
 
-    /// <summary>Another rule.</summary>
-    public sealed record Reference(string Name) : RulePart;
+    /// <summary>Another rule, and the index in the text at which it is named.</summary>
+    public sealed record Reference(string Name, int At) : RulePart;
 
     /// <summary>One after the other.</summary>
     public sealed record Sequence(IReadOnlyList<RulePart> Parts) : RulePart;
@@ -23,7 +23,7 @@ internal abstract record RulePart
 }
 
 /// <summary>Puts the rules of a grammar file together. Terminals that stand together become one lexeme.</summary>
-internal sealed class GrammarRules(GrammarBuilder builder)
+internal sealed class GrammarRules(GrammarText text, GrammarBuilder builder)
 {
     private readonly Dictionary<string, RulePart> _rules = new(StringComparer.Ordinal);
 
@@ -59,7 +59,7 @@ internal sealed class GrammarRules(GrammarBuilder builder)
             case RulePart.Terminal terminal:
                 return builder.Lexeme(terminal.Regex);
             case RulePart.Reference reference:
-                return Has(reference.Name) ? builder.Rule(reference.Name) : throw new GrammarException($"grammar uses the rule '{reference.Name}', which it does not define");
+                return Has(reference.Name) ? builder.Rule(reference.Name) : throw text.Error($"uses the rule '{reference.Name}', which the grammar does not define", reference.At);
             case RulePart.Sequence sequence:
                 return builder.Sequence(sequence.Parts.Select(Node).ToArray());
             case RulePart.Choice choice:

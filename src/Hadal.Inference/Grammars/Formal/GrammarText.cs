@@ -132,9 +132,12 @@ internal sealed class GrammarText(string text, string kind)
     public void Leave() => _depth--;
 
     /// <summary>An error at this place.</summary>
-    public GrammarException Error(string message)
+    public GrammarException Error(string message) => Error(message, At);
+
+    /// <summary>An error at an index.</summary>
+    public GrammarException Error(string message, int at)
     {
-        var before = _text.AsSpan(0, Math.Min(At, _text.Length));
+        var before = _text.AsSpan(0, Math.Min(at, _text.Length));
         var line = before.Count('\n') + 1;
         return new GrammarException($"{kind}, line {line}, column {before.Length - before.LastIndexOf('\n')}: {message}");
     }

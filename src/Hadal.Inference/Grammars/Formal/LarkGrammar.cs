@@ -39,7 +39,7 @@ internal sealed class LarkReader(GrammarText text, GrammarBuilder builder)
     private readonly TextWriting _writing = TextWriting.Utf8(builder.Regexes);
     private readonly Dictionary<string, RulePart> _terminals = new(StringComparer.Ordinal);
     private readonly Dictionary<string, ByteRegex?> _regexes = new(StringComparer.Ordinal);
-    private readonly List<(string Name, RulePart Body)> _rules = [];
+    private readonly List<(string Name, RulePart Body, int At)> _rules = [];
     private readonly List<RulePart> _ignored = [];
     private int _schemas;
 
@@ -52,12 +52,12 @@ internal sealed class LarkReader(GrammarText text, GrammarBuilder builder)
         }
 
         var ignored = builder.Regexes.Repeat(builder.Regexes.Or(_ignored.Select(i => Regular(i, 0)).ToArray()));
-        var rules = new GrammarRules(builder);
-        foreach (var (name, body) in _rules)
+        var rules = new GrammarRules(text, builder);
+        foreach (var (name, body, at) in _rules)
         {
             if (!rules.Add(name, Spaced(body, ignored)))
             {
-                throw new GrammarException($"Lark grammar: the rule '{name}' is defined twice");
+                throw text.Error($"the rule '{name}' is defined twice", at);
             }
         }
 
@@ -90,6 +90,7 @@ internal sealed class LarkReader(GrammarText text, GrammarBuilder builder)
         }
 
         text.TakeWhile(c => c is '?' or '!');
+        var start = text.At;
         var name = Name();
         if (text.Next == '{')
         {
@@ -111,7 +112,7 @@ internal sealed class LarkReader(GrammarText text, GrammarBuilder builder)
         var body = Alternatives();
         if (!IsTerminal(name))
         {
-            _rules.Add((name, body));
+            _rules.Add((name, body, start));
         }
         else if (!_terminals.TryAdd(name, body))
         {
@@ -215,7 +216,7 @@ internal sealed class LarkReader(GrammarText text, GrammarBuilder builder)
                     throw text.Error($"templates such as '{name}{{…}}' are not supported; write a rule for each use");
                 }
 
-                return name.Length > 0 ? new RulePart.Reference(name) : throw text.Error($"'{text.Next}' begins nothing that Lark knows");
+                return name.Length > 0 ? new RulePart.Reference(name, text.At - name.Length) : throw text.Error($"'{text.Next}' begins nothing that Lark knows");
         }
     }
 
@@ -316,7 +317,20 @@ internal sealed class LarkReader(GrammarText text, GrammarBuilder builder)
         }
 
         flags = flags.Replace("u", "", StringComparison.Ordinal);
-        return new RulePart.Terminal(PatternCompiler.Whole(flags.Length == 0 ? pattern : $"(?{flags}){pattern}", _writing));
+        return Placed(start, () => new RulePart.Terminal(PatternCompiler.Whole(flags.Length == 0 ? pattern : $"(?{flags}){pattern}", _writing)));
+    }
+
+    /// <summary>A part whose faults get the place at which it stands.</summary>
+    private T Placed<T>(int at, Func<T> make)
+    {
+        try
+        {
+            return make();
+        }
+        catch (GrammarException fault) when (!fault.TablesAreFull)
+        {
+            throw text.Error(fault.Message, at);
+        }
     }
 
     /// <summary>A JSON Schema: the braces after <c>%json</c>.</summary>
@@ -346,7 +360,7 @@ internal sealed class LarkReader(GrammarText text, GrammarBuilder builder)
         }
         while (depth > 0);
 
-        return new RulePart.Built(JsonSchemaGrammar.Node(text.Slice(start, text.At), builder, $"json {_schemas++} "));
+        return Placed(start, () => new RulePart.Built(JsonSchemaGrammar.Node(text.Slice(start, text.At), builder, $"json {_schemas++} ")));
     }
 
     private string Name() => text.TakeWhile(c => char.IsAsciiLetterOrDigit(c) || c == '_');
@@ -401,7 +415,7 @@ internal sealed class LarkReader(GrammarText text, GrammarBuilder builder)
             case RulePart.Terminal terminal:
                 return terminal.Regex;
             case RulePart.Reference reference:
-                return Named(reference.Name, depth);
+                return Named(reference, depth);
             case RulePart.Sequence sequence:
                 return regexes.Concat(sequence.Parts.Select(p => Regular(p, depth + 1)).ToArray());
             case RulePart.Choice choice:
@@ -413,16 +427,17 @@ internal sealed class LarkReader(GrammarText text, GrammarBuilder builder)
         }
     }
 
-    private ByteRegex Named(string name, int depth)
+    private ByteRegex Named(RulePart.Reference reference, int depth)
     {
+        var name = reference.Name;
         if (_regexes.TryGetValue(name, out var known))
         {
-            return known ?? throw new GrammarException($"Lark grammar: the terminal '{name}' refers to itself");
+            return known ?? throw text.Error($"the terminal '{name}' refers to itself", reference.At);
         }
 
         if (!_terminals.TryGetValue(name, out var body))
         {
-            throw new GrammarException($"Lark grammar uses the terminal '{name}', which it does not define");
+            throw text.Error($"uses the terminal '{name}', which the grammar does not define", reference.At);
         }
 
         _regexes[name] = null;

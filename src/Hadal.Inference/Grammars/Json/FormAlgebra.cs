@@ -1,10 +1,11 @@
+using System.Globalization;
 using System.Text;
 using Hadal.Inference.Grammars.Patterns;
 
 namespace Hadal.Inference.Grammars.Json;
 
-/// <summary>Intersection, union and complement of value forms.</summary>
-internal sealed class FormAlgebra
+/// <summary>Intersection and union of value forms.</summary>
+internal sealed partial class FormAlgebra
 {
     /// <summary>Shapes of arrays or objects that one schema may come apart into.</summary>
     private const int ShapesMax = 2_000;
@@ -17,18 +18,24 @@ internal sealed class FormAlgebra
     private readonly RegexPool _pool;
     private readonly SchemaTerms _terms;
     private readonly Func<SchemaTerm, bool> _isEmpty;
+    private readonly Action<string, string, string> _refuse;
     private readonly ObjectForm _openObject;
     private readonly ArrayForm _openArray;
     private long _keySteps;
 
-    public FormAlgebra(SchemaTerms terms, TextWriting strings, NumberTexts numbers, Func<SchemaTerm, bool> isEmpty)
+    /// <param name="terms">Parts of forms.</param>
+    /// <param name="strings">How strings are written.</param>
+    /// <param name="numbers">How numbers are written.</param>
+    /// <param name="isEmpty">Whether a term allows nothing for sure.</param>
+    /// <param name="refuse">Called with place, fault and remedy for what cannot be enforced. Where it returns, that is left out.</param>
+    public FormAlgebra(SchemaTerms terms, TextWriting strings, NumberTexts numbers, Func<SchemaTerm, bool> isEmpty, Action<string, string, string> refuse)
     {
-        (_pool, _terms, _isEmpty, Strings, Numbers) = (strings.Pool, terms, isEmpty, strings, numbers);
+        (_pool, _terms, _isEmpty, _refuse, Strings, Numbers) = (strings.Pool, terms, isEmpty, refuse, strings, numbers);
         _openArray = new ArrayForm { Prefix = [], Rest = terms.True };
         _openObject = new ObjectForm { Named = [], Others = [new KeyForm(strings.AnyText, terms.True)] };
         AnyString = new TextSet(strings.AnyText, ByteRegex.Nothing);
         All = new ValueForm(true, true, true, numbers.All, AnyString, [_openArray], [_openObject]);
-        None = new ValueForm(false, false, false, numbers.None, AnyString.Not(), [], []);
+        None = new ValueForm(false, false, false, numbers.None, AnyString.Not(), [], []) { NumbersAreListed = true };
     }
 
     /// <summary>Every value.</summary>
@@ -46,6 +53,12 @@ internal sealed class FormAlgebra
 
     /// <summary>The first part that was found to allow nothing where it must be there.</summary>
     public SchemaTerm? FirstVoid { get; private set; }
+
+    /// <summary>Why the first shape that holds nothing does; null where a part of it is to blame.</summary>
+    public string? FirstReason { get; private set; }
+
+    /// <summary>Forgets what was found to allow nothing.</summary>
+    public void ClearVoid() => (FirstVoid, FirstReason) = (null, null);
 
     /// <summary>Every array: a start for narrower shapes.</summary>
     public ArrayForm OpenArray => _openArray;
@@ -65,7 +78,11 @@ internal sealed class FormAlgebra
         a.Numbers.Or(b.Numbers, _pool),
         a.Strings.Or(b.Strings, _pool),
         a.Arrays.Any(s => s.IsOpen) ? a.Arrays : Limited([.. a.Arrays, .. b.Arrays]),
-        a.Objects.Any(s => s.IsOpen) ? a.Objects : Limited([.. a.Objects, .. b.Objects]));
+        a.Objects.Any(s => s.IsOpen) ? a.Objects : Limited([.. a.Objects, .. b.Objects]))
+    {
+        IsLoose = a.IsLoose || b.IsLoose,
+        NumbersAreListed = a.NumbersAreListed && b.NumbersAreListed,
+    };
 
     /// <summary>Values of both.</summary>
     public ValueForm And(ValueForm a, ValueForm b)
@@ -82,29 +99,15 @@ internal sealed class FormAlgebra
             And(a.Numbers, b.Numbers, All.Numbers),
             And(a.Strings, b.Strings, AnyString),
             Product(a.Arrays, b.Arrays, And),
-            Product(a.Objects, b.Objects, And));
+            Product(a.Objects, b.Objects, And))
+        {
+            IsLoose = a.IsLoose || b.IsLoose,
+            NumbersAreListed = a.NumbersAreListed || b.NumbersAreListed,
+        };
     }
 
     /// <summary>The intersection, without a term for it where one of the two is everything: intersections cost at every step of a mask.</summary>
     private TextSet And(TextSet a, TextSet b, TextSet all) => a == all ? b : b == all ? a : a.And(b, _pool);
-
-    /// <summary>Values that are not in the form.</summary>
-    public ValueForm Not(ValueForm a)
-    {
-        IReadOnlyList<ArrayForm> arrays = [_openArray];
-        foreach (var shape in a.Arrays)
-        {
-            arrays = Product(arrays, Outside(shape), And);
-        }
-
-        IReadOnlyList<ObjectForm> objects = [_openObject];
-        foreach (var shape in a.Objects)
-        {
-            objects = Product(objects, Outside(shape), And);
-        }
-
-        return new ValueForm(!a.Null, !a.False, !a.True, a.Numbers.Not(), a.Strings.Not(), arrays, objects);
-    }
 
     /// <summary>The term that a key's value has to satisfy in objects of a shape.</summary>
     public SchemaTerm ValueOf(ObjectForm shape, string name)
@@ -143,7 +146,7 @@ internal sealed class FormAlgebra
             }
             else if (character < ' ')
             {
-                spelt.Append(System.Globalization.CultureInfo.InvariantCulture, $"\\u{(int)character:x4}");
+                spelt.Append(CultureInfo.InvariantCulture, $"\\u{(int)character:x4}");
             }
             else
             {
@@ -204,12 +207,32 @@ internal sealed class FormAlgebra
             Rest = _terms.And(a.Rest, b.Rest),
             Min = Math.Max(a.Min, b.Min),
             Max = Least(a.Max, b.Max),
-            Contains = [.. a.Contains, .. b.Contains],
+            Contains = [.. a.Contains.Union(b.Contains)],
             UniqueAt = a.UniqueAt ?? b.UniqueAt,
             Evaluated = Math.Max(a.Evaluated, b.Evaluated),
             AlsoEvaluated = a.AlsoEvaluated is null ? b.AlsoEvaluated : b.AlsoEvaluated is null ? a.AlsoEvaluated : _terms.Or(a.AlsoEvaluated, b.AlsoEvaluated),
         };
+        shape = Settled(shape);
         return IsVoid(shape) ? [] : [shape];
+    }
+
+    /// <summary>Without the conditions on some items that all items meet, or none can.</summary>
+    public ArrayForm Settled(ArrayForm shape)
+    {
+        foreach (var contains in shape.Contains.Where(c => c.Max is null && c.From >= shape.Prefix.Count).ToList())
+        {
+            var others = shape.Contains.Where(c => c != contains).ToList();
+            if (_isEmpty(_terms.And(shape.Rest, contains.Item)))
+            {
+                shape = shape with { Contains = others, Max = Least(shape.Max, contains.Min > 0 ? -1 : shape.Max) };
+            }
+            else if (_isEmpty(_terms.And(shape.Rest, _terms.Not(contains.Item))))
+            {
+                shape = shape with { Contains = others, Min = Math.Max(shape.Min, contains.From + contains.Min) };
+            }
+        }
+
+        return shape;
     }
 
     private List<ObjectForm> And(ObjectForm a, ObjectForm b)
@@ -223,15 +246,14 @@ internal sealed class FormAlgebra
         foreach (var property in a.Named)
         {
             var other = b.Property(property.Name);
-            named.Add(new PropertyForm(
-                property.Name, _terms.And(property.Value, other?.Value ?? ValueOf(b, property.Name)), property.IsRequired || other is { IsRequired: true }));
+            named.Add(Both(property, b, other));
         }
 
         foreach (var property in b.Named)
         {
             if (a.Property(property.Name) is null)
             {
-                named.Add(property with { Value = _terms.And(ValueOf(a, property.Name), property.Value) });
+                named.Add(Both(property, a, null) with { Value = _terms.And(ValueOf(a, property.Name), property.Value) });
             }
         }
 
@@ -240,11 +262,25 @@ internal sealed class FormAlgebra
             Named = named,
             Others = Others(a, b),
             Min = Math.Max(a.Min, b.Min),
+            MinAt = a.Min >= b.Min ? a.MinAt : b.MinAt,
             Max = Least(a.Max, b.Max),
             Some = [.. a.Some.Union(b.Some)],
+            SomeAt = a.SomeAt ?? b.SomeAt,
+            ClosedBy = a.ClosedBy ?? b.ClosedBy,
             Evaluated = _pool.Or(a.Evaluated, b.Evaluated),
         };
         return shape.Some.Count == 0 ? (IsVoid(shape) ? [] : [shape]) : Fulfilled(shape, 0);
+    }
+
+    /// <summary>A property of one shape as it is in both.</summary>
+    private PropertyForm Both(PropertyForm property, ObjectForm shape, PropertyForm? other)
+    {
+        var value = other?.Value ?? ValueOf(shape, property.Name);
+        return new PropertyForm(property.Name, _terms.And(property.Value, value), property.IsRequired || other is { IsRequired: true })
+        {
+            RequiredAt = property.RequiredAt ?? other?.RequiredAt,
+            ForbiddenBy = property.ForbiddenBy ?? (value.Kind != SchemaTermKind.False ? null : other is null ? shape.ClosedBy : other.ForbiddenBy),
+        };
     }
 
     /// <summary>A property that must be among some keys may be one that is named: a shape for each, and one for the properties that are not named.</summary>
@@ -317,8 +353,9 @@ internal sealed class FormAlgebra
 
     private bool IsVoid(ArrayForm shape)
     {
-        if (shape.Min > shape.Max)
+        if (WhyNothing(shape) is { } reason)
         {
+            FirstReason ??= reason;
             return true;
         }
 
@@ -336,8 +373,9 @@ internal sealed class FormAlgebra
 
     private bool IsVoid(ObjectForm shape)
     {
-        if (shape.Min > shape.Max || shape.Named.Count(p => p.IsRequired) > shape.Max)
+        if (WhyNothing(shape) is { } reason)
         {
+            FirstReason ??= reason;
             return true;
         }
 
@@ -353,99 +391,23 @@ internal sealed class FormAlgebra
         return false;
     }
 
-    /// <summary>Arrays that are not of a shape, as shapes that break one of its rules each.</summary>
-    private List<ArrayForm> Outside(ArrayForm shape)
+    /// <summary>Why no array has the shape, as far as its counts tell; null where some may.</summary>
+    public static string? WhyNothing(ArrayForm shape) => shape.Max < 0
+        ? "an item that is needed is one that no item may be"
+        : shape.Min > shape.Max ? string.Create(CultureInfo.InvariantCulture, $"at least {shape.Min} items are needed and at most {shape.Max} allowed") : null;
+
+    /// <summary>Why no object has the shape, as far as names and counts tell; null where some may.</summary>
+    public static string? WhyNothing(ObjectForm shape)
     {
-        if (shape.UniqueAt is { } place)
+        var needed = Math.Max(shape.Min, shape.Named.Count(p => p.IsRequired));
+        if (needed > shape.Max)
         {
-            throw new GrammarException($"JSON Schema, {place}: the opposite of uniqueItems cannot be enforced");
+            return string.Create(CultureInfo.InvariantCulture, $"at least {needed} properties are needed and at most {shape.Max} allowed");
         }
 
-        var outside = new List<ArrayForm>();
-        for (var i = 0; i < shape.Prefix.Count; i++)
-        {
-            if (shape.Prefix[i].Kind != SchemaTermKind.True)
-            {
-                SchemaTerm[] prefix = [.. Enumerable.Repeat(_terms.True, i), _terms.Not(shape.Prefix[i])];
-                outside.Add(_openArray with { Prefix = prefix, Min = i + 1 });
-            }
-        }
-
-        if (shape.Rest.Kind == SchemaTermKind.False)
-        {
-            outside.Add(_openArray with { Min = shape.Prefix.Count + 1 });
-        }
-        else if (shape.Rest.Kind != SchemaTermKind.True)
-        {
-            outside.Add(_openArray with { Contains = [new ContainsForm(_terms.Not(shape.Rest), 1, null, shape.Prefix.Count)] });
-        }
-
-        if (shape.Min > 0)
-        {
-            outside.Add(_openArray with { Max = shape.Min - 1 });
-        }
-
-        if (shape.Max is { } max)
-        {
-            outside.Add(_openArray with { Min = max + 1 });
-        }
-
-        foreach (var contains in shape.Contains)
-        {
-            if (contains.Min > 0)
-            {
-                outside.Add(_openArray with { Contains = [contains with { Min = 0, Max = contains.Min - 1 }] });
-            }
-
-            if (contains.Max is { } most)
-            {
-                outside.Add(_openArray with { Contains = [contains with { Min = most + 1, Max = null }] });
-            }
-        }
-
-        return outside;
-    }
-
-    /// <summary>Objects that are not of a shape, as shapes that break one of its rules each.</summary>
-    private List<ObjectForm> Outside(ObjectForm shape)
-    {
-        var outside = new List<ObjectForm>();
-        foreach (var property in shape.Named)
-        {
-            // Not there, or there with another value, is one shape.
-            if (property.IsRequired || property.Value.Kind != SchemaTermKind.True)
-            {
-                outside.Add(_openObject with { Named = [property with { Value = _terms.Not(property.Value), IsRequired = !property.IsRequired }] });
-            }
-        }
-
-        var names = _pool.Or(shape.Named.Select(p => Strings.AllSpellings(p.Name)).ToArray());
-        foreach (var kind in shape.Others)
-        {
-            if (kind.Value.Kind != SchemaTermKind.True)
-            {
-                outside.Add(_openObject with { Some = [new KeyForm(_pool.And(kind.Keys, _pool.Not(names)), _terms.Not(kind.Value))] });
-            }
-        }
-
-        if (shape.Min > 0)
-        {
-            outside.Add(_openObject with { Max = shape.Min - 1 });
-        }
-
-        // Where all properties are named, one too many is one that is not named.
-        var isClosed = shape.Others.All(k => k.Value.Kind == SchemaTermKind.False);
-        if (shape.Max is { } max && !(isClosed && shape.Named.Count <= max))
-        {
-            outside.Add(_openObject with { Min = max + 1 });
-        }
-
-        foreach (var some in shape.Some)
-        {
-            outside.Add(_openObject with { Others = Split(_openObject.Others, some.Keys, _ => _terms.Not(some.Value)) });
-        }
-
-        return outside;
+        return shape.Named.FirstOrDefault(p => p.IsRequired && p.Value.Kind == SchemaTermKind.False) is { } property
+            ? $"'{property.Name}' is required{(property.RequiredAt is { } at ? $" at {at}" : "")} and forbidden{(property.ForbiddenBy is { } by ? $" by {by}" : "")}"
+            : null;
     }
 
     private static List<T> Product<T>(IReadOnlyList<T> left, IReadOnlyList<T> right, Func<T, T, List<T>> and)

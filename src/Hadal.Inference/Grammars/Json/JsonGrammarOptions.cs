@@ -38,6 +38,13 @@ public sealed record JsonGrammarOptions
     /// <summary>Whether whole numbers are written with digits only. JSON Schema counts <c>1.0</c> among the integers; many readers do not.</summary>
     public bool IntegersAsDigits { get; init; }
 
+    /// <summary>
+    /// Whether values are written only as programs in use read them. Numbers that the schema leaves open are cut: whole numbers to 64 bits, others to 20 digits before
+    /// the point, 20 behind it and two of an exponent; a model that may write digits without end does. Numbers that a schema lists, and those it bounds beyond that, stay
+    /// as they are. Of the formats <c>date</c>, <c>date-time</c>, <c>email</c>, <c>uri</c> and <c>uri-template</c>, what common validators refuse is not written.
+    /// </summary>
+    public bool Portable { get; init; }
+
     /// <summary>Whether keywords that cannot be enforced are left out and listed, instead of refusing the schema.</summary>
     public bool BestEffort { get; init; }
 

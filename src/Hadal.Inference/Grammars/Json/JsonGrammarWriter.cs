@@ -1,9 +1,10 @@
+using System.Globalization;
 using Hadal.Inference.Grammars.Patterns;
 
 namespace Hadal.Inference.Grammars.Json;
 
 /// <summary>Writes the grammar of JSON texts that a schema allows. White space stands in front of tokens, never behind.</summary>
-internal sealed class JsonGrammarWriter
+internal sealed partial class JsonGrammarWriter
 {
     /// <summary>Nodes that keeping count of properties or items may take for one shape.</summary>
     private const int CountedNodesMax = 20_000;
@@ -96,7 +97,8 @@ internal sealed class JsonGrammarWriter
         }
 
         options.Add(_builder.Lexeme(_pool.Concat(before, _pool.Or(words.ToArray()))));
-        options.Add(_builder.Lexeme(_pool.Concat(before, form.Numbers.In)));
+        var numbers = _expander.Options.Portable && !form.NumbersAreListed ? _algebra.Numbers.Short(form.Numbers.In) : form.Numbers.In;
+        options.Add(_builder.Lexeme(_pool.Concat(before, numbers)));
         options.Add(_builder.Lexeme(_pool.Concat(before, Quoted(form.Strings.In))));
         foreach (var shape in form.Arrays)
         {
@@ -118,14 +120,27 @@ internal sealed class JsonGrammarWriter
     /// <summary>The items and the closing bracket.</summary>
     private GrammarNode Array(ArrayForm shape)
     {
-        if (shape.UniqueAt is { } place && shape.Max is not (0 or 1))
+        if (FormAlgebra.WhyNothing(shape) is not null)
         {
-            return UniqueArray(shape, place);
+            return GrammarNode.Nothing;
         }
 
-        if (shape.Contains.Count > 0)
+        if (shape.UniqueAt is { } place && shape.Max is not (0 or 1))
         {
-            return CountedArray(shape);
+            if (UniqueArray(shape) is { } unique)
+            {
+                return unique;
+            }
+
+            _expander.Refuse(
+                place,
+                $"uniqueItems cannot be enforced unless the items are one of {UniqueValuesMax} values at most ({SchemaExpander.OtherValuesMax} of them no strings), since it needs a memory of all items",
+                "leave it out or ask for best effort");
+        }
+
+        if (CountedArray.Enforced(_expander, shape) is { Count: > 0 } contains)
+        {
+            return new CountedArray(this, shape, contains).Write();
         }
 
         var max = shape.Max;
@@ -165,89 +180,13 @@ internal sealed class JsonGrammarWriter
 
     private GrammarNode Repeat(GrammarNode node, int min, int? max) => max < min ? GrammarNode.Nothing : _builder.Repeat(node, min, max);
 
-    /// <summary>Arrays in which some items must satisfy a schema: a state for each number of items and of matches seen.</summary>
-    private GrammarNode CountedArray(ArrayForm shape)
-    {
-        if (shape.Contains.Count > 1)
-        {
-            throw new GrammarException("JSON Schema: several contains for one array cannot be enforced");
-        }
-
-        var contains = shape.Contains[0];
-        var matchCap = contains.Max is { } most ? most + 1 : contains.Min;
-        var itemCap = Math.Max(1, Math.Max(Math.Max(shape.Prefix.Count, contains.From), shape.Max ?? shape.Min));
-        if ((long)(matchCap + 1) * (itemCap + 1) > CountedNodesMax)
-        {
-            throw new GrammarException($"JSON Schema: contains with counts of {matchCap} in arrays of {itemCap} items cannot be enforced; the product goes up to {CountedNodesMax}");
-        }
-
-        var states = new Dictionary<(int Items, int Matches), GrammarNode>();
-        var pending = new Queue<(int Items, int Matches)>();
-        var isBounded = shape.Max is not null;
-        var number = _counted++;
-        var start = State((0, 0));
-        while (pending.TryDequeue(out var at))
-        {
-            _builder.Define(states[at], Body(at));
-        }
-
-        return start;
-
-        GrammarNode State((int Items, int Matches) at)
-        {
-            if (!states.TryGetValue(at, out var rule))
-            {
-                rule = _builder.Rule($"{_prefix}items {number}.{states.Count}");
-                states.Add(at, rule);
-                pending.Enqueue(at);
-            }
-
-            return rule;
-        }
-
-        GrammarNode Body((int Items, int Matches) at)
-        {
-            var options = new List<GrammarNode>();
-            if (at.Items >= shape.Min && at.Matches >= contains.Min && !(at.Matches > contains.Max))
-            {
-                options.Add(Mark("]"));
-            }
-
-            if (!(at.Items >= shape.Max) && !(at.Matches > contains.Max))
-            {
-                var item = shape.At(at.Items);
-                var next = Math.Min(at.Items + 1, isBounded ? int.MaxValue : itemCap);
-                var lead = at.Items == 0 ? GrammarNode.Empty : Mark(",");
-                var counts = at.Items >= contains.From;
-                var hit = (next, Math.Min(at.Matches + 1, matchCap));
-                if (counts)
-                {
-                    options.Add(_builder.Sequence(lead, Value(_expander.Terms.And(item, contains.Item)), State(hit)));
-                }
-
-                if (!counts || contains.Max is not null)
-                {
-                    var miss = counts ? _expander.Terms.And(item, _expander.Terms.Not(contains.Item)) : item;
-                    options.Add(_builder.Sequence(lead, Value(miss), State((next, at.Matches))));
-                }
-                else
-                {
-                    options.Add(_builder.Sequence(lead, Value(item), State((next, at.Matches))));
-                }
-            }
-
-            return _builder.Choice(options.ToArray());
-        }
-    }
-
-    /// <summary>Arrays without equal items: where the items have few values, each stands at most once.</summary>
-    private GrammarNode UniqueArray(ArrayForm shape, string place)
+    /// <summary>Arrays without equal items, where they have few values: each stands at most once. Null where they have not.</summary>
+    private GrammarNode? UniqueArray(ArrayForm shape)
     {
         var values = shape.Prefix.Count == 0 && shape.Contains.Count == 0 ? _expander.ValuesOf(shape.Rest, UniqueValuesMax) : null;
         if (values is null)
         {
-            throw new GrammarException(
-                $"JSON Schema, {place}: uniqueItems cannot be enforced unless the items are one of {UniqueValuesMax} values at most, since it needs a memory of all items; leave it out or ask for best effort");
+            return null;
         }
 
         var comma = Mark(",");
@@ -273,10 +212,7 @@ internal sealed class JsonGrammarWriter
 
         var required = named.Count(p => p.IsRequired);
         var min = Math.Max(0, shape.Min - required);
-        if (!_expander.Options.BestEffort)
-        {
-            RefuseWhatRepeatedNamesCheat(shape, others, min, place);
-        }
+        RefuseWhatRepeatedNamesCheat(shape, others, min, place);
 
         if (_expander.Options.PropertyOrder == JsonPropertyOrder.Any && shape.Some.Count == 0 && named.Count + others.Count > 1 && (min <= 1 || others.Count > 0))
         {
@@ -344,17 +280,20 @@ internal sealed class JsonGrammarWriter
     /// </summary>
     private void RefuseWhatRepeatedNamesCheat(ObjectForm shape, List<KeyForm> others, int min, string place)
     {
-        const string Remedy = "cannot be enforced where names are free, since one of them can be written twice; name the properties and set additionalProperties to false, or ask for best effort";
+        const string Why = "cannot be enforced where names are free, since one of them can be written twice";
+        const string Remedy = "name the properties and set additionalProperties to false, or ask for best effort";
         if (min > 1 && others.Count > 0)
         {
-            throw new GrammarException($"JSON Schema, {place}: minProperties of {shape.Min} (or the opposite of maxProperties) {Remedy}");
+            var count = string.Create(CultureInfo.InvariantCulture, $"minProperties of {shape.Min}");
+            var isKeyword = shape.MinAt?.StartsWith('#') == true;
+            _expander.Refuse(isKeyword ? shape.MinAt! : place, $"{(isKeyword ? count : $"the opposite of maxProperties (a {count} in {shape.MinAt})")} {Why}", Remedy);
         }
 
         foreach (var some in shape.Some)
         {
             if (others.Exists(kind => !_pool.IsNothing(_pool.And(kind.Keys, some.Keys)) && IsCheated(kind.Value, _expander.Terms.And(kind.Value, some.Value))))
             {
-                throw new GrammarException($"JSON Schema, {place}: the opposite of additionalProperties or patternProperties (in not, oneOf or if) {Remedy}");
+                _expander.Refuse(place, $"the opposite of additionalProperties or patternProperties (in the opposite of {shape.SomeAt}) {Why}", Remedy);
             }
         }
 
@@ -374,96 +313,5 @@ internal sealed class JsonGrammarWriter
     {
         var comma = isFirst ? ByteRegex.Empty : _pool.Concat(_beforeMark, _pool.Literal(","u8));
         return _builder.Sequence(_builder.Lexeme(_pool.Concat(comma, _beforeValue, Quoted(kind.Keys), _beforeMark, _pool.Literal(":"u8))), Value(kind.Value));
-    }
-
-    /// <summary>Objects of which the number of properties is bounded, or of which some must be of a kind: a state for each count.</summary>
-    private sealed class CountedObject(JsonGrammarWriter writer, ObjectForm shape, List<PropertyForm> named, List<KeyForm> others)
-    {
-        private readonly Dictionary<(int Index, int Count, int Seen), GrammarNode> _states = [];
-        private readonly Queue<(int Index, int Count, int Seen)> _pending = [];
-        private readonly int _cap = shape.Max is { } max ? max + 1 : shape.Min;
-        private readonly int _allSeen = (1 << shape.Some.Count) - 1;
-        private readonly int _number = writer._counted++;
-
-        public GrammarNode Write()
-        {
-            if (shape.Some.Count > 5 || (named.Count + 1L) * (Math.Min(_cap, named.Count + (others.Count > 0 ? _cap : 0)) + 1L) * (_allSeen + 1) > CountedNodesMax)
-            {
-                throw new GrammarException($"JSON Schema: the count of {named.Count} properties up to {_cap} cannot be enforced; the product goes up to {CountedNodesMax}");
-            }
-
-            var start = State((0, 0, 0));
-            while (_pending.TryDequeue(out var at))
-            {
-                writer._builder.Define(_states[at], Body(at));
-            }
-
-            return start;
-        }
-
-        private GrammarNode State((int Index, int Count, int Seen) at)
-        {
-            if (!_states.TryGetValue(at, out var rule))
-            {
-                rule = writer._builder.Rule($"{writer._prefix}properties {_number}.{_states.Count}");
-                _states.Add(at, rule);
-                _pending.Enqueue(at);
-            }
-
-            return rule;
-        }
-
-        private GrammarNode Body((int Index, int Count, int Seen) at)
-        {
-            var options = new List<GrammarNode>();
-            var builder = writer._builder;
-            var next = Math.Min(at.Count + 1, Math.Max(_cap, 1));
-            var isFull = at.Count >= shape.Max;
-            if (at.Index < named.Count)
-            {
-                var property = named[at.Index];
-                if (!isFull)
-                {
-                    options.Add(builder.Sequence(writer.Property(property, at.Count == 0), State((at.Index + 1, next, at.Seen))));
-                }
-
-                if (!property.IsRequired)
-                {
-                    options.Add(State((at.Index + 1, at.Count, at.Seen)));
-                }
-
-                return builder.Choice(options.ToArray());
-            }
-
-            if (at.Count >= shape.Min && at.Seen == _allSeen)
-            {
-                options.Add(writer.Mark("}"));
-            }
-
-            if (!isFull)
-            {
-                foreach (var kind in others)
-                {
-                    AddOthers(options, at.Count == 0, kind, at with { Count = next }, 0);
-                }
-            }
-
-            return builder.Choice(options.ToArray());
-        }
-
-        /// <summary>A property that is not named, for each set of the needs that it may meet from index <paramref name="from"/> on.</summary>
-        private void AddOthers(List<GrammarNode> options, bool isFirst, KeyForm kind, (int Index, int Count, int Seen) after, int from)
-        {
-            options.Add(writer._builder.Sequence(writer.Other(kind, isFirst), State(after)));
-            for (var i = from; i < shape.Some.Count; i++)
-            {
-                var keys = writer._pool.And(kind.Keys, shape.Some[i].Keys);
-                if ((after.Seen >> i & 1) == 0 && !writer._pool.IsNothing(keys))
-                {
-                    var both = new KeyForm(keys, writer._expander.Terms.And(kind.Value, shape.Some[i].Value));
-                    AddOthers(options, isFirst, both, after with { Seen = after.Seen | 1 << i }, i + 1);
-                }
-            }
-        }
     }
 }

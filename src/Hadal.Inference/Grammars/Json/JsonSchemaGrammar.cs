@@ -41,7 +41,7 @@ public sealed class JsonSchemaGrammar
         }
         catch (GrammarException fault) when (!fault.HasPlace)
         {
-            throw fault.DerivesNothing ? Nothing(expander.InnermostEmpty(), fault) : fault.At("#");
+            throw fault.DerivesNothing ? Nothing(expander.WhyNothing(), fault) : fault.At("#");
         }
     }
 
@@ -51,12 +51,11 @@ public sealed class JsonSchemaGrammar
     /// <param name="prefix">What its rules' names begin with; different for every schema of a grammar.</param>
     internal static GrammarNode Node(string schema, GrammarBuilder builder, string prefix)
     {
-        var expander = new SchemaExpander(SchemaDocument.Parse(Encoding.UTF8.GetBytes(schema)), builder.Regexes, new JsonGrammarOptions { PropertyOrder = JsonPropertyOrder.Declared });
+        var expander = new SchemaExpander(SchemaDocument.Parse(Encoding.UTF8.GetBytes(schema)), builder.Regexes, new JsonGrammarOptions { IntegersAsDigits = true, Portable = true, PropertyOrder = JsonPropertyOrder.Declared });
         return new JsonGrammarWriter(expander, builder, prefix).Write();
     }
 
-    private static GrammarException Nothing(SchemaTerm empty, GrammarException fault) => new(
-        $"JSON Schema, {(empty.Kind == SchemaTermKind.False ? "#" : empty.Name)}: derives no text; its keywords leave no value that must be there, or each value needs another of its kind within itself, without end", fault);
+    private static GrammarException Nothing((string Place, string Reason) why, GrammarException fault) => new($"JSON Schema, {why.Place}: derives no text; {why.Reason}", fault);
 
     /// <summary>The grammar of any JSON value, or of any JSON object.</summary>
     /// <param name="onlyObjects">Whether the value has to be an object.</param>

@@ -16,6 +16,9 @@ internal sealed partial class NumberTexts
     /// <summary>Remainders that are told apart.</summary>
     public const int ModulusMax = 10_000;
 
+    /// <summary>Characters of a number that is short enough as the schema bounds it.</summary>
+    private const int ShortLength = 40;
+
     private const string PlainMagnitude = @"(?:0|[1-9][0-9]*)(?:\.[0-9]+)?";
     private const string SmallMagnitude = @"[1-9](?:\.[0-9]+)?[eE]-0{0,2}[1-9][0-9]{0,2}";
     private const string LargeMagnitude = @"[1-9](?:\.[0-9]{1,16})?[eE]\+?0?(?:1[6-9]|[2-9][0-9]|[123][0-9][0-9])";
@@ -28,6 +31,7 @@ internal sealed partial class NumberTexts
     private ByteRegex? _decided;
     private TextSet? _digits;
     private TextSet? _integers;
+    private readonly Dictionary<ByteRegex, ByteRegex> _short = [];
 
     public NumberTexts(TextWriting utf8)
     {
@@ -67,6 +71,55 @@ internal sealed partial class NumberTexts
 
     /// <summary>Numbers whose texts match a regular expression; which numbers are none of them is not decided.</summary>
     public TextSet Written(string pattern) => new(Regex(pattern), ByteRegex.Nothing);
+
+    /// <summary>Those of some numbers that a double holds, or a long where all are whole numbers in digits; all of them where they have bounds, or none would be left.</summary>
+    /// <param name="numbers">Spellings of numbers.</param>
+    public ByteRegex Short(ByteRegex numbers)
+    {
+        if (!_short.TryGetValue(numbers, out var known))
+        {
+            known = Cut(numbers);
+            _short.Add(numbers, known);
+        }
+
+        return known;
+    }
+
+    private ByteRegex Cut(ByteRegex numbers)
+    {
+        const string Any = @"(?:0|[1-9][0-9]{0,19})(?:\.[0-9]{1,20})?(?:[eE][+\-]?[0-9]{1,2})?";
+        if (numbers == All.In)
+        {
+            return Signed(Regex(Any));
+        }
+
+        if (_pool.IsNothing(_pool.And(numbers, Regex($@"[0-9eE.+\-]{{{ShortLength},}}"))))
+        {
+            return numbers;
+        }
+
+        var digits = Integers(digitsOnly: true).In;
+        var isWhole = _pool.IsNothing(_pool.And(numbers, _pool.Not(digits)));
+        var cut = Signed(Regex(isWhole ? UpTo(long.MaxValue) : Any));
+        var left = numbers == digits ? cut : _pool.And(numbers, cut);
+        return _pool.IsNothing(left) ? numbers : left;
+    }
+
+    /// <summary>Digits of the whole numbers up to a bound.</summary>
+    private static string UpTo(long bound)
+    {
+        var digits = bound.ToString(CultureInfo.InvariantCulture);
+        var text = new StringBuilder().Append(CultureInfo.InvariantCulture, $"0|[1-9][0-9]{{0,{digits.Length - 2}}}|{digits}");
+        for (var i = 0; i < digits.Length; i++)
+        {
+            if (digits[i] > (i == 0 ? '1' : '0'))
+            {
+                text.Append(CultureInfo.InvariantCulture, $"|{digits[..i]}[{(i == 0 ? 1 : 0)}-{(char)(digits[i] - 1)}][0-9]{{{digits.Length - i - 1}}}");
+            }
+        }
+
+        return text.ToString();
+    }
 
     /// <summary>Numbers from <paramref name="bound"/> up, without itself where <paramref name="isExclusive"/>.</summary>
     public TextSet AtLeast(JsonDecimal bound, bool isExclusive) => Decided(Above(bound, isExclusive, isMirrored: false));

@@ -23,8 +23,11 @@ internal sealed record SchemaResource(Uri Address, JsonElement Root, string Poin
 /// <summary>A schema within the document.</summary>
 internal sealed record SchemaLocation(JsonElement Element, string Pointer, SchemaResource Resource)
 {
+    /// <summary>Where the schema stands, for messages: a pointer as a fragment.</summary>
+    public string Place => $"#{Pointer}";
+
     /// <summary>Where a keyword of this schema stands, for messages.</summary>
-    public string At(string keyword) => $"{Pointer}/{keyword}";
+    public string At(string keyword) => $"#{Pointer}/{keyword}";
 }
 
 /// <summary>A JSON Schema with the addresses and names in it; references lead from part to part, never outside.</summary>
@@ -63,6 +66,9 @@ internal sealed class SchemaDocument
 
     /// <summary>Whether <c>unevaluatedProperties</c> or <c>unevaluatedItems</c> stands anywhere, so that it matters which parts looked at what.</summary>
     public bool HasUnevaluated { get; private set; }
+
+    /// <summary>Whether <c>nullable</c> of OpenAPI 3.0 counts: where no <c>$schema</c> says that the document is JSON Schema, to which the word means nothing.</summary>
+    public bool AllowsNullable => DraftOf(_root.Root) is null;
 
     /// <summary>Names that <c>$dynamicAnchor</c> gives, with the number of schemas that have each.</summary>
     public Dictionary<string, int> DynamicAnchors { get; } = new(StringComparer.Ordinal);

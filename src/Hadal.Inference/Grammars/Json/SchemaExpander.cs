@@ -11,11 +11,14 @@ internal sealed class SchemaExpander
 
     private const int ExclusionDepthMax = 4;
 
+    /// <summary>Questions without an answer, since a schema contains itself: each is asked anew.</summary>
+    private const int CyclesMax = 16;
+
     /// <summary>Values that are listed one by one.</summary>
     private const int ListedMax = 256;
 
     /// <summary>Listed values other than strings: each is compared with each.</summary>
-    private const int OtherValuesMax = 32;
+    public const int OtherValuesMax = 32;
 
     private readonly Dictionary<int, ValueForm> _forms = [];
     private readonly Dictionary<int, bool> _empty = [];
@@ -24,6 +27,7 @@ internal sealed class SchemaExpander
     private readonly SchemaReader _reader;
     private readonly ConstantForms _constants;
     private int _depth;
+    private int _cycles;
 
     public SchemaExpander(SchemaDocument document, RegexPool pool, JsonGrammarOptions options)
     {
@@ -31,7 +35,7 @@ internal sealed class SchemaExpander
         Options = options;
         Terms = new SchemaTerms();
         var numbers = new NumberTexts(TextWriting.Utf8(pool));
-        Algebra = new FormAlgebra(Terms, TextWriting.JsonString(pool), numbers, IsEmpty);
+        Algebra = new FormAlgebra(Terms, TextWriting.JsonString(pool), numbers, IsEmpty, Refuse);
         _constants = new ConstantForms(Algebra, Terms, options.IntegersAsDigits);
         _reader = new SchemaReader(this, _constants);
     }
@@ -47,6 +51,29 @@ internal sealed class SchemaExpander
     /// <summary>Keywords that were left out, with their places; only in best effort.</summary>
     public List<string> Ignored { get; } = [];
 
+    /// <summary>Notes once what is not enforced.</summary>
+    public void Tell(string message)
+    {
+        if (!Ignored.Contains(message))
+        {
+            Ignored.Add(message);
+        }
+    }
+
+    /// <summary>What cannot be enforced is refused; in best effort it is noted, and the caller leaves it out.</summary>
+    /// <param name="place">Where it stands.</param>
+    /// <param name="fault">What cannot be enforced, and why.</param>
+    /// <param name="remedy">What the schema may say instead.</param>
+    public void Refuse(string place, string fault, string remedy)
+    {
+        if (!Options.BestEffort)
+        {
+            throw new GrammarException($"JSON Schema, {place}: {fault}; {remedy}");
+        }
+
+        Tell($"JSON Schema, {place}: {fault}");
+    }
+
     /// <summary>The values that a term allows.</summary>
     /// <exception cref="GrammarException">A schema refers to itself without anything in between, is malformed, or cannot be enforced.</exception>
     public ValueForm Expand(SchemaTerm term)
@@ -58,7 +85,7 @@ internal sealed class SchemaExpander
 
         if (!_pending.Add(term.Id))
         {
-            throw new GrammarException($"JSON Schema, {term.Name}: refers to itself with nothing in between");
+            throw GrammarException.Cyclic(term.Name);
         }
 
         if (++_depth > DepthMax)
@@ -68,7 +95,7 @@ internal sealed class SchemaExpander
 
         try
         {
-            var form = Work(term);
+            var form = term.Kind == SchemaTermKind.Value ? Constant(term) : Work(term);
             _forms.Add(term.Id, form);
             return form;
         }
@@ -82,6 +109,23 @@ internal sealed class SchemaExpander
             _pending.Remove(term.Id);
         }
     }
+
+    /// <summary>One value; in best effort every value, where it cannot be written.</summary>
+    private ValueForm Constant(SchemaTerm term)
+    {
+        try
+        {
+            return Work(term);
+        }
+        catch (GrammarException fault) when (Options.BestEffort && !fault.TablesAreFull)
+        {
+            Tell(fault.Message);
+            return Algebra.All with { IsLoose = true };
+        }
+    }
+
+    /// <summary>Whether it is only asked whether a term allows anything, so that no answer is one too.</summary>
+    public bool IsProbing => _pendingEmpty.Count > 0;
 
     /// <summary>Whether no value is allowed for sure. Where that is not known (a schema that contains itself), the answer is no.</summary>
     public bool IsEmpty(SchemaTerm term)
@@ -103,9 +147,14 @@ internal sealed class SchemaExpander
 
         try
         {
-            var isEmpty = IsEmpty(Expand(term));
+            var isEmpty = IsNone(Expand(term));
             _empty.Add(term.Id, isEmpty);
             return isEmpty;
+        }
+        catch (GrammarException fault) when (fault.IsCyclic && _pending.Count > 0 && _cycles++ < CyclesMax)
+        {
+            // A part of it is being worked out; where that is a fault, whoever works it out finds it.
+            return false;
         }
         finally
         {
@@ -113,24 +162,46 @@ internal sealed class SchemaExpander
         }
     }
 
-    /// <summary>The innermost part to blame where the whole schema allows nothing: one that must be there and allows nothing itself.</summary>
-    public SchemaTerm InnermostEmpty()
+    /// <summary>Why the whole schema allows nothing: the innermost part that must be there and allows nothing itself, and what of it leaves nothing.</summary>
+    public (string Place, string Reason) WhyNothing()
     {
-        var term = Algebra.FirstVoid ?? Terms.Schema(Document.Root);
-        for (var depth = 0; depth < DepthMax; depth++)
+        const string Endless = "its keywords leave no value that must be there, or each value needs another of its kind within itself, without end";
+        var term = Terms.Schema(Document.Root);
+        for (var depth = 0; depth < DepthMax && term.Kind != SchemaTermKind.False && IsEmpty(term); depth++)
         {
-            var form = Expand(term);
-            var needed = form.Objects.SelectMany(shape => shape.Named).Where(property => property.IsRequired).Select(property => property.Value)
-                .Concat(form.Arrays.SelectMany(shape => Enumerable.Range(0, Math.Min(shape.Min, shape.Prefix.Count + 1)).Select(shape.At)));
-            if (needed.FirstOrDefault(IsEmpty) is not { } inner)
+            var (inner, reason) = Blame(term);
+            if (inner is null || inner.Kind == SchemaTermKind.False || inner == term)
             {
-                break;
+                return (term.Name, reason ?? Endless);
             }
 
             term = inner;
         }
 
-        return term;
+        return term.Kind == SchemaTermKind.False ? ("#", "the schema is false") : (term.Name, Endless);
+    }
+
+    /// <summary>The part of a term that leaves nothing of it, or why it allows nothing.</summary>
+    private (SchemaTerm? Inner, string? Reason) Blame(SchemaTerm term)
+    {
+        var form = Expand(term);
+        if (form.Arrays.Count + form.Objects.Count > 0)
+        {
+            var needed = form.Objects.SelectMany(shape => shape.Named).Where(property => property.IsRequired).Select(property => property.Value)
+                .Concat(form.Arrays.SelectMany(shape => Enumerable.Range(0, Math.Min(shape.Min, shape.Prefix.Count + 1)).Select(shape.At)));
+            var why = form.Objects.Select(FormAlgebra.WhyNothing).Concat(form.Arrays.Select(FormAlgebra.WhyNothing)).FirstOrDefault(reason => reason is not null);
+            return why is null ? (needed.FirstOrDefault(IsEmpty), null) : (null, why);
+        }
+
+        Algebra.ClearVoid();
+        var keyword = term.Kind == SchemaTermKind.Schema ? _reader.KeywordThatEmpties(term.Location!) : null;
+        if (term.Kind == SchemaTermKind.And)
+        {
+            Work(term);
+        }
+
+        var left = keyword is null ? null : $"{keyword} leaves no value that the other keywords allow";
+        return Algebra.FirstReason is { } first ? (null, first) : (Algebra.FirstVoid, left ?? (term.Kind == SchemaTermKind.And ? $"{term.Name} have no value in common" : null));
     }
 
     /// <summary>Whether no value of the one form can be in the other.</summary>
@@ -164,7 +235,23 @@ internal sealed class SchemaExpander
         return values;
     }
 
-    private static bool IsText(SchemaTerm value) => value.Value.ValueKind == JsonValueKind.String;
+    /// <summary>The strings that a term allows at most; null where it does not list them.</summary>
+    public HashSet<string>? StringsOf(SchemaTerm term) => Listed(term, 0) is { Count: > 0 } values && values.TrueForAll(IsText)
+        ? values.Select(value => value.Value.GetString()!).ToHashSet(StringComparer.Ordinal)
+        : null;
+
+    private static bool IsText(SchemaTerm value)
+    {
+        try
+        {
+            return value.Value.ValueKind == JsonValueKind.String && value.Value.GetString() is not null;
+        }
+        catch (InvalidOperationException)
+        {
+            // Half a surrogate pair: told or refused where the value is read.
+            return false;
+        }
+    }
 
     private List<SchemaTerm>? Listed(SchemaTerm term, int depth)
     {
@@ -176,9 +263,20 @@ internal sealed class SchemaExpander
                 return term.Items.Select(i => Listed(i, depth)).FirstOrDefault(l => l is not null);
             case SchemaTermKind.Schema when depth < 8:
                 var schema = term.Location!.Element;
+                var isReferred = schema.TryGetProperty("$ref", out var reference) && reference.ValueKind == JsonValueKind.String;
+                if (isReferred && term.Location.Resource.Draft <= SchemaDraft.Draft7)
+                {
+                    return Referred(term.Location, reference, depth);
+                }
+
                 if (schema.TryGetProperty("enum", out var values) && values.ValueKind == JsonValueKind.Array)
                 {
                     return values.GetArrayLength() > ListedMax ? null : values.EnumerateArray().Select(Terms.Value).ToList();
+                }
+
+                if (schema.TryGetProperty("const", out var value) && term.Location.Resource.Draft >= SchemaDraft.Draft6)
+                {
+                    return [Terms.Value(value)];
                 }
 
                 if (schema.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String && type.ValueEquals("boolean"u8))
@@ -186,11 +284,22 @@ internal sealed class SchemaExpander
                     return [Terms.Value(JsonElement.Parse("false"u8)), Terms.Value(JsonElement.Parse("true"u8))];
                 }
 
-                return schema.TryGetProperty("$ref", out var reference) && reference.ValueKind == JsonValueKind.String
-                    ? Listed(Terms.Schema(Document.Resolve(term.Location, ConstantForms.Text(reference, term.Location.At("$ref")), "$ref")), depth + 1)
-                    : null;
+                return isReferred ? Referred(term.Location, reference, depth) : null;
             default:
                 return null;
+        }
+    }
+
+    private List<SchemaTerm>? Referred(SchemaLocation from, JsonElement reference, int depth)
+    {
+        try
+        {
+            return Listed(Terms.Schema(Document.Resolve(from, ConstantForms.Text(reference, from.At("$ref")), "$ref")), depth + 1);
+        }
+        catch (GrammarException) when (Options.BestEffort)
+        {
+            // Told where the schema was read.
+            return null;
         }
     }
 
@@ -258,14 +367,15 @@ internal sealed class SchemaExpander
         SchemaTermKind.Value => _constants.Of(term.Value),
         SchemaTermKind.And => term.Items.Aggregate(Algebra.All, (all, item) => Algebra.And(all, Expand(item))),
         SchemaTermKind.Or => term.Items.Aggregate(Algebra.None, (all, item) => Algebra.Or(all, Expand(item))),
-        _ => Algebra.Not(Expand(term.Items[0])),
+        _ => Algebra.Not(Expand(term.Items[0]), term.Items[0].Name),
     };
 
-    private bool IsEmpty(ValueForm form)
+    /// <summary>Whether the form holds no value for sure.</summary>
+    public bool IsNone(ValueForm form)
     {
         var pool = Algebra.Strings.Pool;
         return !form.Null && !form.False && !form.True && pool.IsNothing(form.Numbers.In) && pool.IsNothing(form.Strings.In)
-            && form.Arrays.All(a => Enumerable.Range(0, Math.Min(a.Min, a.Prefix.Count + 1)).Any(i => IsEmpty(a.At(i))))
-            && form.Objects.All(o => o.Named.Any(p => p.IsRequired && IsEmpty(p.Value)));
+            && form.Arrays.All(a => FormAlgebra.WhyNothing(a) is not null || Enumerable.Range(0, Math.Min(a.Min, a.Prefix.Count + 1)).Any(i => IsEmpty(a.At(i))))
+            && form.Objects.All(o => FormAlgebra.WhyNothing(o) is not null || o.Named.Any(p => p.IsRequired && IsEmpty(p.Value)));
     }
 }

@@ -3,15 +3,9 @@ using System.Text.Json;
 
 namespace Hadal.Inference.Grammars.Json;
 
-/// <content>Arrays, objects, and schemas made of schemas.</content>
+/// <content>Arrays, objects, conditions.</content>
 internal sealed partial class SchemaReader
 {
-    /// <summary>Schemas of one oneOf: each is compared with each.</summary>
-    private const int OptionsMax = 300;
-
-    /// <summary>Constants that are taken together, as <c>enum</c> would list them.</summary>
-    private const int ConstantsMin = 32;
-
     private ValueForm Arrays(SchemaLocation at)
     {
         var draft = at.Resource.Draft;
@@ -44,7 +38,7 @@ internal sealed partial class SchemaReader
             shape = shape with { UniqueAt = at.At("uniqueItems") };
         }
 
-        return _algebra.OnlyArrays(Containing(at, shape));
+        return _algebra.OnlyArrays(_algebra.Settled(Containing(at, shape)));
     }
 
     private ArrayForm Containing(SchemaLocation at, ArrayForm shape)
@@ -59,7 +53,7 @@ internal sealed partial class SchemaReader
         var (min, max) = draft >= SchemaDraft.Draft2019 ? (Count(at, "minContains") ?? 1, Count(at, "maxContains")) : (1, null);
         return shape with
         {
-            Contains = min == 0 && max is null ? [] : [new ContainsForm(item, min, max, 0)],
+            Contains = min == 0 && max is null ? [] : [new ContainsForm(item, min, max, 0) { Place = at.At("contains") }],
             AlsoEvaluated = draft >= SchemaDraft.Draft2020 ? item : null,
         };
     }
@@ -69,7 +63,12 @@ internal sealed partial class SchemaReader
         var kinds = KindsOfKeys(at, out var patterns);
         var named = new List<PropertyForm>();
         var required = Required(at);
-        var shape = _algebra.OpenObject with { Others = kinds, Min = Count(at, "minProperties") ?? 0, Max = Count(at, "maxProperties") };
+        var shape = _algebra.OpenObject with { Others = kinds, Min = Count(at, "minProperties") ?? 0, MinAt = at.At("minProperties"), Max = Count(at, "maxProperties") };
+        if (at.Element.TryGetProperty("additionalProperties", out var rest) && rest.ValueKind == JsonValueKind.False)
+        {
+            shape = shape with { ClosedBy = $"additionalProperties at {at.Place}" };
+        }
+
         var seen = new HashSet<string>(StringComparer.Ordinal);
         if (at.Element.TryGetProperty("properties", out var properties))
         {
@@ -80,14 +79,18 @@ internal sealed partial class SchemaReader
                 {
                     properties.TryGetProperty(name, out var last);
                     var value = WithPatterns(Schema(at, last, "properties", name), name, patterns);
-                    named.Add(new PropertyForm(name, value, required.Contains(name)));
+                    named.Add(new PropertyForm(name, value, required.Contains(name))
+                    {
+                        RequiredAt = required.Contains(name) ? at.Place : null,
+                        ForbiddenBy = value.Kind == SchemaTermKind.False ? $"properties at {at.Place}" : null,
+                    });
                 }
             }
         }
 
         foreach (var name in required.Where(seen.Add))
         {
-            named.Add(new PropertyForm(name, _algebra.ValueOf(shape, name), true));
+            named.Add(new PropertyForm(name, _algebra.ValueOf(shape, name), true) { RequiredAt = at.Place, ForbiddenBy = shape.ClosedBy });
         }
 
         return _algebra.OnlyObjects(shape with { Named = named, Evaluated = EvaluatedKeys(at, properties, patterns) });
@@ -172,85 +175,6 @@ internal sealed partial class SchemaReader
         return _pool.Or(keys.ToArray());
     }
 
-    private ValueForm Combination(SchemaLocation at, string keyword, JsonElement value)
-    {
-        if (keyword != "allOf" && at.Resource.Draft >= SchemaDraft.Draft6 && value.ValueKind == JsonValueKind.Array && value.GetArrayLength() >= ConstantsMin
-            && ConstantForms.Constants(value, mustDiffer: keyword == "oneOf") is { } listed)
-        {
-            return constants.Of(listed, at.At(keyword));
-        }
-
-        var schemas = Schemas(at, keyword, value);
-        if (schemas.Count == 0)
-        {
-            throw Malformed(at, keyword, "at least one schema", value);
-        }
-
-        if (keyword == "allOf")
-        {
-            return schemas.Aggregate(_algebra.All, (all, schema) => _algebra.And(all, expander.Expand(schema)));
-        }
-
-        if (schemas.Count > OptionsMax)
-        {
-            throw new GrammarException($"JSON Schema, {at.At(keyword)}: {schemas.Count} schemas; up to {OptionsMax} can be enforced");
-        }
-
-        var forms = schemas.Select(expander.Expand).ToList();
-        return keyword == "anyOf" ? AnyOf(at, forms) : OneOf(forms);
-    }
-
-    private ValueForm AnyOf(SchemaLocation at, List<ValueForm> forms)
-    {
-        if (!_document.HasUnevaluated || forms.Count == 1)
-        {
-            return forms.Aggregate(_algebra.None, _algebra.Or);
-        }
-
-        // What a schema looked at depends on which alternatives hold together, so each set of them is a case of its own.
-        if (forms.Count > 5)
-        {
-            throw new GrammarException($"JSON Schema, {at.At("anyOf")}: more than 5 alternatives in a schema with unevaluatedProperties or unevaluatedItems");
-        }
-
-        var all = _algebra.None;
-        for (var set = (1 << forms.Count) - 1; set > 0; set--)
-        {
-            var chosen = _algebra.All;
-            for (var i = 0; i < forms.Count; i++)
-            {
-                chosen = (set >> i & 1) == 1 ? _algebra.And(chosen, forms[i]) : chosen;
-            }
-
-            all = new ValueForm(
-                all.Null || chosen.Null, all.False || chosen.False, all.True || chosen.True, all.Numbers.Or(chosen.Numbers, _pool), all.Strings.Or(chosen.Strings, _pool),
-                [.. all.Arrays, .. chosen.Arrays], [.. all.Objects, .. chosen.Objects]);
-        }
-
-        return all;
-    }
-
-    /// <summary>Exactly one: each alternative without the others, as far as they could overlap.</summary>
-    private ValueForm OneOf(List<ValueForm> forms)
-    {
-        var all = _algebra.None;
-        for (var i = 0; i < forms.Count; i++)
-        {
-            var only = forms[i];
-            for (var k = 0; k < forms.Count; k++)
-            {
-                if (k != i && !expander.Excludes(only, forms[k]))
-                {
-                    only = _algebra.And(only, _algebra.Not(forms[k]));
-                }
-            }
-
-            all = _algebra.Or(all, only);
-        }
-
-        return all;
-    }
-
     private ValueForm Conditional(SchemaLocation at, JsonElement condition)
     {
         var test = Schema(at, condition, "if");
@@ -267,16 +191,20 @@ internal sealed partial class SchemaReader
     private ValueForm PropertyNames(SchemaLocation at, JsonElement value)
     {
         // Outside is exact for strings; inside may leave out unusual spellings, which must not count as other keys.
-        var names = _algebra.Strings.Complement(expander.Expand(Schema(at, value, "propertyNames")).Strings.Out);
-        return _algebra.OnlyObjects(_algebra.OpenObject with
+        var allowed = expander.Expand(Schema(at, value, "propertyNames"));
+        var names = _algebra.Strings.Complement(allowed.Strings.Out);
+        var form = _algebra.OnlyObjects(_algebra.OpenObject with
         {
             Others = _algebra.Split([new KeyForm(_algebra.Strings.AnyText, _terms.False)], names, _ => _terms.True),
+            ClosedBy = $"propertyNames at {at.Place}",
         });
+        return form with { IsLoose = allowed.IsLoose };
     }
 
     private ValueForm Dependencies(SchemaLocation at, string keyword, JsonElement value)
     {
         var form = _algebra.All;
+        var isLoose = false;
         foreach (var member in Members(at, keyword, value))
         {
             var name = Name(member, at.At(keyword));
@@ -285,19 +213,21 @@ internal sealed partial class SchemaReader
             IReadOnlyList<ObjectForm> then;
             if (member.Value.ValueKind is JsonValueKind.Array or JsonValueKind.String)
             {
-                var needed = member.Value.ValueKind == JsonValueKind.String ? [member.Value] : member.Value.EnumerateArray().ToArray();
-                var names = needed.Select(n => Text(at, keyword, n)).Where(n => n != name).Distinct();
+                var texts = member.Value.ValueKind == JsonValueKind.String ? [member.Value] : member.Value.EnumerateArray().ToArray();
+                var names = texts.Select(n => Text(at, keyword, n)).Where(n => n != name).Distinct();
                 then = [present with { Named = [.. present.Named, .. names.Select(n => new PropertyForm(n, _terms.True, true))] }];
             }
             else
             {
-                then = _algebra.And(_algebra.OnlyObjects(present), expander.Expand(Schema(at, member.Value, keyword, name))).Objects;
+                var needed = _algebra.And(_algebra.OnlyObjects(present), expander.Expand(Schema(at, member.Value, keyword, name)));
+                isLoose |= needed.IsLoose;
+                then = needed.Objects;
             }
 
             form = _algebra.And(form, _algebra.OnlyObjects([absent, .. then]));
         }
 
-        return form;
+        return isLoose ? form with { IsLoose = true } : form;
     }
 
     private ValueForm UnevaluatedProperties(SchemaLocation at, ValueForm form, JsonElement value)

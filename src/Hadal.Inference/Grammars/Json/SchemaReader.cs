@@ -14,6 +14,8 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
     private readonly RegexPool _pool = expander.Algebra.Strings.Pool;
     private readonly Dictionary<string, ByteRegex> _patterns = new(StringComparer.Ordinal);
     private readonly Dictionary<string, TextSet?> _formats = new(StringComparer.Ordinal);
+    private SchemaLocation? _blamed;
+    private string? _emptiedBy;
 
     /// <summary>The values that a schema allows.</summary>
     /// <exception cref="GrammarException">A keyword is malformed or cannot be enforced; the message has its place.</exception>
@@ -21,7 +23,7 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
     {
         if (at.Element.ValueKind != JsonValueKind.Object)
         {
-            throw new GrammarException($"JSON Schema, {at.Pointer}: expected an object, true or false, found {at.Element.ValueKind}");
+            throw new GrammarException($"JSON Schema, {at.Place}: expected an object, true or false, found {at.Element.ValueKind}");
         }
 
         if (at.Resource.Draft <= SchemaDraft.Draft7 && at.Element.TryGetProperty("$ref", out var reference))
@@ -36,7 +38,7 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
         var hasProperties = at.Element.TryGetProperty("properties", out _);
         foreach (var keyword in at.Element.EnumerateObject())
         {
-            switch (Name(keyword, at.Pointer))
+            switch (Name(keyword, at.Place))
             {
                 case "items" or "prefixItems" or "additionalItems" or "minItems" or "maxItems" or "uniqueItems" or "contains":
                     form = hasArrays ? form : Narrowed(form, at, keyword.Name, () => Arrays(at));
@@ -70,6 +72,15 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
         return form;
     }
 
+    /// <summary>The first keyword of a schema behind which no value is left; null where some is. Reads the schema again.</summary>
+    public string? KeywordThatEmpties(SchemaLocation at)
+    {
+        (_blamed, _emptiedBy) = (at, null);
+        Read(at);
+        _blamed = null;
+        return _emptiedBy;
+    }
+
     /// <summary>The name of a member of the schema.</summary>
     public static string Name(JsonProperty member, string place)
     {
@@ -90,9 +101,21 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
     {
         try
         {
-            return narrow(form);
+            var isBlamed = _blamed == at && _emptiedBy is null;
+            if (isBlamed)
+            {
+                _algebra.ClearVoid();
+            }
+
+            var narrowed = narrow(form);
+            if (isBlamed && expander.IsNone(narrowed))
+            {
+                _emptiedBy = keyword;
+            }
+
+            return narrowed;
         }
-        catch (GrammarException fault) when (expander.Options.BestEffort || !fault.HasPlace)
+        catch (GrammarException fault) when ((expander.Options.BestEffort || !fault.HasPlace) && !(fault.IsCyclic && expander.IsProbing))
         {
             var placed = fault.HasPlace ? fault : fault.At(at.At(keyword));
             if (!expander.Options.BestEffort)
@@ -101,8 +124,8 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
             }
 
             var place = $"JSON Schema, {at.At(keyword)}: ";
-            expander.Ignored.Add(placed.Message.StartsWith(place, StringComparison.Ordinal) ? placed.Message : $"{place}left out as a whole, because of {placed.Message}");
-            return form;
+            expander.Tell(placed.Message.StartsWith(place, StringComparison.Ordinal) ? placed.Message : $"{place}left out as a whole, because of {placed.Message}");
+            return form with { IsLoose = true };
         }
     }
 
@@ -169,7 +192,7 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
             JsonValueKind.Array => value.EnumerateArray().ToArray(),
             _ => throw Malformed(at, "type", "a name or an array of names", value),
         };
-        var form = _algebra.None;
+        var form = _algebra.None with { Null = _document.AllowsNullable && IsTrue(at, "nullable"), NumbersAreListed = false };
         foreach (var item in names)
         {
             var name = item.ValueKind == JsonValueKind.String ? ConstantForms.Text(item, at.At("type")) : item.GetRawText();
@@ -278,9 +301,12 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
                 throw new GrammarException($"JSON Schema, {at.At("format")}: '{name}' cannot be enforced ({reason})");
             }
 
-            set = StringFormats.Find(name) is { } pattern && PatternCompiler.Whole(pattern, _algebra.Strings) is var members
-                ? Set(members)
-                : null;
+            set = StringFormats.Find(name) is { } pattern ? Set(PatternCompiler.Whole(pattern, _algebra.Strings)) : null;
+            if (expander.Options.Portable && StringFormats.Portable(name) is { } written)
+            {
+                set = set!.Value with { In = PatternCompiler.Whole(written, _algebra.Strings) };
+            }
+
             _formats.Add(name, set);
         }
 

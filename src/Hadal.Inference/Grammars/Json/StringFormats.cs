@@ -11,6 +11,8 @@ internal static class StringFormats
     private const string Date = "(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))|"
         + Year29 + "-02-29)";
 
+    private const string NoYear0 = "(?!0000)";
+
     /// <summary>RFC 3339. A leap second lies at the end of a day of UTC; it is written for offset zero only.</summary>
     private const string Time = @"(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?(?:[zZ]|[+\-](?:[01][0-9]|2[0-3]):[0-5][0-9])|23:59:60(?:\.[0-9]+)?(?:[zZ]|[+\-]00:00))";
 
@@ -47,7 +49,7 @@ internal static class StringFormats
     private const string Uuid = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}";
 
     /// <summary>What RFC 3986 (with <paramref name="wide"/>: RFC 3987) calls a URI, or with <paramref name="isReference"/> a reference.</summary>
-    private static string UniformResource(bool isReference, string wide)
+    private static string UniformResource(bool isReference, string wide, bool isPathNeeded = false)
     {
         var unreserved = $"a-zA-Z0-9\\-._~{wide}";
         const string Sub = "!$&'()*+,;=";
@@ -62,13 +64,15 @@ internal static class StringFormats
         var noScheme = $"(?:[{unreserved}{Sub}@]|{pct})+(?:/{pchar}*)*";
         var query = $"(?:\\?(?:{pchar}|[/?{(wide.Length == 0 ? "" : "\\u{E000}-\\u{F8FF}\\u{F0000}-\\u{FFFFD}\\u{100000}-\\u{10FFFD}")}])*)?";
         var end = $"{query}(?:#(?:{pchar}|[/?])*)?";
-        var uri = $"[a-zA-Z][a-zA-Z0-9+\\-.]*:(?:{authority}|{absolute}|{rootless}|){end}";
+        var uri = $"[a-zA-Z][a-zA-Z0-9+\\-.]*:(?:{authority}|{absolute}|{rootless}{(isPathNeeded ? "" : "|")}){end}";
         return isReference ? $"(?:{uri}|(?:{authority}|{absolute}|{noScheme}|){end})" : uri;
     }
 
     private const string Wide = "\\u{A0}-\\u{D7FF}\\u{F900}-\\u{FDCF}\\u{FDF0}-\\u{FFEF}\\u{10000}-\\u{1FFFD}\\u{20000}-\\u{2FFFD}\\u{30000}-\\u{3FFFD}\\u{40000}-\\u{DFFFD}\\u{E1000}-\\u{EFFFD}";
 
     private const string TemplateName = "(?:[a-zA-Z0-9_]|%[0-9a-fA-F]{2})(?:\\.?(?:[a-zA-Z0-9_]|%[0-9a-fA-F]{2}))*(?::[1-9][0-9]{0,3}|\\*)?";
+
+    private const string PlainTemplateName = "(?:[a-zA-Z0-9_]|%[0-9a-fA-F]{2})+(?::[1-9][0-9]{0,3}|\\*)?";
 
     private const string UriTemplate = "(?:[!#$&-;=?@A-Z\\[\\]_a-z~" + Wide + "]|%[0-9a-fA-F]{2}|\\{[+#./;?&=,!@|]?" + TemplateName + "(?:," + TemplateName + ")*\\})*";
 
@@ -94,6 +98,17 @@ internal static class StringFormats
         "uri-template" => UriTemplate,
         "json-pointer" => JsonPointer,
         "relative-json-pointer" => $"(?:0|[1-9][0-9]*)(?:#|{JsonPointer})",
+        _ => null,
+    };
+
+    /// <summary>What of a format common validators accept too (ajv-formats; dates of Python); null where that is all of it.</summary>
+    public static string? Portable(string format) => format switch
+    {
+        "date" => NoYear0 + Date,
+        "date-time" => $"{NoYear0}{Date}[tT]{Time}",
+        "email" => AtomText + "(?:\\." + AtomText + ")*@(?:" + Label + "\\.)+" + Label,
+        "uri" => UniformResource(false, "", isPathNeeded: true),
+        "uri-template" => "(?:[!#$&(-;=?@A-Z\\[\\]_a-z~" + Wide + "]|%[0-9a-fA-F]{2}|\\{[+#./;?&=,!@|]?" + PlainTemplateName + "(?:," + PlainTemplateName + ")*\\})*",
         _ => null,
     };
 

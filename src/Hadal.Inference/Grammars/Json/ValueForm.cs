@@ -1,10 +1,21 @@
 namespace Hadal.Inference.Grammars.Json;
 
 /// <summary>A set of JSON values, type by type. Arrays and objects are unions of simple shapes.</summary>
-internal sealed record ValueForm(bool Null, bool False, bool True, TextSet Numbers, TextSet Strings, IReadOnlyList<ArrayForm> Arrays, IReadOnlyList<ObjectForm> Objects);
+internal sealed record ValueForm(bool Null, bool False, bool True, TextSet Numbers, TextSet Strings, IReadOnlyList<ArrayForm> Arrays, IReadOnlyList<ObjectForm> Objects)
+{
+    /// <summary>Whether a keyword was left out on the way, so that the form holds more than it should; its opposite would hold less.</summary>
+    public bool IsLoose { get; init; }
+
+    /// <summary>Whether the schema lists the numbers one by one.</summary>
+    public bool NumbersAreListed { get; init; }
+}
 
 /// <summary>At least <paramref name="Min"/> and at most <paramref name="Max"/> of the items from index <paramref name="From"/> on satisfy a schema.</summary>
-internal sealed record ContainsForm(SchemaTerm Item, int Min, int? Max, int From);
+internal sealed record ContainsForm(SchemaTerm Item, int Min, int? Max, int From)
+{
+    /// <summary>What of the schema asks for it, for messages.</summary>
+    public required string Place { get; init; }
+}
 
 /// <summary>Arrays of one shape: the first items have schemas of their own, the others share one.</summary>
 internal sealed record ArrayForm
@@ -38,7 +49,14 @@ internal sealed record ArrayForm
 }
 
 /// <summary>A property that is named: its schema (<see cref="SchemaTermKind.False"/>: it must be absent), and whether it must be present.</summary>
-internal sealed record PropertyForm(string Name, SchemaTerm Value, bool IsRequired);
+internal sealed record PropertyForm(string Name, SchemaTerm Value, bool IsRequired)
+{
+    /// <summary>The schema that requires it, for messages.</summary>
+    public string? RequiredAt { get; init; }
+
+    /// <summary>What of the schema forbids it, for messages.</summary>
+    public string? ForbiddenBy { get; init; }
+}
 
 /// <summary>Properties whose keys are of a kind, and their schema.</summary>
 internal sealed record KeyForm(ByteRegex Keys, SchemaTerm Value);
@@ -57,6 +75,15 @@ internal sealed record ObjectForm
 
     /// <summary>For each, at least one property that is not named has such a key and such a value.</summary>
     public IReadOnlyList<KeyForm> Some { get; init; } = [];
+
+    /// <summary>The schema that <see cref="Some"/> is the opposite of, for messages.</summary>
+    public string? SomeAt { get; init; }
+
+    /// <summary>Where <see cref="Min"/> is asked: the keyword, or the schema whose opposite asks it.</summary>
+    public string? MinAt { get; init; }
+
+    /// <summary>What forbids properties that are not named, for messages.</summary>
+    public string? ClosedBy { get; init; }
 
     /// <summary>Keys that a schema looked at (<c>unevaluatedProperties</c> is for the others).</summary>
     public ByteRegex Evaluated { get; init; }

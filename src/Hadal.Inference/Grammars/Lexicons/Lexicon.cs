@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Globalization;
 using System.Text;
 
 namespace Hadal.Inference.Grammars.Lexicons;
@@ -129,7 +130,7 @@ public sealed class Lexicon
 
     private static IEnumerable<(string Term, string Id)> Lines(TextReader reader)
     {
-        while (reader.ReadLine() is { } line)
+        for (var number = 1; reader.ReadLine() is { } line; number++)
         {
             if (line.Trim().Length == 0 || line[0] == '#')
             {
@@ -137,7 +138,14 @@ public sealed class Lexicon
             }
 
             var tab = line.IndexOf('\t', StringComparison.Ordinal);
-            yield return tab < 0 ? (line, line.Trim()) : (line[..tab], line[(tab + 1)..].Trim());
+            var term = (tab < 0 ? line : line[..tab]).Trim();
+            var length = Encoding.UTF8.GetByteCount(term);
+            if (length is 0 or > TermBytesMax)
+            {
+                throw new GrammarException(string.Create(CultureInfo.InvariantCulture, $"lexicon, line {number}: expected a term of 1 to {TermBytesMax} bytes{(tab < 0 ? "" : " in front of the tab")}, found {(length == 0 ? "none" : $"{length}: '{term[..40]}…'")}"));
+            }
+
+            yield return (term, tab < 0 ? term : line[(tab + 1)..].Trim());
         }
     }
 

@@ -62,7 +62,7 @@ public class FormalGrammarTests
     }
 
     [Theory]
-    [InlineData("root ::= a", "uses the rule 'a'")]
+    [InlineData("root ::= \"x\"\n | a", "line 2, column 4: uses the rule 'a'")]
     [InlineData("a ::= \"x\"", "no rule 'root'")]
     [InlineData("root ::= \"a", "line 1")]
     [InlineData("root ::= (\"a\"", "does not end")]
@@ -89,12 +89,19 @@ public class FormalGrammarTests
         var grammar = LarkGrammar.Compile("start: \"<call>\" %json {\"type\": \"object\", \"properties\": {\"a}\": {\"type\": \"integer\"}}, \"additionalProperties\": false} \"</call>\" %json {\"const\": 1}");
         Assert.True(Accepts(grammar, "<call>{\"a}\": 5}</call>1"));
         Assert.False(Accepts(grammar, "<call>{\"b\": 5}</call>1"));
+
+        // A model that may write 5.0000… finds no end.
+        Assert.False(Accepts(grammar, "<call>{\"a}\": 5.0}</call>1"));
     }
 
     [Theory]
-    [InlineData("start: A", "uses the terminal 'A'")]
-    [InlineData("start: a", "uses the rule 'a'")]
-    [InlineData("start: A\nA: B\nB: A", "refers to itself")]
+    [InlineData("start: \"x\"\n | A", "line 2, column 4: uses the terminal 'A'")]
+    [InlineData("start: b\nb: a", "Lark grammar, line 2, column 4: uses the rule 'a'")]
+    [InlineData("start: \"x\"\n  | /(?<=a)b/", "Lark grammar, line 2, column 6: regular expression '(?<=a)b'")]
+    [InlineData("start: \"x\"\n%json {}", "line 2")]
+    [InlineData("start: \"x\"\n | %json {\"uniqueItems\":true}", "Lark grammar, line 2, column 10: JSON Schema, #/uniqueItems")]
+    [InlineData("start: \"x\"\nstart: \"y\"", "line 2, column 1: the rule 'start' is defined twice")]
+    [InlineData("start: A\nA: B\nB: A", "line 3, column 4: the terminal 'A' refers to itself")]
     [InlineData("a: \"x\"", "expected a rule 'start'")]
     [InlineData("start: \"a\n\"", "does not end in its line")]
     [InlineData("start: /a/m", "flags 'm'")]

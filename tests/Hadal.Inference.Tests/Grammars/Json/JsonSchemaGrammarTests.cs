@@ -90,7 +90,7 @@ public class JsonSchemaGrammarTests
     }
 
     [Theory]
-    [InlineData("""{"type":"array","uniqueItems":true}""", "#|/uniqueItems")]
+    [InlineData("""{"type":"array","uniqueItems":true}""", "#/uniqueItems")]
     [InlineData("""{"properties":{"a/b":{"multipleOf":0.031769}}}""", "/properties/a~1b/multipleOf")]
     [InlineData("""{"$ref":"https://example.com/other.json"}""", "/$ref: 'https://example.com/other.json' leads outside")]
     [InlineData("""{"$ref":"#/$defs/none"}""", "leads nowhere")]
@@ -108,9 +108,9 @@ public class JsonSchemaGrammarTests
     [InlineData("""{"items":3}""", "expected an object, true or false")]
     [InlineData("""{"type":"\ud800"}""", "/type: a string holds half a surrogate pair")]
     [InlineData("""{"items":{"type":["\ud800"]}}""", "/items/type: a string holds half a surrogate pair")]
-    [InlineData("""{"type":"object","minProperties":2}""", "#: minProperties of 2")]
-    [InlineData("""{"properties":{"o":{"propertyNames":{"const":"a"},"minProperties":2}}}""", "#/properties/o: minProperties of 2")]
-    [InlineData("""{"not":{"maxProperties":1}}""", "#: minProperties of 2")]
+    [InlineData("""{"type":"object","minProperties":2}""", "#/minProperties: minProperties of 2")]
+    [InlineData("""{"properties":{"o":{"propertyNames":{"const":"a"},"minProperties":2}}}""", "#/properties/o/minProperties: minProperties of 2")]
+    [InlineData("""{"not":{"maxProperties":1}}""", "#: the opposite of maxProperties (a minProperties of 2 in the opposite of #/not)")]
     [InlineData("""{"not":{"additionalProperties":{"type":"string"}}}""", "#: the opposite of additionalProperties")]
     [InlineData("""{"not":{"patternProperties":{"^x":{"type":"string"}}}}""", "#: the opposite of additionalProperties or patternProperties")]
     [InlineData("""{"properties":{"n":{"maximum":1e400}}}""", "/properties/n/maximum: 1e400 cannot be enforced")]

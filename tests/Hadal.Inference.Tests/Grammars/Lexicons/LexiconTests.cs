@@ -34,7 +34,8 @@ public class LexiconTests
         Assert.Equal(["D1"], lexicon.IdsOf("flu"));
         Assert.Equal(["cold"], lexicon.IdsOf("cold"));
         Assert.Throws<GrammarException>(() => Lexicon.Read(new StringReader("# nothing\n")));
-        Assert.Throws<GrammarException>(() => Lexicon.Read(new StringReader(new string('a', 2_000))));
+        Assert.StartsWith("lexicon, line 2: expected a term of 1 to 1000 bytes, found 2000", Assert.Throws<GrammarException>(() => Lexicon.Read(new StringReader("a\n" + new string('a', 2_000)))).Message, StringComparison.Ordinal);
+        Assert.StartsWith("lexicon, line 3: expected a term of 1 to 1000 bytes in front of the tab, found none", Assert.Throws<GrammarException>(() => Lexicon.Read(new StringReader("a\n\n \tD1"))).Message, StringComparison.Ordinal);
     }
 
     [Fact]
