@@ -321,7 +321,7 @@ internal sealed class PatternParser
         var end = Take('{') ? _pattern.IndexOf('}', _at) : throw Error("a property escape needs a name in braces");
         var name = end > _at ? _pattern[_at..end] : throw Error("a property escape needs a name in braces");
         _at = end + 1;
-        var property = UnicodeProperty.Find(name) ?? throw Error($"the Unicode property '{name}' is not known");
+        var property = UnicodeProperty.Find(name) ?? throw Error($"the Unicode property '{name}' is not known; expected a general category (L, Lu, Nd, …), ASCII, Any, White_Space or ASCII_Hex_Digit");
         return isNegated ? property.Complement() : property;
     }
 

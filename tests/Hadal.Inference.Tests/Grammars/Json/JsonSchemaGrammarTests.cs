@@ -101,6 +101,7 @@ public class JsonSchemaGrammarTests
     [InlineData("""{"minLength":-1}""", "/minLength: expected a whole number")]
     [InlineData("""{"pattern":"(a)\\1"}""", "/pattern: regular expression '(a)\\1'")]
     [InlineData("""{"pattern":"(?<=a)b"}""", "lookbehind")]
+    [InlineData("""{"pattern":"\\p{Script=Han}"}""", "#/pattern: regular expression '\\p{Script=Han}', character 15: the Unicode property 'Script=Han' is not known; expected a general category")]
     [InlineData("""{"format":"regex"}""", "/format: 'regex' cannot be enforced")]
     [InlineData("""{"$schema":"http://json-schema.org/draft-07/schema#","contentMediaType":"application/json"}""", "/contentMediaType: 'application/json' cannot be enforced")]
     [InlineData("""{"anyOf":[]}""", "/anyOf: expected at least one schema")]
