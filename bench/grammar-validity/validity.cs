@@ -1,5 +1,6 @@
 // A model with random weights answers under schemas; an independent validator (npm ajv with ajv-formats) judges every answer.
-//   dotnet run bench/grammar-validity/validity.cs -- DIR [--schemas 200] [--answers 50] [--model DIR] [--max-tokens 600]
+//   dotnet run bench/grammar-validity/validity.cs -- DIR [--schemas 200] [--answers 50] [--model DIR] [--max-tokens 600] [--any-order]
+// Grammars are those of hadal run and serve: members in the schema's order, numbers and formats as programs read them; with --any-order those of the library.
 // The model is drawn to quotation marks and closing brackets, so that most answers end. DIR has files of MaskBench's form; of those that both sides can compile, so many are taken, evenly from the whole folder. An answer that does not end within the tokens
 // says nothing and is counted apart; others are drawn until there are enough, up to three times as many. Needs node and npm.
 #:property TargetFramework=net10.0
@@ -17,6 +18,7 @@ using Hadal.Inference.Grammars;
 using Hadal.Inference.Grammars.Json;
 using Hadal.Inference.Models;
 
+var written = new JsonGrammarOptions { IntegersAsDigits = true, Portable = true, PropertyOrder = JsonPropertyOrder.Declared };
 var (folder, schemaCount, answerCount, maxTokens) = ("", 200, 50, 600);
 var root = FindRoot();
 var model = Path.Combine(root, "tests", "Golden", "deepseek-v3", "hf");
@@ -24,6 +26,7 @@ for (var i = 0; i < args.Length; i++)
 {
     switch (args[i])
     {
+        case "--any-order": written = new JsonGrammarOptions(); break;
         case "--schemas" when i + 1 < args.Length: schemaCount = Number(args[++i]); break;
         case "--answers" when i + 1 < args.Length: answerCount = Number(args[++i]); break;
         case "--max-tokens" when i + 1 < args.Length: maxTokens = Number(args[++i]); break;
@@ -60,7 +63,7 @@ foreach (var (name, schema) in usable)
     Grammar grammar;
     try
     {
-        grammar = JsonSchemaGrammar.Compile(schema).Grammar;
+        grammar = JsonSchemaGrammar.Compile(schema, written).Grammar;
     }
     catch (GrammarException)
     {
