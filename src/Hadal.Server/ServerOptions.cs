@@ -30,6 +30,9 @@ public sealed record ServerOptions
     /// <summary>Silence after which a stream gets a comment line. Default: 1 s; proxies close connections after 60 s.</summary>
     public TimeSpan KeepAliveInterval { get; init; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>How long a caller may take nothing of a stream before its connection is closed: its sequence waits for it meanwhile, in a place that others need. Default: 20 s.</summary>
+    public TimeSpan ReaderTimeout { get; init; } = TimeSpan.FromSeconds(20);
+
     /// <summary>How long an engine with work may make no progress before the server counts as not ready. Default: one minute.</summary>
     public TimeSpan StallTimeout { get; init; } = TimeSpan.FromMinutes(1);
 
@@ -61,6 +64,7 @@ public sealed record ServerOptions
         Check("request_timeout", RequestTimeout, TimeSpan.FromDays(1));
         Check("body_timeout", BodyTimeout, TimeSpan.FromDays(1));
         Check("keep_alive_interval", KeepAliveInterval, TimeSpan.FromSeconds(15));
+        Check("reader_timeout", ReaderTimeout, TimeSpan.FromDays(1));
         Check("stall_timeout", StallTimeout, TimeSpan.FromDays(1));
         if (DrainTimeout < TimeSpan.Zero || DrainTimeout > TimeSpan.FromDays(1)) faults.Add("drain_timeout: expected 0 s to a day");
         return faults;

@@ -33,6 +33,15 @@ public sealed class InProcessTests
     }
 
     [Fact]
+    public void A_model_without_a_name_is_called_as_its_directory_dots_included()
+    {
+        var parent = Directory.CreateTempSubdirectory("hadal-");
+        Assert.Equal("deepseek-v3.1", HadalServices.NameOf(parent.CreateSubdirectory("deepseek-v3.1").FullName));
+        Assert.Equal("r1.q4", HadalServices.NameOf(Path.Combine(parent.FullName, "r1.q4.gguf")));
+        parent.Delete(recursive: true);
+    }
+
+    [Fact]
     public async Task A_function_is_called_and_its_result_comes_back()
     {
         await using var model = TestModel.Source("chat", "deepseek-v3.1").Open();

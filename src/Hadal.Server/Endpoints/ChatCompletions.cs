@@ -49,7 +49,7 @@ internal static class ChatCompletions
 
     private static async Task StreamAsync(RequestScope scope, ChatWriter writer, IReadOnlyList<Started<ChatStep>> answers)
     {
-        var events = new EventStream(scope.Http, scope.Server.Options.KeepAliveInterval, scope.Server.Options.Clock);
+        var events = new EventStream(scope.Http, scope.Server.Options);
         await using (events.ConfigureAwait(false))
         {
             await events.StartAsync().ConfigureAwait(false);

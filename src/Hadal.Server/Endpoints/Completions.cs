@@ -44,7 +44,7 @@ internal static class Completions
 
     private static async Task StreamAsync(RequestScope scope, CompletionWriter writer, IReadOnlyList<Started<GeneratedChunk>> answers)
     {
-        var events = new EventStream(scope.Http, scope.Server.Options.KeepAliveInterval, scope.Server.Options.Clock);
+        var events = new EventStream(scope.Http, scope.Server.Options);
         await using (events.ConfigureAwait(false))
         {
             await events.StartAsync().ConfigureAwait(false);

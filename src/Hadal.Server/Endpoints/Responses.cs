@@ -44,7 +44,7 @@ internal static class Responses
     private static async Task StreamAsync(RequestScope scope, ResponseWriter writer, Started<ChatStep> answer)
     {
         var (output, number) = (new ResponseOutput(), 0);
-        var events = new EventStream(scope.Http, scope.Server.Options.KeepAliveInterval, scope.Server.Options.Clock);
+        var events = new EventStream(scope.Http, scope.Server.Options);
         await using (events.ConfigureAwait(false))
         {
             await events.StartAsync().ConfigureAwait(false);

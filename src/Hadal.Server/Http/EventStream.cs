@@ -6,21 +6,22 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Hadal.Server.Http;
 
 /// <summary>Server-sent events. Comment lines fill silences, so that no proxy on the way takes a long prompt for a dead connection.</summary>
-/// <remarks>Any number of tasks may write; events do not mix. A reader that does not read makes writers wait.</remarks>
+/// <remarks>Any number of tasks may write; events do not mix. A reader that does not read makes writers wait, until <see cref="ServerOptions.ReaderTimeout"/> closes its connection:
+/// the smallest rate that Kestrel asks for counts what lies in the system's buffers as still to be sent, so that megabytes give a reader hours.</remarks>
 internal sealed class EventStream : IAsyncDisposable
 {
     private readonly HttpContext _http;
     private readonly SemaphoreSlim _turn = new(1, 1);
     private readonly CancellationTokenSource _end = new();
     private readonly TimeSpan _interval;
+    private readonly TimeSpan _readerTimeout;
     private readonly TimeProvider _clock;
     private Task _keepAlive = Task.CompletedTask;
     private long _lastWrite;
 
     /// <param name="http">The request; its answer begins with <see cref="StartAsync"/>.</param>
-    /// <param name="interval">Silence that is filled.</param>
-    /// <param name="clock">Measures it.</param>
-    public EventStream(HttpContext http, TimeSpan interval, TimeProvider clock) => (_http, _interval, _clock) = (http, interval, clock);
+    /// <param name="options">Silence that is filled, how long a reader may take nothing, and what measures both.</param>
+    public EventStream(HttpContext http, ServerOptions options) => (_http, _interval, _readerTimeout, _clock) = (http, options.KeepAliveInterval, options.ReaderTimeout, options.Clock);
 
     /// <summary>Sends the headers.</summary>
     public async Task StartAsync()
@@ -108,7 +109,24 @@ internal sealed class EventStream : IAsyncDisposable
 
     private async Task FlushAsync()
     {
-        await _http.Response.BodyWriter.FlushAsync(_http.RequestAborted).ConfigureAwait(false);
+        var flush = _http.Response.BodyWriter.FlushAsync(_http.RequestAborted);
+        if (!flush.IsCompleted)
+        {
+            try
+            {
+                await flush.AsTask().WaitAsync(_readerTimeout, _clock).ConfigureAwait(false);
+            }
+            catch (TimeoutException)
+            {
+                _http.Abort();
+                throw new OperationCanceledException(_http.RequestAborted);
+            }
+        }
+        else
+        {
+            await flush.ConfigureAwait(false);
+        }
+
         Interlocked.Exchange(ref _lastWrite, _clock.GetTimestamp());
     }
 }

@@ -68,8 +68,11 @@ public static class HadalServices
     {
         var engine = new EngineOptions { MaxContext = options.MaxContext, MaxSequences = options.MaxConcurrent, Arithmetic = options.Arithmetic };
         if (options.ThreadCount is { } threads) engine = engine with { ThreadCount = threads };
-        return ServedModel.Open(options.Name ?? Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(options.Model)), options.Model, options.Limits(), engine);
+        return ServedModel.Open(options.Name ?? NameOf(Path.TrimEndingDirectorySeparator(options.Model)), options.Model, options.Limits(), engine);
     }
+
+    /// <summary>A directory's whole name, dots included, or a file's without its ending: as <c>hadal serve</c> calls it.</summary>
+    internal static string NameOf(string path) => Directory.Exists(path) ? Path.GetFileName(path) : Path.GetFileNameWithoutExtension(path);
 
     private sealed class Validation : IValidateOptions<HadalOptions>
     {
