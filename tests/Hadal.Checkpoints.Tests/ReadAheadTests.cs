@@ -64,7 +64,8 @@ public sealed class ReadAheadTests : IDisposable
         var isOurs = false;
         foreach (var line in File.ReadLines("/proc/self/smaps"))
         {
-            if (line.Contains(" r--", StringComparison.Ordinal) || line.Contains('/', StringComparison.Ordinal))
+            // A map begins with its addresses, what is said of it with a name and a colon.
+            if (!line.Split(' ')[0].EndsWith(':'))
                 isOurs = line.EndsWith(_folder.PathOf("model.safetensors"), StringComparison.Ordinal);
             else if (isOurs && line.StartsWith("Rss:", StringComparison.Ordinal))
                 bytes += 1024 * long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);

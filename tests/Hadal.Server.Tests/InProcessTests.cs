@@ -104,7 +104,7 @@ public sealed class InProcessTests
         using var cancel = new CancellationTokenSource();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
         {
-            await foreach (var _ in client.GetStreamingResponseAsync("x", new ChatOptions { MaxOutputTokens = 900 }, cancel.Token)) await cancel.CancelAsync();
+            await foreach (var _ in client.GetStreamingResponseAsync("x", new ChatOptions { MaxOutputTokens = 900, AdditionalProperties = new() { ["ignore_eos"] = true } }, cancel.Token)) await cancel.CancelAsync();
         });
     }
 
