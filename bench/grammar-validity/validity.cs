@@ -18,7 +18,7 @@ using Hadal.Inference.Grammars;
 using Hadal.Inference.Grammars.Json;
 using Hadal.Inference.Models;
 
-var written = new JsonGrammarOptions { IntegersAsDigits = true, Portable = true, PropertyOrder = JsonPropertyOrder.Declared };
+var written = JsonGrammarOptions.ForModels;
 var (folder, schemaCount, answerCount, maxTokens) = ("", 200, 50, 600);
 var root = FindRoot();
 var model = Path.Combine(root, "tests", "Golden", "deepseek-v3", "hf");
@@ -26,7 +26,7 @@ for (var i = 0; i < args.Length; i++)
 {
     switch (args[i])
     {
-        case "--any-order": written = new JsonGrammarOptions(); break;
+        case "--any-order": written = JsonGrammarOptions.Default; break;
         case "--schemas" when i + 1 < args.Length: schemaCount = Number(args[++i]); break;
         case "--answers" when i + 1 < args.Length: answerCount = Number(args[++i]); break;
         case "--max-tokens" when i + 1 < args.Length: maxTokens = Number(args[++i]); break;

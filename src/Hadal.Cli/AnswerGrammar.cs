@@ -21,9 +21,6 @@ internal sealed class AnswerGrammar(Shell shell)
     /// <summary>Characters of a value that an error shows.</summary>
     private const int ShownMax = 80;
 
-    /// <summary>Whole numbers are digits only and numbers are short: a model that may write <c>50.000…</c> for an integer, or digits without a bound, finds no end. Keys come in the schema's order, so that most are forced.</summary>
-    private static readonly JsonGrammarOptions Written = new() { IntegersAsDigits = true, Portable = true, PropertyOrder = JsonPropertyOrder.Declared };
-
     private static readonly TokenTrie Bytes = new([.. Enumerable.Range(0, 256).Select(value => new[] { (byte)value })], []);
 
     /// <summary>All of them.</summary>
@@ -73,7 +70,7 @@ internal sealed class AnswerGrammar(Shell shell)
 
     private Grammar OfSchema(string text, bool bestEffort)
     {
-        var made = JsonSchemaGrammar.Compile(text, Written with { BestEffort = bestEffort });
+        var made = JsonSchemaGrammar.Compile(text, JsonGrammarOptions.ForModels with { BestEffort = bestEffort });
         foreach (var item in made.Ignored) shell.Error.WriteLine($"hadal: not enforced: {HadalCommand.OneLine(item)}");
         return made.Grammar;
     }

@@ -41,7 +41,7 @@ internal static class Classify
                 json.WriteStartObject();
                 json.WriteNumber("index", index);
                 if (head.IsPerToken) WriteTokens(json, head, choice.Model.Generator.Tokenizer, inputs[index], results[index].Numbers);
-                else WriteText(json, head, results[index].Numbers);
+                else WriteScores(json, head, results[index].Numbers);
                 json.WriteEndObject();
             }
 
@@ -56,22 +56,6 @@ internal static class Classify
         }).ConfigureAwait(false);
     }
 
-    private static void WriteText(Utf8JsonWriter json, LabelHead head, ReadOnlySpan<float> scores)
-    {
-        if (head.IsValue)
-        {
-            json.WriteNumber("value", scores[0]);
-            return;
-        }
-
-        var probabilities = LabelHead.Probabilities(scores);
-        json.WriteString("label", head.Labels[Array.IndexOf(probabilities, probabilities.Max())]);
-        json.WriteStartArray("probs");
-        foreach (var probability in probabilities) json.WriteNumberValue((float)probability);
-        json.WriteEndArray();
-        json.WriteNumber("num_classes", probabilities.Length);
-    }
-
     /// <summary>Control tokens, such as the one a text begins with, are no part of the text and are left out.</summary>
     private static void WriteTokens(Utf8JsonWriter json, LabelHead head, Tokenizer tokenizer, IReadOnlyList<int> ids, float[] scores)
     {
@@ -82,7 +66,7 @@ internal static class Classify
             if (tokenizer.Decode([ids[row]]) is not { Length: > 0 } text) continue;
             json.WriteStartObject();
             json.WriteString("text", text);
-            WriteToken(json, head, scores.AsSpan(row * count, count));
+            WriteScores(json, head, scores.AsSpan(row * count, count));
             json.WriteEndObject();
         }
 
@@ -90,7 +74,8 @@ internal static class Classify
         if (!head.IsValue) json.WriteNumber("num_classes", count);
     }
 
-    private static void WriteToken(Utf8JsonWriter json, LabelHead head, ReadOnlySpan<float> scores)
+    /// <summary>The value, or the likeliest label with the probabilities of all; of a token with its own.</summary>
+    private static void WriteScores(Utf8JsonWriter json, LabelHead head, ReadOnlySpan<float> scores)
     {
         if (head.IsValue)
         {
@@ -101,6 +86,15 @@ internal static class Classify
         var probabilities = LabelHead.Probabilities(scores);
         var best = Array.IndexOf(probabilities, probabilities.Max());
         json.WriteString("label", head.Labels[best]);
-        json.WriteNumber("prob", (float)probabilities[best]);
+        if (head.IsPerToken)
+        {
+            json.WriteNumber("prob", (float)probabilities[best]);
+            return;
+        }
+
+        json.WriteStartArray("probs");
+        foreach (var probability in probabilities) json.WriteNumberValue((float)probability);
+        json.WriteEndArray();
+        json.WriteNumber("num_classes", probabilities.Length);
     }
 }

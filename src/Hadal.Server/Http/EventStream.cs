@@ -109,22 +109,14 @@ internal sealed class EventStream : IAsyncDisposable
 
     private async Task FlushAsync()
     {
-        var flush = _http.Response.BodyWriter.FlushAsync(_http.RequestAborted);
-        if (!flush.IsCompleted)
+        try
         {
-            try
-            {
-                await flush.AsTask().WaitAsync(_readerTimeout, _clock).ConfigureAwait(false);
-            }
-            catch (TimeoutException)
-            {
-                _http.Abort();
-                throw new OperationCanceledException(_http.RequestAborted);
-            }
+            await _http.Response.BodyWriter.FlushAsync(_http.RequestAborted).AsTask().WaitAsync(_readerTimeout, _clock).ConfigureAwait(false);
         }
-        else
+        catch (TimeoutException)
         {
-            await flush.ConfigureAwait(false);
+            _http.Abort();
+            throw new OperationCanceledException(_http.RequestAborted);
         }
 
         Interlocked.Exchange(ref _lastWrite, _clock.GetTimestamp());

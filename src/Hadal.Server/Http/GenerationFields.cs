@@ -177,7 +177,7 @@ internal static class GrammarCache
         schema,
         source =>
         {
-            var made = JsonSchemaGrammar.Compile(source, new JsonGrammarOptions { Limits = Limits, BestEffort = bestEffort, IntegersAsDigits = true, Portable = true, PropertyOrder = JsonPropertyOrder.Declared });
+            var made = JsonSchemaGrammar.Compile(source, JsonGrammarOptions.ForModels with { Limits = Limits, BestEffort = bestEffort });
             return new CompiledGrammar(made.Grammar, made.Ignored);
         },
         field,

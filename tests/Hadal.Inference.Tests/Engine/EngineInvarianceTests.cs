@@ -65,11 +65,7 @@ public sealed class EngineInvarianceTests
     public async Task A_request_whose_logits_are_not_numbers_fails_alone()
     {
         const int poison = 300;
-        using var weights = new TinyModel(TinyEngine.ConfigOf("deepseek_v32"), seed: 1);
-        var embedding = weights.Tensors["model.embed_tokens.weight"];
-        var values = TinyModel.ValuesOf(embedding);
-        values.AsSpan(poison * embedding.Shape[1], embedding.Shape[1]).Fill(float.NaN);
-        weights.Add(embedding.Name, embedding.Shape, values);
+        using var weights = TinyEngine.Poisoned("deepseek_v32", poison);
         var options = TinyEngine.Greedy(40) with { Sampling = SamplingOptions.Greedy with { LogitBias = new Dictionary<int, double> { [poison] = -100 } } };
 
         GenerationResult expected;

@@ -1,6 +1,5 @@
 using Hadal.Inference.Engine;
 using Hadal.Inference.Models;
-using Hadal.Inference.Tests.Models;
 
 namespace Hadal.Inference.Tests.Engine;
 
@@ -86,11 +85,7 @@ public sealed class PrefixReuseTests
     public async Task An_answer_that_ended_in_broken_numbers_leaves_nothing_to_others()
     {
         const int poison = 300;
-        using var weights = new TinyModel(TinyEngine.ConfigOf("qwen3"), seed: 1);
-        var embedding = weights.Tensors["model.embed_tokens.weight"];
-        var values = TinyModel.ValuesOf(embedding);
-        values.AsSpan(poison * embedding.Shape[1], embedding.Shape[1]).Fill(float.NaN);
-        weights.Add(embedding.Name, embedding.Shape, values);
+        using var weights = TinyEngine.Poisoned("qwen3", poison);
         await using var engine = new TinyEngine(weights);
         int[] prompt = [.. Enumerable.Repeat(7, 99)];
         await Assert.ThrowsAsync<GenerationException>(() => engine.CompleteAsync([.. prompt, poison], TinyEngine.Greedy(1)));

@@ -38,6 +38,17 @@ internal sealed class TinyEngine : IAsyncDisposable
     /// <summary>Weights of a family, the same for all tests; kept until the process ends.</summary>
     public static TinyModel Weights(string family = "deepseek_v32") => Drawn.GetOrAdd(family, name => new TinyModel(ConfigOf(name), seed: 1));
 
+    /// <summary>Weights in which a token's embedding is not a number: whoever reads it fails.</summary>
+    public static TinyModel Poisoned(string family, int tokenId)
+    {
+        var weights = new TinyModel(ConfigOf(family), seed: 1);
+        var embedding = weights.Tensors["model.embed_tokens.weight"];
+        var values = TinyModel.ValuesOf(embedding);
+        values.AsSpan(tokenId * embedding.Shape[1], embedding.Shape[1]).Fill(float.NaN);
+        weights.Add(embedding.Name, embedding.Shape, values);
+        return weights;
+    }
+
     public static ModelConfig ConfigOf(string family) => DecoderModelTests.ConfigOf(family) with { VocabSize = VocabSize };
 
     public static int[] Prompt(int length, int seed) => TinyModel.Tokens(length, seed, VocabSize);

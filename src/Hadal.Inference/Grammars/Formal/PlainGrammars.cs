@@ -7,9 +7,6 @@ namespace Hadal.Inference.Grammars.Formal;
 /// <summary>Grammars of a single expression.</summary>
 public static class PlainGrammars
 {
-    /// <summary>Choices from which on an automaton holds them.</summary>
-    private const int ManyChoices = 256;
-
     /// <summary>Texts that match a regular expression as a whole.</summary>
     /// <param name="pattern">A regular expression of ECMA-262 (Unicode mode) without back references and lookbehind.</param>
     /// <param name="limits">What it may cost; the defaults where null.</param>
@@ -27,7 +24,7 @@ public static class PlainGrammars
     public static Grammar FromChoices(IEnumerable<string> choices, GrammarLimits? limits = null)
     {
         var (builder, texts) = (new GrammarBuilder(limits), choices.ToArray());
-        return builder.Build(builder.Lexeme(texts.Length < ManyChoices
+        return builder.Build(builder.Lexeme(texts.Length < AcyclicAutomaton.Many
             ? builder.Regexes.Or(texts.Select(builder.Regexes.Literal).ToArray())
             : builder.Regexes.Automaton(AcyclicAutomaton.Of(texts.Select(Encoding.UTF8.GetBytes)))));
     }

@@ -10,9 +10,6 @@ namespace Hadal.Inference.Grammars.Json;
 /// <param name="integersAsDigits">Whether whole numbers are written without a point.</param>
 internal sealed class ConstantForms(FormAlgebra algebra, SchemaTerms terms, bool integersAsDigits)
 {
-    /// <summary>Strings or numbers from which on an automaton holds them: some dozen bytes each instead of some thousand.</summary>
-    public const int Many = 256;
-
     private readonly RegexPool _pool = algebra.Strings.Pool;
 
     /// <summary>One value.</summary>
@@ -110,7 +107,7 @@ internal sealed class ConstantForms(FormAlgebra algebra, SchemaTerms terms, bool
     private TextSet Strings(List<string> texts)
     {
         ByteRegex written, spelt;
-        if (texts.Count < Many)
+        if (texts.Count < AcyclicAutomaton.Many)
         {
             written = _pool.Or(texts.Select(algebra.Strings.UsualSpellings).ToArray());
             spelt = _pool.Or(texts.Select(algebra.Strings.AllSpellings).ToArray());

@@ -56,4 +56,8 @@ public sealed record JsonGrammarOptions
 
     /// <summary>The defaults.</summary>
     public static JsonGrammarOptions Default { get; } = new();
+
+    /// <summary>What a model is best held to: digits for whole numbers and no more of them than programs read, because one that may write <c>50.000…</c> for an integer, or digits without a bound,
+    /// finds no end; and keys in the schema's order, so that most are forced.</summary>
+    public static JsonGrammarOptions ForModels { get; } = new() { IntegersAsDigits = true, Portable = true, PropertyOrder = JsonPropertyOrder.Declared };
 }

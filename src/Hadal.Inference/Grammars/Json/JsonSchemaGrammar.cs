@@ -51,7 +51,7 @@ public sealed class JsonSchemaGrammar
     /// <param name="prefix">What its rules' names begin with; different for every schema of a grammar.</param>
     internal static GrammarNode Node(string schema, GrammarBuilder builder, string prefix)
     {
-        var expander = new SchemaExpander(SchemaDocument.Parse(Encoding.UTF8.GetBytes(schema)), builder.Regexes, new JsonGrammarOptions { IntegersAsDigits = true, Portable = true, PropertyOrder = JsonPropertyOrder.Declared });
+        var expander = new SchemaExpander(SchemaDocument.Parse(Encoding.UTF8.GetBytes(schema)), builder.Regexes, JsonGrammarOptions.ForModels);
         return new JsonGrammarWriter(expander, builder, prefix).Write();
     }
 

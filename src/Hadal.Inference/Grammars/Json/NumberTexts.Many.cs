@@ -10,7 +10,7 @@ internal sealed partial class NumberTexts
     /// <summary>Any of some numbers. With <paramref name="digitsOnly"/>, those that are whole are written without a fraction or an exponent.</summary>
     public TextSet EqualTo(IReadOnlyList<JsonDecimal> values, bool digitsOnly)
     {
-        if (values.Count >= ConstantForms.Many)
+        if (values.Count >= AcyclicAutomaton.Many)
         {
             var members = AnyOf(values, digitsOnly: false);
             return Decided(members) with { In = digitsOnly ? AnyOf(values, digitsOnly) : members };

@@ -1,8 +1,9 @@
 using Hadal.Inference.Grammars.Lexicons;
+using Hadal.Inference.Grammars.Patterns;
 
 namespace Hadal.Inference.Grammars.Json;
 
-/// <summary>Texts of an automaton over UTF-8 as they stand inside a JSON string: the spellings of <see cref="Patterns.TextWriting"/>, without writing them out.</summary>
+/// <summary>Texts of an automaton over UTF-8 as they stand inside a JSON string: the spellings of <see cref="TextWriting"/>, without writing them out.</summary>
 /// <remarks>The states of the other automaton are its first ones. States within an escape get numbers when they are met, under a lock, since grammars are shared.</remarks>
 /// <param name="plain">The texts.</param>
 /// <param name="spellsAll">Whether every character may be escaped, or only those that writers of JSON escape: printable ASCII stands for itself then.</param>
@@ -82,7 +83,7 @@ internal sealed class SpelledAutomaton(AcyclicAutomaton plain, bool spellsAll) :
     /// <summary>Where a byte leads that ends the character: a letter behind the backslash, or the last digit.</summary>
     private int Letter(Escape at, byte value)
     {
-        var unit = at.Length == 1 ? CodeOfLetter(value) : at.Digits << 4 | Convert.FromHexString($"0{(char)value}")[0];
+        var unit = at.Length == 1 ? TextWriting.EscapeLetters.First(escape => escape.Letter == value).CodePoint : at.Digits << 4 | Convert.FromHexString($"0{(char)value}")[0];
         var codePoint = at.High == 0 ? unit : char.ConvertToUtf32((char)at.High, (char)unit);
         return CharactersFrom(at.From).Find(character => character.CodePoint == codePoint).Target;
     }
@@ -175,24 +176,16 @@ internal sealed class SpelledAutomaton(AcyclicAutomaton plain, bool spellsAll) :
 
     private static ByteSet Symbol(int digit) => ByteSet.Of((byte)"0123456789abcdef"[digit]) | ByteSet.Of((byte)"0123456789ABCDEF"[digit]);
 
-    private static ByteSet LetterOf(int codePoint) => codePoint switch
+    private static ByteSet LetterOf(int codePoint)
     {
-        '"' or '\\' or '/' => ByteSet.Of((byte)codePoint),
-        8 => ByteSet.Of((byte)'b'),
-        9 => ByteSet.Of((byte)'t'),
-        10 => ByteSet.Of((byte)'n'),
-        12 => ByteSet.Of((byte)'f'),
-        13 => ByteSet.Of((byte)'r'),
-        _ => ByteSet.None,
-    };
+        foreach (var escape in TextWriting.EscapeLetters)
+        {
+            if (escape.CodePoint == codePoint)
+            {
+                return ByteSet.Of(escape.Letter);
+            }
+        }
 
-    private static int CodeOfLetter(byte letter) => letter switch
-    {
-        (byte)'b' => 8,
-        (byte)'t' => 9,
-        (byte)'n' => 10,
-        (byte)'f' => 12,
-        (byte)'r' => 13,
-        _ => letter,
-    };
+        return ByteSet.None;
+    }
 }

@@ -6,6 +6,9 @@ namespace Hadal.Inference.Grammars.Lexicons;
 /// in their order.</summary>
 internal sealed class AcyclicAutomaton : ByteAutomaton
 {
+    /// <summary>Texts from which on an automaton holds them better than an expression does: some dozen bytes each instead of some thousand.</summary>
+    public const int Many = 256;
+
     private readonly int[] _firsts;
     private readonly byte[] _labels;
     private readonly int[] _targets;

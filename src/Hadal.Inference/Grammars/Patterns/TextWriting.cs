@@ -18,6 +18,10 @@ internal sealed class TextWriting
         AnyText = pool.Repeat(AnyCharacter, 0, null);
     }
 
+    /// <summary>What may stand behind a backslash for a character (RFC 8259, section 7).</summary>
+    public static IReadOnlyList<(byte Letter, int CodePoint)> EscapeLetters { get; } =
+        [((byte)'"', '"'), ((byte)'\\', '\\'), ((byte)'/', '/'), ((byte)'b', 8), ((byte)'f', 12), ((byte)'n', 10), ((byte)'r', 13), ((byte)'t', 9)];
+
     /// <summary>One character, whichever.</summary>
     public ByteRegex AnyCharacter { get; }
 
@@ -114,8 +118,7 @@ internal sealed class TextWriting
     {
         var mustEscape = CodePointSet.Of((0, 31), ('"', '"'), ('\\', '\\'));
         var letters = ByteSet.None;
-        foreach (var (letter, codePoint) in (ReadOnlySpan<(byte, int)>)
-            [((byte)'"', '"'), ((byte)'\\', '\\'), ((byte)'/', '/'), ((byte)'b', 8), ((byte)'f', 12), ((byte)'n', 10), ((byte)'r', 13), ((byte)'t', 9)])
+        foreach (var (letter, codePoint) in EscapeLetters)
         {
             if (set.Contains(codePoint))
             {

@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using Hadal.Inference.Grammars;
 using Hadal.Inference.Grammars.Formal;
 using Hadal.Inference.Grammars.Json;
+using Hadal.Inference.Grammars.Lexicons;
 
 namespace Hadal.Inference.Tests.Grammars.Json;
 
@@ -99,7 +100,7 @@ public sealed class ManyConstantsTests
     private static List<string> Distinct(Func<string> draw)
     {
         var texts = new HashSet<string>();
-        while (texts.Count < ConstantForms.Many + 20) texts.Add(draw());
+        while (texts.Count < AcyclicAutomaton.Many + 20) texts.Add(draw());
         return [.. texts];
     }
 
@@ -110,7 +111,7 @@ public sealed class ManyConstantsTests
         var expander = new SchemaExpander(SchemaDocument.Parse("true"u8), pool, new JsonGrammarOptions { IntegersAsDigits = integersAsDigits });
         var constants = new ConstantForms(expander.Algebra, expander.Terms, integersAsDigits);
         var all = values.Select(value => JsonElement.Parse(value.ToJsonString())).ToList();
-        Assert.True(all.Count >= ConstantForms.Many);
+        Assert.True(all.Count >= AcyclicAutomaton.Many);
         var many = part(constants.Of(all, "#"));
         var few = all.Chunk(100).Select(chunk => part(constants.Of(chunk, "#"))).Aggregate((a, b) => a.Or(b, pool));
         foreach (var (a, b) in (ReadOnlySpan<(ByteRegex, ByteRegex)>)[(many.In, few.In), (few.In, many.In), (many.Out, few.Out), (few.Out, many.Out)])
