@@ -97,14 +97,13 @@ public sealed unsafe class ThreadCrewTests
     {
         using var crew = new ThreadCrew(2);
         var job = new CountJob(new int[8]);
-        long before = 0;
-        for (var run = 0; run < 300; run++)
-        {
-            if (run == 100) before = GC.GetAllocatedBytesForCurrentThread();
-            crew.Run(ref job, 8);
-        }
+        Runs(100);
+        Assert.Equal(0, Allocations.Of(() => Runs(200)));
 
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        void Runs(int count)
+        {
+            for (var run = 0; run < count; run++) crew.Run(ref job, 8);
+        }
     }
 
     [Fact]

@@ -116,16 +116,17 @@ public sealed class AdapterTests : IDisposable
         using var cache = model.CreateCache();
         var batch = new ScheduledBatch(48);
         var token = new[] { 3 };
-        for (var i = 0; i < 20; i++) Step();
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var i = 0; i < 20; i++) Step();
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Steps(20);
+        Assert.Equal(0, Allocations.Of(() => Steps(5)));
 
-        void Step()
+        void Steps(int count)
         {
-            batch.Clear();
-            batch.Add(cache, token, 1, ready);
-            model.Forward(batch);
+            for (var i = 0; i < count; i++)
+            {
+                batch.Clear();
+                batch.Add(cache, token, 1, ready);
+                model.Forward(batch);
+            }
         }
     }
 
