@@ -1,5 +1,5 @@
 // Time from process start to the first streamed byte of an answer: hadal-mini, a prompt of 32 tokens; JIT, ReadyToRun, and native for x86-64-v3 and -v4.
-//   dotnet run bench/first-token.cs [-- --runs 21] [--model DIR]
+//   dotnet run bench/first-token.cs [-- --runs 21] [--model MODEL]
 // The forms take turns, so that whatever else the machine does falls on all of them alike. Rows for docs/results.md go to standard output.
 #:property TargetFramework=net10.0
 #:property PublishAot=false
@@ -24,11 +24,11 @@ for (var i = 0; i < args.Length; i += 2)
     {
         case "--runs" when i + 1 < args.Length: runs = int.Parse(args[i + 1], CultureInfo.InvariantCulture); break;
         case "--model" when i + 1 < args.Length: model = Path.GetFullPath(args[i + 1]); break;
-        default: Console.Error.WriteLine($"first-token.cs: unknown option '{args[i]}'; there are --runs N and --model DIR"); return 2;
+        default: Console.Error.WriteLine($"first-token.cs: unknown option '{args[i]}'; there are --runs N and --model MODEL"); return 2;
     }
 }
 
-var prompt = Prompt(TokenizerLoader.FromDirectory(model));
+var prompt = Prompt(File.Exists(model) ? TokenizerLoader.FromGguf(model) : TokenizerLoader.FromDirectory(model));
 var artifacts = Path.Combine(root, "artifacts", "native");
 List<Form> forms =
 [
