@@ -23,6 +23,7 @@ internal sealed class ServeCommand
     private readonly Option<int?> _parallel = Numbers.Integer("--parallel", 1, 1024, "Requests computed together at most. Default: 8.");
     private readonly Option<int?> _queue = Numbers.Integer("--queue", 0, 65536, "Requests that wait beyond those; the next is told to come again. Default: 64.");
     private readonly Option<int?> _timeout = Numbers.Integer("--timeout", 1, 86400, "Seconds until an answer must be whole. Default: 600.");
+    private readonly Option<int?> _body = Numbers.Integer("--max-body", 1, 1024, "Mebibytes of a request at most. Default: 10.");
     private readonly Option<int?> _drain = Numbers.Integer("--drain", 0, 86400, "Seconds that answers may go on after the server was told to stop. Default: 30.");
     private readonly Option<string?> _requestLog = new("--request-log") { Description = "File that gets a line of JSON for each request: model, key, status, tokens, times. Without text, unless --log-prompts is given.", HelpName = "FILE" };
     private readonly Option<bool> _logPrompts = new("--log-prompts") { Description = "Those lines have the bodies of the requests, too." };
@@ -44,7 +45,7 @@ internal sealed class ServeCommand
         var serve = new ServeCommand(shell);
         var command = new Command("serve", "Answers OpenAI and DeepSeek clients over HTTP until it is told to stop.")
         {
-            serve._models, serve._urls, serve._keys, serve._anonymous, serve._adapters, serve._parallel, serve._queue, serve._timeout, serve._drain, serve._requestLog, serve._logPrompts, serve._context, serve._threads, serve._arithmetic, serve._cache, serve._speculation,
+            serve._models, serve._urls, serve._keys, serve._anonymous, serve._adapters, serve._parallel, serve._queue, serve._timeout, serve._body, serve._drain, serve._requestLog, serve._logPrompts, serve._context, serve._threads, serve._arithmetic, serve._cache, serve._speculation,
         };
         command.SetAction(parsed => serve.RunAsync(parsed).GetAwaiter().GetResult());
         return command;
@@ -117,6 +118,7 @@ internal sealed class ServeCommand
         };
         if (parsed.GetValue(_urls) is { Length: > 0 } urls) options = options with { Urls = [.. urls.SelectMany(url => url.Split(';', ',')).Select(url => url.TrimEnd('/'))] };
         if (parsed.GetValue(_timeout) is { } timeout) options = options with { RequestTimeout = TimeSpan.FromSeconds(timeout) };
+        if (parsed.GetValue(_body) is { } mebibytes) options = options with { MaxBodyBytes = (long)mebibytes << 20 };
         return parsed.GetValue(_drain) is { } drain ? options with { DrainTimeout = TimeSpan.FromSeconds(drain) } : options;
     }
 

@@ -81,7 +81,10 @@ public sealed class HadalServer : IAsyncDisposable
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = options.MaxBodyBytes;
+
+            // Bodies are counted where they are read. Kestrel's own limit would close the connection of whoever is still writing, and the answer would be lost with it; without, what is left
+            // is thrown away for five seconds behind the answer.
+            kestrel.Limits.MaxRequestBodySize = null;
         });
         builder.Services.AddRoutingCore();
 

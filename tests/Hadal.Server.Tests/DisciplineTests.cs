@@ -128,12 +128,19 @@ public sealed class DisciplineTests
     {
         await using var server = await TestServer.StartAsync(new ServerOptions { MaxBodyBytes = 4096 }, TestModel.Source("m"));
         var json = "{\"model\":\"" + new string('m', 10_000) + "\"}";
-        Assert.Equal(413, (await server.FaultAsync(Path, json)).Status);
+        var (status, error) = await server.FaultAsync(Path, json);
+        Assert.Equal((413, "request_too_large"), (status, error.GetProperty("code").GetString()));
+        Assert.StartsWith("the body: expected at most 4096 bytes, found 10012; ", error.GetProperty("message").GetString(), StringComparison.Ordinal);
+        Assert.Contains("--max-body", error.GetProperty("message").GetString(), StringComparison.Ordinal);
         using var request = new HttpRequestMessage(HttpMethod.Post, Path) { Content = new StringContent(json, Encoding.UTF8, "application/json") };
         request.Headers.TransferEncodingChunked = true;
         using var response = await server.Client.SendAsync(request);
         Assert.Equal(HttpStatusCode.RequestEntityTooLarge, response.StatusCode);
-        await TestServer.ErrorAsync(response);
+        Assert.StartsWith("the body: expected at most 4096 bytes, found ", (await TestServer.ErrorAsync(response)).GetProperty("message").GetString(), StringComparison.Ordinal);
+
+        // The largest one that is taken is read to its last byte.
+        Assert.Equal(404, (await server.FaultAsync(Path, "{\"model\":\"" + new string('m', 4096 - 12) + "\"}")).Status);
+        Assert.Equal(413, (await server.FaultAsync(Path, "{\"model\":\"" + new string('m', 4096 - 11) + "\"}")).Status);
     }
 
     [Fact]

@@ -193,6 +193,29 @@ public sealed class HostileClientTests(SharedServer shared)
         foreach (var socket in slow) socket.Dispose();
     }
 
+    [Theory]
+    [InlineData("Content-Length: 12000000\r\n\r\n", "")]
+    [InlineData("Transfer-Encoding: chunked\r\n\r\nb71b00\r\n", "\r\n0\r\n\r\n")]
+    public async Task A_client_that_reads_only_when_it_has_written_all_is_told_that_it_is_too_much(string head, string end)
+    {
+        // More than the system's buffers hold on either side: with nobody reading, writing would never end, and on a connection that is closed the answer is lost.
+        using var socket = await ConnectAsync(_server);
+        await socket.SendAsync(Encoding.Latin1.GetBytes($"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{head}"));
+        await socket.SendAsync(Encoding.Latin1.GetBytes(new string(' ', 12_000_000) + end));
+        var answer = await ReadAsync(socket);
+        Assert.StartsWith("HTTP/1.1 413 ", answer, StringComparison.Ordinal);
+        Assert.Contains("expected at most 10485760 bytes", answer, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_body_that_waits_to_be_asked_for_is_not_asked_for_where_it_is_too_large()
+    {
+        using var socket = await ConnectAsync(_server);
+        await socket.SendAsync(Encoding.Latin1.GetBytes("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 12000000\r\n\r\n"));
+        socket.Shutdown(SocketShutdown.Send);
+        Assert.StartsWith("HTTP/1.1 413 ", await ReadAsync(socket), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_body_that_ends_early_is_nobody_s_answer()
     {

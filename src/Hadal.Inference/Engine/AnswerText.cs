@@ -27,10 +27,16 @@ internal sealed class AnswerText(Tokenizer tokenizer, GenerationOptions options)
         return FindStop();
     }
 
-    /// <summary>Ends the text: what was held back becomes certain, half a character U+FFFD.</summary>
-    public void Flush()
+    /// <summary>Ends the text: what was held back becomes certain. Bytes of a character that the model left unfinished are U+FFFD, as bytes that are no text are anywhere.</summary>
+    public void End()
     {
         _decoder.FlushTo(_decoded);
+        Cut();
+    }
+
+    /// <summary>Ends the text where a limit cuts it: what was held back becomes certain, but for bytes of a character whose rest might have come. They are no part of the text.</summary>
+    public void Cut()
+    {
         if (!FindStop()) _certainCount = _heldCount;
     }
 

@@ -6,10 +6,10 @@ public static class FinishReason
     /// <summary>The model ended its answer, or a stop string or stop token was met.</summary>
     public const string Stop = "stop";
 
-    /// <summary>The token limit was reached, or the context is full.</summary>
+    /// <summary>The token limit was reached, or the context is full. The text ends with a whole character: bytes of one whose rest did not come are left out of it.</summary>
     public const string Length = "length";
 
-    /// <summary>The caller gave up.</summary>
+    /// <summary>The caller gave up. The text ends as with <see cref="Length"/>.</summary>
     public const string Cancelled = "cancelled";
 }
 

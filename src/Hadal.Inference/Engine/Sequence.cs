@@ -298,7 +298,7 @@ internal sealed class Sequence
     public void PublishCancelled()
     {
         if (_tokenCount == 0) _queueTime = _clock.GetElapsedTime(_submitted);
-        _text.Flush();
+        _text.Cut();
         Answer.Write(new GeneratedChunk { Text = "", FinishReason = FinishReason.Cancelled, Usage = Usage() }, _text.Certain, []);
         Answer.Complete();
     }
@@ -353,19 +353,19 @@ internal sealed class Sequence
     {
         if (_endTokenIds.AsSpan().Contains(tokenId))
         {
-            _text.Flush();
+            _text.End();
             return FinishReason.Stop;
         }
 
         if (_text.Append(tokenId)) return FinishReason.Stop;
         if (_constraint is { IsAtEnd: true })
         {
-            _text.Flush();
+            _text.End();
             return FinishReason.Stop;
         }
 
         if (_tokenCount < _tokenIds.Length) return null;
-        _text.Flush();
+        _text.Cut();
         return FinishReason.Length;
     }
 

@@ -54,7 +54,7 @@ internal sealed class ApiException(int status, string message, string? type = nu
         GenerationException => new ApiException(500, fault.Message, cause: fault),
         ChatTemplateException { Fault: not ChatTemplateFault.Syntax } => Invalid(promptField, fault.Message),
         GrammarException => Invalid("response_format", fault.Message),
-        BadHttpRequestException bad => new ApiException(bad.StatusCode, bad.StatusCode == 413 ? "the body is larger than this server takes" : bad.Message),
+        BadHttpRequestException bad => new ApiException(bad.StatusCode, bad.Message),
         _ => new ApiException(500, "the server failed while it worked on this request", cause: fault),
     };
 

@@ -7,14 +7,14 @@ using Microsoft.Net.Http.Headers;
 
 namespace Hadal.Server.Http;
 
-/// <summary>Reads the JSON of a request. The size is bounded by the server's limit while it is read.</summary>
+/// <summary>Reads the JSON of a request. The size is bounded by the server's limit before and while it is read.</summary>
 internal static class RequestBody
 {
     private static readonly JsonDocumentOptions Options = new() { MaxDepth = 64, AllowDuplicateProperties = false };
 
     /// <summary>Reads a body, takes a place for the request once it is whole, and checks it.</summary>
     /// <exception cref="OperationCanceledException">The request was ended.</exception>
-    /// <exception cref="ApiException">It did not come in time, there is no room for it or no place for the request, the server stops, it is not JSON in UTF-8, has a key twice, or is no object.</exception>
+    /// <exception cref="ApiException">It is too large or did not come in time, there is no room for it or no place for the request, the server stops, it is not JSON in UTF-8, has a key twice, or is no object.</exception>
     public static async Task<JsonDocument> ReadAsync(RequestScope scope)
     {
         var request = scope.Http.Request;
@@ -23,6 +23,7 @@ internal static class RequestBody
         if (type.Charset.Length > 0 && !type.Charset.AsSpan().Trim('"').Equals("utf-8", StringComparison.OrdinalIgnoreCase)) throw new ApiException(415, "Content-Type: expected the charset utf-8");
         if (request.Headers.ContentEncoding is { Count: > 0 } encoding && encoding != "identity")
             throw new ApiException(415, "Content-Encoding: expected none, bodies are read as they are");
+        if (request.ContentLength > scope.Server.Options.MaxBodyBytes) throw TooLarge(scope, FormattableString.Invariant($"{request.ContentLength}"));
         var result = await ReadAllAsync(scope).ConfigureAwait(false);
         try
         {
@@ -50,6 +51,7 @@ internal static class RequestBody
                 var isHeld = false;
                 try
                 {
+                    if (result.Buffer.Length > options.MaxBodyBytes) throw TooLarge(scope, FormattableString.Invariant($"{result.Buffer.Length} or more"));
                     scope.HoldBody(result.Buffer.Length);
                     isHeld = true;
                 }
@@ -72,6 +74,15 @@ internal static class RequestBody
             // So the host reports, among others, a chunk whose length no number can hold.
             throw new ApiException(400, "the body does not follow HTTP: it ended early, or its chunks have no length that can be read", cause: fault);
         }
+    }
+
+    private static ApiException TooLarge(RequestScope scope, string found)
+    {
+        // What is still on its way is not waited for to the end, so that nothing can follow on this connection.
+        scope.Http.Response.Headers.Connection = "close";
+        return new ApiException(
+            413, FormattableString.Invariant($"the body: expected at most {scope.Server.Options.MaxBodyBytes} bytes, found {found}; send less, or have the limit raised (hadal serve --max-body, ServerOptions.MaxBodyBytes)"),
+            code: "request_too_large");
     }
 
     private static JsonDocument Parse(RequestScope scope, in ReadOnlySequence<byte> body)

@@ -37,10 +37,22 @@ public sealed class StopStringsTests
     }
 
     [Fact]
-    public void Half_a_character_at_the_end_becomes_a_replacement_character()
+    public void Half_a_character_that_the_model_ends_with_becomes_a_replacement_character()
     {
         var ids = Tokenizer.Encode("😀", addSpecial: false).Take(2);
         Assert.Equal("\uFFFD", string.Concat(Pieces([.. ids], ["\uFFFD\uFFFD"], out _)));
+    }
+
+    [Theory]
+    [InlineData("a😀", 1, "a")]
+    [InlineData("a😀", 2, "a")]
+    [InlineData("a😀", 3, "a")]
+    [InlineData("a😀", 0, "a😀")]
+    [InlineData("ein <汉", 1, "ein <")]
+    public void Half_a_character_that_a_limit_cuts_is_left_out_and_nothing_else(string text, int missing, string expected)
+    {
+        var ids = Tokenizer.Encode(text, addSpecial: false);
+        Assert.Equal(expected, string.Concat(Pieces([.. ids.Take(ids.Count - missing)], ["<|"], out _, isCut: true)));
     }
 
     [Fact]
@@ -73,7 +85,7 @@ public sealed class StopStringsTests
         return (text, false);
     }
 
-    private static List<string> Pieces(IReadOnlyList<int> tokenIds, string[] stops, out bool stopped)
+    private static List<string> Pieces(IReadOnlyList<int> tokenIds, string[] stops, out bool stopped, bool isCut = false)
     {
         var text = new AnswerText(Tokenizer, new GenerationOptions { StopStrings = stops });
         var pieces = new List<string>();
@@ -86,7 +98,8 @@ public sealed class StopStringsTests
         }
 
         stopped = false;
-        text.Flush();
+        if (isCut) text.Cut();
+        else text.End();
         pieces.Add(text.Certain.ToString());
         return pieces;
     }
