@@ -13,6 +13,9 @@ namespace Hadal.Server;
 /// <remarks>Its settings are those of <see cref="ServerOptions"/> only: no file in the working folder and no variable changes them.</remarks>
 public sealed class HadalServer : IAsyncDisposable
 {
+    /// <summary>What may stand in front of every route: OpenAI's clients say the version, DeepSeek's need not, and its newer forms are called <c>beta</c>.</summary>
+    internal static readonly string[] Roots = ["", "/v1", "/beta", "/beta/v1"];
+
     private readonly WebApplication _app;
     private readonly ServerState _state;
 
@@ -110,7 +113,7 @@ public sealed class HadalServer : IAsyncDisposable
         var pipeline = new RequestPipeline(state);
         app.Use(next => http => pipeline.InvokeAsync(http, next));
         app.UseRouting();
-        foreach (var root in (ReadOnlySpan<string>)["", "/v1", "/beta", "/beta/v1"])
+        foreach (var root in Roots)
         {
             app.MapPost(root + "/chat/completions", RequestPipeline.Work("chat", ChatCompletions.HandleAsync));
             app.MapPost(root + "/completions", RequestPipeline.Work("text_completion", Completions.HandleAsync));
@@ -121,13 +124,12 @@ public sealed class HadalServer : IAsyncDisposable
             app.MapPost(root + "/detokenize", RequestPipeline.Work("detokenize", Tokens.DetokenizeAsync));
             app.MapGet(root + "/models", http => Models.ListAsync(RequestPipeline.ScopeOf(http)));
             app.MapGet(root + "/models/{**id}", http => Models.ShowAsync(RequestPipeline.ScopeOf(http)));
+            app.MapGet(root + RequestPipeline.LivePath, Health.LiveAsync);
+            app.MapGet(root + "/health/ready", Health.ReadyAsync);
+            app.MapGet(root + "/health", Health.ReadyAsync);
+            app.MapGet(root + "/metrics", Health.MetricsAsync);
+            app.MapGet(root + "/openapi.json", OpenApi.ShowAsync);
         }
-
-        app.MapGet(RequestPipeline.LivePath, Health.LiveAsync);
-        app.MapGet("/health/ready", Health.ReadyAsync);
-        app.MapGet("/health", Health.ReadyAsync);
-        app.MapGet("/metrics", Health.MetricsAsync);
-        app.MapGet("/openapi.json", OpenApi.ShowAsync);
     }
 
     private sealed class NoLifetime : IHostLifetime

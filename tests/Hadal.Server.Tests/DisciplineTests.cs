@@ -151,11 +151,11 @@ public sealed class DisciplineTests
         using var gate = new Gate();
         var log = new List<string>();
         await using var server = await TestServer.StartAsync(new ServerOptions { ApiKeyFile = file, Log = log.Add }, TestModel.Source("m", gate: gate));
-        foreach (var path in new[] { "/v1/models", "/models/m", "/metrics", "/health", "/health/ready", "/v1/nothing", "/" })
+        foreach (var path in new[] { "/v1/models", "/models/m", "/metrics", "/v1/metrics", "/health", "/health/ready", "/v1/health/ready", "/v1/health/live/x", "/v1/nothing", "/" })
             Assert.Equal(HttpStatusCode.Unauthorized, (await server.Client.GetAsync(path)).StatusCode);
         foreach (var path in new[] { Path, "/v1/completions", "/tokenize", "/detokenize", "/beta/completions" })
             Assert.Equal(HttpStatusCode.Unauthorized, (await server.SendAsync(path, Short, default, ("Authorization", "Bearer wrong"))).StatusCode);
-        Assert.Equal(HttpStatusCode.OK, (await server.Client.GetAsync("/health/live")).StatusCode);
+        foreach (var path in new[] { "/health/live", "/v1/health/live" }) Assert.Equal(HttpStatusCode.OK, (await server.Client.GetAsync(path)).StatusCode);
 
         var held = server.SendAsync(Path, Short, default, ("Authorization", "Bearer first"));
         await gate.ArrivedAsync();

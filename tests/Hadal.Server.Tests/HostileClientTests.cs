@@ -212,8 +212,9 @@ public sealed class HostileClientTests(SharedServer shared)
     {
         using var socket = await ConnectAsync(_server);
         await socket.SendAsync(Encoding.Latin1.GetBytes("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 12000000\r\n\r\n"));
-        socket.Shutdown(SocketShutdown.Send);
-        Assert.StartsWith("HTTP/1.1 413 ", await ReadAsync(socket), StringComparison.Ordinal);
+        var answer = new byte[13];
+        await socket.ReceiveAsync(answer);
+        Assert.Equal("HTTP/1.1 413 ", Encoding.ASCII.GetString(answer));
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Text.Json;
+using Hadal.Inference.Engine;
 using Hadal.Server.InProcess;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.DependencyInjection;
@@ -122,13 +123,60 @@ public sealed class InProcessTests
         Assert.Same(provider.GetRequiredService<ServedModel>(), client.GetService(typeof(ServedModel)));
     }
 
-    [Fact]
-    public void Options_out_of_range_are_told()
+    [Theory]
+    [InlineData(null, 0, "Model: expected a checkpoint directory")]
+    [InlineData("hadal-mini", 0, "MaxConcurrent")]
+    [InlineData("hadal-nothing", 8, "hadal-nothing")]
+    [InlineData("../docs", 8, "docs")]
+    public void Options_that_cannot_be_kept_are_told_when_the_application_starts_and_when_a_service_is_asked_for(string? model, int maxConcurrent, string expected)
     {
         var services = new ServiceCollection();
-        services.AddHadal(options => options.MaxConcurrent = 0);
+        services.AddHadal(options => (options.Model, options.MaxConcurrent) = (model is null ? "" : Path.Combine(Hadal.Tests.SharedData.RepositoryRoot, "models", model), maxConcurrent));
         using var provider = services.BuildServiceProvider();
-        Assert.Contains("Model", Assert.Throws<OptionsValidationException>(provider.GetRequiredService<IChatClient>).Message, StringComparison.Ordinal);
+
+        // What a host asks at its start.
+        Assert.Contains(expected, Assert.Throws<OptionsValidationException>(provider.GetRequiredService<IStartupValidator>().Validate).Message, StringComparison.Ordinal);
+        Assert.Contains(expected, Assert.Throws<OptionsValidationException>(provider.GetRequiredService<IChatClient>).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(3_000)]
+    [InlineData(300_000)]
+    public async Task A_prompt_that_does_not_fit_is_a_fault_that_callers_know(int words)
+    {
+        await using var model = TestModel.Source("m").Open();
+        using var client = new HadalChatClient(model);
+        var text = string.Join(' ', Enumerable.Repeat("whale", words));
+        Assert.Equal(GenerationFault.PromptTooLong, (await Assert.ThrowsAsync<GenerationException>(() => client.GetResponseAsync(text))).Fault);
+        using var generator = new HadalEmbeddingGenerator(model);
+        Assert.Equal(GenerationFault.PromptTooLong, (await Assert.ThrowsAsync<GenerationException>(() => generator.GenerateAsync([text]))).Fault);
+    }
+
+    [Fact]
+    public async Task A_conversation_that_the_template_refuses_is_a_fault_of_the_conversation()
+    {
+        await using var model = TestModel.Source("m", "llama-3.1").Open();
+        using var client = new HadalChatClient(model);
+        ChatMessage[] messages = [new(ChatRole.User, "x"), new(ChatRole.Assistant, [new FunctionCallContent("1", "f"), new FunctionCallContent("2", "f")]), new(ChatRole.Tool, [new FunctionResultContent("1", "y"), new FunctionResultContent("2", "z")])];
+        Assert.Contains("single tool-calls", (await Assert.ThrowsAsync<ArgumentException>(() => client.GetResponseAsync(messages))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_model_that_is_closed_says_so()
+    {
+        var model = TestModel.Source("m").Open();
+        using var client = new HadalChatClient(model);
+        await model.DisposeAsync();
+        Assert.Equal(GenerationFault.Closed, (await Assert.ThrowsAsync<GenerationException>(() => client.GetResponseAsync("x"))).Fault);
+    }
+
+    [Fact]
+    public void The_example_of_the_readme_is_that_of_a_sample()
+    {
+        var readme = File.ReadAllText(Path.Combine(Hadal.Tests.SharedData.RepositoryRoot, "README.md"));
+        var begin = readme.IndexOf("```csharp\n", StringComparison.Ordinal) + "```csharp\n".Length;
+        var sample = File.ReadAllText(Path.Combine(Hadal.Tests.SharedData.RepositoryRoot, "samples", "MinimalApi", "Program.cs"));
+        Assert.Contains(readme[begin..readme.IndexOf("```", begin, StringComparison.Ordinal)], sample, StringComparison.Ordinal);
     }
 
     private enum State

@@ -12,7 +12,7 @@ internal sealed class TestServer : IAsyncDisposable
     private TestServer(HadalServer server)
     {
         Server = server;
-        Client = new HttpClient(new SocketsHttpHandler { MaxResponseDrainSize = 0 }) { BaseAddress = new Uri(server.Urls[0]), Timeout = Timeout.InfiniteTimeSpan };
+        Client = new HttpClient(new DocumentedAnswers(new SocketsHttpHandler { MaxResponseDrainSize = 0 })) { BaseAddress = new Uri(server.Urls[0]), Timeout = Timeout.InfiniteTimeSpan };
     }
 
     public HadalServer Server { get; }
@@ -81,6 +81,7 @@ internal sealed class TestServer : IAsyncDisposable
             else Assert.True(line.Length == 0 || line[0] == ':', line);
         }
 
+        foreach (var item in events) ApiDocument.Own.Check(response, item);
         Assert.True(isDone, "the stream has no [DONE]");
         return events;
     }

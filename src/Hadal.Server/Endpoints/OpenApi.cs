@@ -2,7 +2,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Hadal.Server.Endpoints;
 
-/// <summary><c>GET /openapi.json</c>: the routes and the fields they take.</summary>
+/// <summary><c>GET /openapi.json</c>: the routes, the fields they take and the answers they give.</summary>
 internal static class OpenApi
 {
     /// <summary>Sends the document.</summary>

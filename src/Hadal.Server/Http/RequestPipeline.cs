@@ -11,8 +11,10 @@ internal sealed class RequestPipeline(ServerState server)
 {
     private const int MaxRequestIdLength = 64;
 
-    /// <summary>Routes that answer without a key and while the server stops.</summary>
+    /// <summary>The route that answers without a key and while the server stops, behind each of the roots.</summary>
     public const string LivePath = "/health/live";
+
+    private static readonly string[] LivePaths = [.. HadalServer.Roots.Select(root => root + LivePath)];
 
     /// <summary>Handles a request; what goes wrong becomes an error in OpenAI's form.</summary>
     public async Task InvokeAsync(HttpContext http, RequestDelegate next)
@@ -27,8 +29,9 @@ internal sealed class RequestPipeline(ServerState server)
         });
         try
         {
-            if (http.Request.Path != LivePath) CheckOrigin(http);
-            var caller = http.Request.Path == LivePath ? Caller.Anyone : Authenticate(http);
+            var isLive = LivePaths.Contains(http.Request.Path.Value, StringComparer.OrdinalIgnoreCase);
+            if (!isLive) CheckOrigin(http);
+            var caller = isLive ? Caller.Anyone : Authenticate(http);
             using var scope = new RequestScope(http, server, caller);
             http.Items[typeof(RequestScope)] = scope;
             await next(http).ConfigureAwait(false);

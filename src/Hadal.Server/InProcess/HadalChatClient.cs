@@ -5,11 +5,13 @@ using Hadal.Inference.Engine;
 using Hadal.Server.Answers;
 using Hadal.Server.Http;
 using Microsoft.Extensions.AI;
+using ChatTemplateException = Hadal.Checkpoints.Text.ChatTemplateException;
+using ChatTemplateFault = Hadal.Checkpoints.Text.ChatTemplateFault;
 
 namespace Hadal.Server.InProcess;
 
 /// <summary>A model of this process as Microsoft.Extensions.AI's chat client: streaming, tools, structured output, reasoning. Any number of callers may use it at once.</summary>
-/// <remarks>A request is read as the server reads it, so that what cannot be kept is refused by name here too.</remarks>
+/// <remarks>A request is read as the server reads it, so that what cannot be kept is refused by name here too. Exceptions come from the first step of an enumeration, or where the engine fails from a later one.</remarks>
 public sealed class HadalChatClient : IChatClient
 {
     private readonly ServedModel _model;
@@ -34,8 +36,13 @@ public sealed class HadalChatClient : IChatClient
     public const string NotEnforced = "not_enforced";
 
     /// <inheritdoc/>
-    /// <exception cref="ArgumentException">Something in the request cannot be kept; the message names it.</exception>
-    /// <exception cref="GenerationException">The queue is full, the prompt too long, or the engine failed.</exception>
+    /// <exception cref="ArgumentNullException"><paramref name="messages"/> is null.</exception>
+    /// <exception cref="ArgumentException">Something in the request cannot be kept, or the model's chat template refuses the conversation; the message names it, <see cref="ArgumentException.ParamName"/> is the
+    /// field in the form of <c>/v1/chat/completions</c>.</exception>
+    /// <exception cref="GenerationException">Its <see cref="GenerationException.Fault"/> says why: the queue is full, the prompt too long, the grammar of the answer cannot be followed, the engine failed, or the
+    /// model was closed. Only the first is worth another try.</exception>
+    /// <exception cref="ChatTemplateException">The model's chat template is wrong in itself.</exception>
+    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled; the work ends within one step.</exception>
     public async Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
         var updates = new List<ChatResponseUpdate>();
@@ -46,8 +53,11 @@ public sealed class HadalChatClient : IChatClient
     }
 
     /// <inheritdoc/>
-    /// <exception cref="ArgumentException">Something in the request cannot be kept; the message names it.</exception>
-    /// <exception cref="GenerationException">The queue is full, the prompt too long, or the engine failed.</exception>
+    /// <exception cref="ArgumentNullException"><paramref name="messages"/> is null.</exception>
+    /// <exception cref="ArgumentException">As of <see cref="GetResponseAsync"/>.</exception>
+    /// <exception cref="GenerationException">As of <see cref="GetResponseAsync"/>.</exception>
+    /// <exception cref="ChatTemplateException">As of <see cref="GetResponseAsync"/>.</exception>
+    /// <exception cref="OperationCanceledException">As of <see cref="GetResponseAsync"/>.</exception>
     public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
         IEnumerable<ChatMessage> messages, ChatOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
@@ -56,7 +66,7 @@ public sealed class HadalChatClient : IChatClient
         var (id, created) = ("chatcmpl-" + Endpoints.ChatCompletions.NewId(), _clock.GetUtcNow());
         var givesThoughts = options?.Reasoning?.Output != ReasoningOutput.None;
         ChatCall? call = null;
-        await foreach (var step in ChatAnswer.GenerateAsync(request, 0, cancellationToken).ConfigureAwait(false))
+        await foreach (var step in GenerateAsync(request, cancellationToken).ConfigureAwait(false))
         {
             var contents = new List<AIContent>();
             foreach (var part in step.Parts)
@@ -92,6 +102,35 @@ public sealed class HadalChatClient : IChatClient
     public void Dispose()
     {
     }
+
+    /// <summary>The steps of an answer; what ends it is told in public types.</summary>
+    private static async IAsyncEnumerable<ChatStep> GenerateAsync(ChatRequest request, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var steps = ChatAnswer.GenerateAsync(request, 0, cancel).GetAsyncEnumerator(cancel);
+        await using (steps.ConfigureAwait(false))
+        {
+            while (await NextAsync().ConfigureAwait(false)) yield return steps.Current;
+        }
+
+        async ValueTask<bool> NextAsync()
+        {
+            try
+            {
+                return await steps.MoveNextAsync().ConfigureAwait(false);
+            }
+            catch (ApiException fault)
+            {
+                throw Public(fault);
+            }
+        }
+    }
+
+    /// <summary>A fault of a request as users of this client know it.</summary>
+    private static Exception Public(ApiException fault) => fault switch
+    {
+        { Code: "context_length_exceeded" } => new GenerationException(GenerationFault.PromptTooLong, fault.Message, fault),
+        _ => new ArgumentException(fault.Message, fault.Param, fault),
+    };
 
     /// <summary>Adds a piece; a call is given whole, behind its last argument.</summary>
     /// <returns>The call that is being written, or null.</returns>
@@ -139,7 +178,11 @@ public sealed class HadalChatClient : IChatClient
         }
         catch (ApiException fault)
         {
-            throw new ArgumentException(fault.Message, fault.Param, fault);
+            throw Public(fault);
+        }
+        catch (ChatTemplateException fault) when (fault.Fault != ChatTemplateFault.Syntax)
+        {
+            throw new ArgumentException(fault.Message, nameof(messages), fault);
         }
     }
 }

@@ -20,8 +20,10 @@ public sealed class HadalEmbeddingGenerator : IEmbeddingGenerator<string, Embedd
     }
 
     /// <inheritdoc/>
+    /// <exception cref="ArgumentNullException"><paramref name="values"/> is null.</exception>
     /// <exception cref="ArgumentException">A text is empty, or other dimensions are asked for than the model has, or another model.</exception>
-    /// <exception cref="GenerationException">The queue is full, or a text too long.</exception>
+    /// <exception cref="GenerationException">Its <see cref="GenerationException.Fault"/> says why: the queue is full, a text too long, the engine failed, or the model was closed.</exception>
+    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled.</exception>
     public async Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(
         IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default)
     {

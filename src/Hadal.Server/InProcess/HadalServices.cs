@@ -1,3 +1,4 @@
+using Hadal.Checkpoints;
 using Hadal.Inference.Engine;
 using Hadal.Inference.Models;
 using Hadal.Server;
@@ -7,7 +8,7 @@ using Microsoft.Extensions.Options;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
-/// <summary>A model for an application, opened when it is first asked for.</summary>
+/// <summary>A model for an application. Its files are checked when the application starts, and it is opened when it is first asked for.</summary>
 public sealed class HadalOptions
 {
     /// <summary>Checkpoint directory or <c>.gguf</c> file.</summary>
@@ -39,7 +40,21 @@ public sealed class HadalOptions
         if (string.IsNullOrWhiteSpace(Model)) return "Model: expected a checkpoint directory or a .gguf file, found nothing";
         if (MaxContext is < 1) return "MaxContext: expected 1 or more";
         if (ThreadCount is < 1 or > 1024) return "ThreadCount: expected 1 to 1024";
-        return Limits().Faults() is [var fault, ..] ? fault : null;
+        return Limits().Faults() is [var fault, ..] ? fault : CheckpointFault();
+    }
+
+    /// <summary>What keeps the model from being opened; its files are mapped and checked, not read.</summary>
+    private string? CheckpointFault()
+    {
+        try
+        {
+            using var checkpoint = Checkpoint.Open(Model);
+            return null;
+        }
+        catch (CheckpointException fault)
+        {
+            return $"Model: {fault.Message}";
+        }
     }
 
     internal TextGeneratorOptions Limits() => new() { MaxConcurrent = MaxConcurrent, MaxQueued = MaxQueued, Speculation = Speculation };
@@ -50,8 +65,11 @@ public static class HadalServices
 {
     /// <summary>Registers a <see cref="ServedModel"/>, an <see cref="IChatClient"/> and an <see cref="IEmbeddingGenerator{TInput, TEmbedding}"/> over it, each once for the application.</summary>
     /// <param name="services">The application's services.</param>
-    /// <param name="configure">Sets the options; a section of the configuration can be bound here. What is out of range is told when the application starts.</param>
+    /// <param name="configure">Sets the options; a section of the configuration can be bound here.</param>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    /// <remarks>What is out of range, and a model that is not there or damaged, is told by an <see cref="OptionsValidationException"/> when a host starts; without a host, when a service is first asked for.
+    /// What shows only when the model is opened (a chat template or a tokenizer that cannot be read, too little memory) is a <see cref="CheckpointException"/>, a
+    /// <see cref="Hadal.Checkpoints.Text.ChatTemplateException"/> or an <see cref="OutOfMemoryException"/> of the first service that is asked for.</remarks>
     public static IServiceCollection AddHadal(this IServiceCollection services, Action<HadalOptions> configure)
     {
         ArgumentNullException.ThrowIfNull(services);
