@@ -17,11 +17,11 @@ internal sealed class ServeCommand
     };
 
     private readonly Option<string[]> _urls = new("--urls") { Description = "Addresses to listen on. Default: http://127.0.0.1:8080, this machine only.", HelpName = "URL" };
-    private readonly Option<string?> _keys = new("--api-key-file") { Description = "File of keys, one a line: printf %s \"$KEY\" | sha256sum. Read again when it changes. A second word names the key, max-concurrent=N bounds it.", HelpName = "FILE" };
+    private readonly Option<string?> _keys = new("--api-key-file") { Description = "File of keys, one a line: printf %s \"$KEY\" | sha256sum. Read again when it changes. A second word names the key, max-concurrent=N bounds its answers at a time.", HelpName = "FILE" };
     private readonly Option<bool> _anonymous = new("--allow-anonymous") { Description = "Listens beyond this machine without asking for a key." };
     private readonly Option<string[]> _adapters = new("--adapter") { Description = "A LoRA adapter as a model of its own; may be given several times. It belongs to the first MODEL.", HelpName = "NAME=DIR" };
-    private readonly Option<int?> _parallel = Numbers.Integer("--parallel", 1, 1024, "Requests computed together at most. Default: 8.");
-    private readonly Option<int?> _queue = Numbers.Integer("--queue", 0, 65536, "Requests that wait beyond those; the next is told to come again. Default: 64.");
+    private readonly Option<int?> _parallel = Numbers.Integer("--parallel", 1, 1024, "Answers and texts computed together at most. Default: 8.");
+    private readonly Option<int?> _queue = Numbers.Integer("--queue", 0, 65536, "Answers and texts that wait beyond those; the next is told to come again. One of several keys leaves others as many places as it holds. Default: 64.");
     private readonly Option<int?> _timeout = Numbers.Integer("--timeout", 1, 86400, "Seconds until an answer must be whole. Default: 600.");
     private readonly Option<int?> _body = Numbers.Integer("--max-body", 1, 1024, "Mebibytes of a request at most. Default: 10.");
     private readonly Option<int?> _drain = Numbers.Integer("--drain", 0, 86400, "Seconds that answers may go on after the server was told to stop. Default: 30.");

@@ -8,7 +8,7 @@ public sealed record ServerOptions
     /// <summary>Addresses to listen on, <c>http://host:port</c>; port 0 takes a free one. Encryption is the work of the proxy in front. Default: loopback only.</summary>
     public IReadOnlyList<string> Urls { get; init; } = ["http://127.0.0.1:8080"];
 
-    /// <summary>File of API keys, one a line as <c>sha256sum</c> writes it: hash in hexadecimal, a name, optionally <c>max-concurrent=N</c>. Read again when it
+    /// <summary>File of API keys, one a line as <c>sha256sum</c> writes it: hash in hexadecimal, a name, optionally <c>max-concurrent=N</c>, the sequences (answers, texts) of the key at a time. Read again when it
     /// changes. Null: no key is asked for.</summary>
     public string? ApiKeyFile { get; init; }
 

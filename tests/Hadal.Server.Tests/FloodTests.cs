@@ -21,14 +21,14 @@ public sealed class FloodTests
         for (var i = 0; i < 64 + 3; i++)
         {
             state.Arrive(Caller.Anyone);
-            state.Enter();
+            state.Enter(Caller.Anyone);
         }
 
-        Assert.Equal((503, 1), Refused(state.Enter));
+        Assert.Equal((503, 1), Refused(() => state.Enter(Caller.Anyone)));
         Assert.Equal((503, 1), Refused(() => state.Arrive(Caller.Anyone)));
         state.Leave(Caller.Anyone, hasEntered: true);
         state.Arrive(Caller.Anyone);
-        state.Enter();
+        state.Enter(Caller.Anyone);
 
         static (int Status, int? RetryAfter) Refused(Action act)
         {

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Hadal.Checkpoints;
 using Hadal.Inference.Kernels;
 using Hadal.Inference.Models;
@@ -37,9 +36,9 @@ internal sealed class EngineLoop
     private readonly List<Sequence> _waiting = [];
     private readonly List<Sequence> _running = [];
     private readonly FairTurns _turns = new();
+    private readonly QueueRoom _room;
     private readonly List<(Sequence Sequence, int Count)> _scheduled = [];
     private readonly List<(Sequence Sequence, int Row, int LogitRow)> _due = [];
-    private int _presentCount;
     private int _turn;
     private long _lastDecoding;
     private bool _isTight;
@@ -59,6 +58,7 @@ internal sealed class EngineLoop
         _options = options;
         _beforeForward = beforeForward;
         _clock = clock;
+        _room = new QueueRoom(options, clock);
         _batch = new ScheduledBatch(model.Config.VocabSize, Math.Min(options.MaxConcurrent, options.MaxBatchTokens));
         _scratches = [.. Enumerable.Range(0, Math.Min(options.MaxConcurrent, model.Crew.ThreadCount)).Select(_ => new SamplerScratch(model.Config.VocabSize))];
         new Thread(Run) { IsBackground = true, Name = "hadal engine" }.Start();
@@ -77,18 +77,21 @@ internal sealed class EngineLoop
         }
     }
 
+    /// <summary>Any thread: who holds its places.</summary>
+    public QueueRoom Room => _room;
+
     /// <summary>Any thread: queues a sequence.</summary>
+    /// <param name="sequence">The sequence.</param>
+    /// <param name="places">Where it counts; null: it takes a place of its own.</param>
     /// <exception cref="GenerationException">The queue is full, or the engine was closed.</exception>
-    public void Submit(Sequence sequence)
+    public void Submit(Sequence sequence, QueuePlaces? places)
     {
         lock (_gate)
         {
             if (_isClosed) throw Closed();
-            var limit = _options.MaxConcurrent + _options.MaxQueued;
-            if (_presentCount >= limit && !sequence.IsContinuation)
-                throw new GenerationException(GenerationFault.QueueFull, string.Create(
-                    CultureInfo.InvariantCulture, $"the queue is full: {_options.MaxConcurrent} requests may run and {_options.MaxQueued} wait; try again later"));
-            _presentCount++;
+            using var own = places is not null ? null : sequence.IsContinuation ? _room.TakeAnyway(sequence.Tenant) : _room.Take(sequence.Tenant, 1, 1);
+            sequence.Places = places ?? own;
+            sequence.Places!.Enter();
             _arrivals.Add(sequence);
         }
 
@@ -201,6 +204,7 @@ internal sealed class EngineLoop
             _waiting.RemoveAt(index);
             var guesses = _options.Speculation == Speculation.Off || sequence.IsEmbedded ? null : new Guesses(_options.Speculation, _costs, _model.CreatePredictor());
             sequence.Start(_model.CreateCache(), _model.MaxContext, guesses);
+            sequence.Began = _room.Begin(sequence.Tenant);
             _running.Add(sequence);
         }
 
@@ -392,6 +396,7 @@ internal sealed class EngineLoop
         if (!_running.Remove(sequence)) _waiting.Remove(sequence);
         sequence.Release();
         _isTight = false;
-        lock (_gate) _presentCount--;
+        if (sequence.Began is { } began) _room.End(sequence.Tenant, began);
+        sequence.Places!.Leave();
     }
 }

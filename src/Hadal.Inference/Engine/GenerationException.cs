@@ -9,6 +9,9 @@ public enum GenerationFault
     /// <summary>The queue is full; a later try may succeed.</summary>
     QueueFull,
 
+    /// <summary>The tenant holds as many places of the queue as it leaves others; a later try may succeed.</summary>
+    ShareFull,
+
     /// <summary>The prompt leaves no room in the context.</summary>
     PromptTooLong,
 
@@ -45,4 +48,7 @@ public sealed class GenerationException : Exception
 
     /// <summary>Why.</summary>
     public GenerationFault Fault { get; }
+
+    /// <summary>Of a full queue: when there will be room, by how long sequences have taken lately. Otherwise null.</summary>
+    public TimeSpan? RetryAfter { get; init; }
 }

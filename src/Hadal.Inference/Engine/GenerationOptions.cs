@@ -43,6 +43,9 @@ public sealed record GenerationOptions
     /// <summary>Whose request it is: where requests wait, tenants take turns, so that one with many does not keep out one with few.</summary>
     public string Tenant { get; init; } = "";
 
+    /// <summary>Places that were taken for the request; null where the generation takes one itself, or is refused.</summary>
+    public QueuePlaces? Places { get; init; }
+
     /// <summary>Goes on with a request that the engine has taken before: it is not refused where the queue is full, and an answer does not wait behind others; an embedding does.</summary>
     public bool IsContinuation { get; init; }
 

@@ -83,6 +83,12 @@ internal sealed class Sequence
     /// <summary>Whose request it is.</summary>
     public string Tenant => _options.Tenant;
 
+    /// <summary>Where it counts; null before the engine has taken it.</summary>
+    public QueuePlaces? Places { get; set; }
+
+    /// <summary>When the engine began to compute it, in the seconds of <see cref="QueueRoom.Begin"/>; null before.</summary>
+    public double? Began { get; set; }
+
     /// <summary>Goes on with a request that was taken before.</summary>
     public bool IsContinuation => _options.IsContinuation;
 

@@ -47,8 +47,8 @@ public sealed class TextGenerator : IAsyncDisposable
     /// <summary>Tokens of prompt and answer together at most.</summary>
     public int MaxContext => _model.MaxContext;
 
-    /// <summary>Requests that may run and wait together.</summary>
-    public int MaxRequests => _options.MaxConcurrent + _options.MaxQueued;
+    /// <summary>Sequences that may run and wait together.</summary>
+    public int MaxSequences => _options.MaxConcurrent + _options.MaxQueued;
 
     /// <summary>What the engine is doing.</summary>
     public EngineStatus Status => _loop.Status;
@@ -83,6 +83,31 @@ public sealed class TextGenerator : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(adapter);
         return _model.AddAdapter(adapter);
     }
+
+    /// <summary>Sequences that a tenant may have here at most: all for one without a name, half of <see cref="MaxSequences"/> for others.</summary>
+    public int MostPlaces(string tenant) => _loop.Room.Most(tenant);
+
+    /// <summary>Takes places for a request whose sequences are computed together, all at once, so that it is refused as a whole or not at all.</summary>
+    /// <param name="tenant">Whose request it is; empty where callers are not told apart.</param>
+    /// <param name="least">Places that it needs, 1 to <see cref="MostPlaces"/>.</param>
+    /// <param name="most">Places that it would use; beyond <paramref name="least"/> it gets those that leave free half of what the tenant may hold.</param>
+    /// <returns>To be given to the sequences in <see cref="GenerationOptions.Places"/>, and disposed of when the request has ended.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A count is out of range.</exception>
+    /// <exception cref="GenerationException">There is no room; <see cref="GenerationException.RetryAfter"/> says when there will be.</exception>
+    public QueuePlaces TakePlaces(string tenant, int least, int most)
+    {
+        ArgumentNullException.ThrowIfNull(tenant);
+        ArgumentOutOfRangeException.ThrowIfLessThan(least, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(least, MostPlaces(tenant));
+        ArgumentOutOfRangeException.ThrowIfLessThan(most, least);
+        return _loop.Room.Take(tenant, least, most);
+    }
+
+    /// <summary>How long it takes until places are free, by how long sequences have taken lately.</summary>
+    /// <param name="tenant">Until it has ended some of its own; null: until anybody has.</param>
+    /// <param name="count">How many places.</param>
+    /// <returns>Null where nothing runs that could end.</returns>
+    public TimeSpan? WaitFor(string? tenant, int count = 1) => _loop.Room.Wait(tenant, count);
 
     /// <summary>The head for labels that requests with an adapter, or with none, are scored by; null where they are answered with text.</summary>
     public LabelHead? HeadOf(DecoderAdapter? adapter) => adapter?.Head ?? _head;
@@ -157,11 +182,11 @@ public sealed class TextGenerator : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(promptIds);
         ArgumentNullException.ThrowIfNull(options);
         int[] prompt = [.. promptIds];
-        options = new GenerationOptions { Adapter = options.Adapter, CacheSalt = options.CacheSalt, Tenant = options.Tenant, IsContinuation = options.IsContinuation, MaxTokens = 1 };
+        options = new GenerationOptions { Adapter = options.Adapter, CacheSalt = options.CacheSalt, Tenant = options.Tenant, IsContinuation = options.IsContinuation, Places = options.Places, MaxTokens = 1 };
         Check(prompt, options);
         var sequence = new Sequence(prompt, options, [], Tokenizer, null, 0, _options.MaxUnreadChunks, _clock, _loop.Wake) { IsEmbedded = true, Head = head };
         using var registration = cancellationToken.UnsafeRegister(static state => ((Sequence)state!).Cancel(), sequence);
-        Submit(sequence, options.Adapter);
+        Submit(sequence, options);
         GenerationUsage? usage = null;
         while (await sequence.Answer.WaitAsync().ConfigureAwait(false))
             while (sequence.Answer.TryRead(out var chunk)) usage = chunk.Usage ?? usage;
@@ -182,7 +207,7 @@ public sealed class TextGenerator : IAsyncDisposable
         var sequence = new Sequence(
             prompt, options, EndTokenIds, Tokenizer, options.Grammar is null ? null : TokenTrie.Of(Tokenizer, EndTokenIds), seed, _options.MaxUnreadChunks, _clock, _loop.Wake);
         using var registration = cancellationToken.UnsafeRegister(static state => ((Sequence)state!).Cancel(), sequence);
-        Submit(sequence, options.Adapter);
+        Submit(sequence, options);
         try
         {
             while (await sequence.Answer.WaitAsync().ConfigureAwait(false))
@@ -197,12 +222,13 @@ public sealed class TextGenerator : IAsyncDisposable
     }
 
     /// <summary>Queues a sequence; an adapter stays loaded until the sequence ends.</summary>
-    private void Submit(Sequence sequence, DecoderAdapter? adapter)
+    private void Submit(Sequence sequence, GenerationOptions options)
     {
+        var adapter = options.Adapter;
         if (adapter is { } used && !used.TryEnter()) throw new GenerationException(GenerationFault.Failed, "the adapter was unloaded");
         try
         {
-            _loop.Submit(sequence);
+            _loop.Submit(sequence, options.Places);
         }
         catch
         {
@@ -219,6 +245,7 @@ public sealed class TextGenerator : IAsyncDisposable
         if (Array.FindIndex(prompt, id => (uint)id >= (uint)vocabSize) is var index and >= 0)
             faults.Add(string.Create(CultureInfo.InvariantCulture, $"prompt[{index}]: expected a token id from 0 to {vocabSize - 1}, got {prompt[index]}"));
         if (options.Adapter is { } adapter && adapter.Model != _model) faults.Add("adapter: expected one made by this generator");
+        if (options.Places is { } places && !places.AreOf(_loop.Room)) faults.Add("places: expected some of this generator");
         if (faults.Count > 0) throw new ArgumentException(string.Join("; ", faults), nameof(options));
         if (prompt.Length >= MaxContext)
             throw new GenerationException(GenerationFault.PromptTooLong, string.Create(

@@ -87,6 +87,9 @@ internal sealed record ChatRequest
         };
     }
 
+    /// <summary>The same, to be generated in places that were taken for it.</summary>
+    public ChatRequest In(QueuePlaces places) => this with { Options = Options with { Places = places } };
+
     /// <summary>The prompt as token ids. What cannot fit is refused before it is looked at.</summary>
     public IReadOnlyList<int> Encode(IReadOnlyList<TextSegment> prompt)
     {

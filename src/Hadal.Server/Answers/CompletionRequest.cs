@@ -14,7 +14,6 @@ internal sealed record CompletionPrompt(IReadOnlyList<int> TokenIds, string Text
 internal sealed record CompletionRequest
 {
     private const int MaxPrompts = 128;
-    private const int MaxAnswers = 1024;
     private const int DefaultMaxTokens = 16;
 
     public required ModelChoice Choice { get; init; }
@@ -42,8 +41,7 @@ internal sealed record CompletionRequest
             throw ApiException.Invalid("best_of", "best_of is not supported: ask for n answers and choose", "unsupported_parameter");
         if (echo && logProbs is not null) throw ApiException.Invalid("echo", "echo: expected only without logprobs, which the prompt has none of", "unsupported_parameter");
         var prompts = ReadPrompts(request, choice.Model, suffix);
-        var (answers, limit) = (prompts.Count * fields.ChoiceCount, Math.Min(MaxAnswers, choice.Model.Generator.MaxRequests));
-        if (answers > limit) throw ApiException.Invalid("n", FormattableString.Invariant($"n: expected at most {limit} answers of all prompts together, found {answers}"));
+        GenerationFields.CheckCount(fields.ChoiceCount == 1 ? "prompt" : "n", prompts.Count * fields.ChoiceCount, choice, scope.Caller);
         request.End();
         var options = fields.Options with { MaxTokens = maxTokens, TopLogProbs = (int?)logProbs };
         GenerationFields.Check(options, choice);

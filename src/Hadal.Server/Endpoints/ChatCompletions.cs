@@ -14,6 +14,7 @@ internal static class ChatCompletions
         var request = await ChatRequest.ReadAsync(body.RootElement, scope.Server.Catalog, scope.Caller, scope.Cancel.Token).ConfigureAwait(false);
         scope.Asked(request.Choice, request.Options, request.Fields.ChoiceCount, request.Fields.Stream);
         NotEnforced.Tell(scope.Http, request.NotEnforced);
+        request = request.In(scope.TakePlaces(request.Choice.Model.Generator, request.Fields.ChoiceCount, request.Fields.ChoiceCount));
         var answers = await Started<ChatStep>.AllAsync(
             Enumerable.Range(0, request.Fields.ChoiceCount).Select(index => ChatAnswer.GenerateAsync(request, index, scope.Cancel.Token)), scope.Cancel).ConfigureAwait(false);
         try
@@ -44,6 +45,7 @@ internal static class ChatCompletions
 
             return choice;
         })).ConfigureAwait(false);
+        scope.GiveBackPlaces();
         await JsonBody.WriteAsync(scope.Http, json => writer.WriteCompletion(json, choices)).ConfigureAwait(false);
     }
 
@@ -56,6 +58,7 @@ internal static class ChatCompletions
             try
             {
                 var usages = await Task.WhenAll(answers.Select((answer, index) => StreamChoiceAsync(scope, events, writer, answer, index))).ConfigureAwait(false);
+                scope.GiveBackPlaces();
                 if (writer.IncludesUsage) await events.WriteAsync(json => writer.WriteUsageChunk(json, usages)).ConfigureAwait(false);
                 await events.WriteDoneAsync().ConfigureAwait(false);
             }

@@ -20,14 +20,14 @@ internal static class Classify
         var choice = scope.Server.Catalog.Find(request.RequiredText("model"));
         scope.Asked(choice);
         var inputs = TextInputs.Read(request, choice.Model);
-        var options = new GenerationOptions { Adapter = choice.Adapter, CacheSalt = GenerationFields.Salt(request, scope.Caller), Tenant = scope.Caller.Name };
+        var options = new GenerationOptions { Adapter = choice.Adapter, CacheSalt = GenerationFields.Salt(request, scope.Caller), Tenant = scope.Caller.Tenant };
         request.Text("user", 512);
         request.End();
         var head = choice.Head ?? throw ApiException.Invalid(
             "model", $"model: '{choice.Name}' writes text and has no head for labels; ask it through /v1/chat/completions, or serve a model or an adapter that was trained with one", "unsupported_model");
         if (head.IsPerToken && inputs.Sum(ids => (long)ids.Count) is var tokens and > MaxTagged)
             throw ApiException.Invalid("input", FormattableString.Invariant($"input: expected at most {MaxTagged} tokens of all texts together, found {tokens}"));
-        var results = await TextInputs.EachAsync(scope, inputs, options, choice.Model.Generator.ScoreAsync).ConfigureAwait(false);
+        var results = await TextInputs.EachAsync(scope, choice.Model.Generator, inputs, options, choice.Model.Generator.ScoreAsync).ConfigureAwait(false);
         await JsonBody.WriteAsync(scope.Http, json =>
         {
             json.WriteStartObject();

@@ -14,10 +14,12 @@ internal static class Completions
     {
         using var body = await RequestBody.ReadAsync(scope).ConfigureAwait(false);
         var request = await CompletionRequest.ReadAsync(body.RootElement, scope).ConfigureAwait(false);
-        scope.Asked(request.Choice, request.Options, request.Prompts.Count * request.Fields.ChoiceCount, request.Fields.Stream);
+        var count = request.Prompts.Count * request.Fields.ChoiceCount;
+        scope.Asked(request.Choice, request.Options, count, request.Fields.Stream);
+        var options = request.Options with { Places = scope.TakePlaces(request.Choice.Model.Generator, count, count) };
         var answers = await Started<GeneratedChunk>.AllAsync(
             request.Prompts.SelectMany(prompt => Enumerable.Range(0, request.Fields.ChoiceCount).Select(index =>
-                request.Choice.Model.Generator.GenerateAsync(prompt.TokenIds, GenerationFields.ForChoice(request.Options, index), scope.Cancel.Token))),
+                request.Choice.Model.Generator.GenerateAsync(prompt.TokenIds, GenerationFields.ForChoice(options, index), scope.Cancel.Token))),
             scope.Cancel).ConfigureAwait(false);
         try
         {
@@ -39,6 +41,7 @@ internal static class Completions
             await foreach (var chunk in ReadAsync(scope, answer).ConfigureAwait(false)) choice.Add(chunk);
             return choice;
         })).ConfigureAwait(false);
+        scope.GiveBackPlaces();
         await JsonBody.WriteAsync(scope.Http, json => writer.WriteCompletion(json, choices)).ConfigureAwait(false);
     }
 
@@ -51,6 +54,7 @@ internal static class Completions
             try
             {
                 var usages = await Task.WhenAll(answers.Select((answer, index) => StreamChoiceAsync(scope, events, writer, answer, index))).ConfigureAwait(false);
+                scope.GiveBackPlaces();
                 if (writer.IncludesUsage) await events.WriteAsync(json => writer.WriteUsageChunk(json, usages)).ConfigureAwait(false);
                 await events.WriteDoneAsync().ConfigureAwait(false);
             }

@@ -19,11 +19,11 @@ internal static class Embeddings
         var isBase64 = request.Word("encoding_format", "float", "base64") == "base64";
         if (request.Integer("dimensions", 1, int.MaxValue) is { } dimensions && dimensions != choice.Model.Generator.EmbeddingLength)
             throw ApiException.Invalid("dimensions", FormattableString.Invariant($"dimensions: expected {choice.Model.Generator.EmbeddingLength}, which this model has, found {dimensions}"), "unsupported_parameter");
-        var options = new GenerationOptions { Adapter = choice.Adapter, CacheSalt = GenerationFields.Salt(request, scope.Caller), Tenant = scope.Caller.Name };
+        var options = new GenerationOptions { Adapter = choice.Adapter, CacheSalt = GenerationFields.Salt(request, scope.Caller), Tenant = scope.Caller.Tenant };
         request.Text("user", 512);
         request.End();
 
-        var results = await TextInputs.EachAsync(scope, inputs, options, choice.Model.Generator.EmbedAsync).ConfigureAwait(false);
+        var results = await TextInputs.EachAsync(scope, choice.Model.Generator, inputs, options, choice.Model.Generator.EmbedAsync).ConfigureAwait(false);
         await JsonBody.WriteAsync(scope.Http, json => Write(json, choice.Name, results, isBase64)).ConfigureAwait(false);
     }
 

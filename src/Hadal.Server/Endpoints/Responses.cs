@@ -13,7 +13,8 @@ internal static class Responses
         var request = await ResponsesRequest.ReadAsync(body.RootElement, scope).ConfigureAwait(false);
         scope.Asked(request.Chat.Choice, request.Chat.Options, isStream: request.Chat.Fields.Stream);
         NotEnforced.Tell(scope.Http, request.Chat.NotEnforced);
-        var answers = await Started<ChatStep>.AllAsync([ChatAnswer.GenerateAsync(request.Chat, 0, scope.Cancel.Token)], scope.Cancel).ConfigureAwait(false);
+        var chat = request.Chat.In(scope.TakePlaces(request.Chat.Choice.Model.Generator, 1, 1));
+        var answers = await Started<ChatStep>.AllAsync([ChatAnswer.GenerateAsync(chat, 0, scope.Cancel.Token)], scope.Cancel).ConfigureAwait(false);
         try
         {
             var writer = new ResponseWriter(request, "resp_" + ChatCompletions.NewId(), scope.Server.Options.Clock.GetUtcNow());
@@ -90,6 +91,7 @@ internal static class Responses
 
     private static List<ResponseEvent> End(RequestScope scope, ResponseOutput output, ChatStep end)
     {
+        scope.GiveBackPlaces();
         scope.Answered(end.Usage!.Engine, end.Usage.CompletionTokens, end.Usage.ReasoningTokens, end.FinishReason);
         return [.. output.Close(end.FinishReason == "length" ? "incomplete" : "completed")];
     }

@@ -29,27 +29,26 @@ internal static class TextInputs
         })];
     }
 
-    /// <summary>Computes all texts, some of them together. The first asks whether there is room; the others belong to a request that was taken.</summary>
+    /// <summary>Computes all texts, as many together as the request gets places for; the others wait for those, and keep out nobody.</summary>
     /// <param name="scope">The request.</param>
+    /// <param name="generator">The engine.</param>
     /// <param name="inputs">The texts.</param>
     /// <param name="options">Adapter, salt and tenant.</param>
     /// <param name="compute">Computes one.</param>
     public static async Task<(float[] Numbers, GenerationUsage Usage)[]> EachAsync(
-        RequestScope scope, IReadOnlyList<IReadOnlyList<int>> inputs, GenerationOptions options,
+        RequestScope scope, TextGenerator generator, IReadOnlyList<IReadOnlyList<int>> inputs, GenerationOptions options,
         Func<IReadOnlyList<int>, GenerationOptions, CancellationToken, Task<(float[] Numbers, GenerationUsage Usage)>> compute)
     {
+        var places = scope.TakePlaces(generator, 1, Math.Min(inputs.Count, MaxTogether));
+        options = options with { Places = places };
         var results = new (float[], GenerationUsage)[inputs.Count];
-        results[0] = await OneAsync(0).ConfigureAwait(false);
-        await Parallel.ForAsync(1, inputs.Count, new ParallelOptions { MaxDegreeOfParallelism = MaxTogether, CancellationToken = scope.Cancel.Token }, async (i, _) =>
-            results[i] = await OneAsync(i).ConfigureAwait(false)).ConfigureAwait(false);
-        return results;
-
-        async Task<(float[], GenerationUsage)> OneAsync(int index)
+        await Parallel.ForAsync(0, inputs.Count, new ParallelOptions { MaxDegreeOfParallelism = places.Count, CancellationToken = scope.Cancel.Token }, async (i, _) =>
         {
-            var result = await compute(inputs[index], options with { IsContinuation = index > 0 }, scope.Cancel.Token).ConfigureAwait(false);
-            scope.Answered(result.Usage, 0, 0, finishReason: null);
-            return result;
-        }
+            results[i] = await compute(inputs[i], options, scope.Cancel.Token).ConfigureAwait(false);
+            scope.Answered(results[i].Item2, 0, 0, finishReason: null);
+        }).ConfigureAwait(false);
+        scope.GiveBackPlaces();
+        return results;
     }
 
     private static IReadOnlyList<int> OfText(ServedModel model, string text)

@@ -9,6 +9,8 @@ namespace Hadal.Server.Http;
 internal sealed class ApiException(int status, string message, string? type = null, string? param = null, string? code = null, int? retryAfterSeconds = null, Exception? cause = null)
     : Exception(message, cause)
 {
+    private const int LongestRetryAfter = 600;
+
     /// <summary>HTTP status.</summary>
     public int Status => status;
 
@@ -41,13 +43,20 @@ internal sealed class ApiException(int status, string message, string? type = nu
     /// <summary>The server cannot take the request now.</summary>
     public static ApiException Unavailable(string message, int retryAfterSeconds) => new(503, message, code: "server_is_overloaded", retryAfterSeconds: retryAfterSeconds);
 
+    /// <summary>The server could take it, but not from this caller, who has as much as one may.</summary>
+    public static ApiException TooMany(string message, int retryAfterSeconds) => new(429, message, code: "rate_limit_exceeded", retryAfterSeconds: retryAfterSeconds);
+
+    /// <summary>A measured time as <c>Retry-After</c> has it: whole seconds, and no more than clients would wait for.</summary>
+    public static int Seconds(TimeSpan? wait) => (int)Math.Clamp(Math.Ceiling((wait ?? TimeSpan.Zero).TotalSeconds), 1, LongestRetryAfter);
+
     /// <summary>The error that a fault of a request ends in; of what nobody foresaw, only that it happened.</summary>
     /// <param name="fault">The fault.</param>
     /// <param name="promptField">Field that holds the prompt.</param>
     public static ApiException Of(Exception fault, string promptField = "messages") => fault switch
     {
         ApiException error => error,
-        GenerationException { Fault: GenerationFault.QueueFull } => Unavailable(fault.Message, retryAfterSeconds: 1),
+        GenerationException { Fault: GenerationFault.QueueFull, RetryAfter: var wait } => Unavailable(fault.Message, Seconds(wait)),
+        GenerationException { Fault: GenerationFault.ShareFull, RetryAfter: var wait } => TooMany(fault.Message, Seconds(wait)),
         GenerationException { Fault: GenerationFault.Closed } => Unavailable("the server is stopping", retryAfterSeconds: 5),
         GenerationException { Fault: GenerationFault.PromptTooLong } => Invalid(promptField, fault.Message, "context_length_exceeded"),
         GenerationException { Fault: GenerationFault.Grammar } => Invalid("response_format", fault.Message),

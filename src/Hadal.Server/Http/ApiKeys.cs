@@ -6,11 +6,15 @@ namespace Hadal.Server.Http;
 
 /// <summary>Who a request is from.</summary>
 /// <param name="Name">Name of the key in its file; empty where no key is asked for.</param>
-/// <param name="MaxConcurrent">Requests of this key that may be worked on at once.</param>
-internal sealed record Caller(string Name, int MaxConcurrent)
+/// <param name="MaxConcurrent">Sequences of this key that may be worked on at once: answers and texts, not only requests.</param>
+/// <param name="IsOnly">Whether there is nobody else.</param>
+internal sealed record Caller(string Name, int MaxConcurrent, bool IsOnly = false)
 {
     /// <summary>Whoever calls where no key is asked for.</summary>
-    public static Caller Anyone { get; } = new("", int.MaxValue);
+    public static Caller Anyone { get; } = new("", int.MaxValue, IsOnly: true);
+
+    /// <summary>Who leaves room for others; without a name where there are none.</summary>
+    public string Tenant => IsOnly ? "" : Name;
 }
 
 /// <summary>API keys, kept as hashes in a file that is read again when it changes, so that keys are added and withdrawn without a restart.</summary>
@@ -97,7 +101,9 @@ internal sealed class ApiKeys
             if (words.Length > 0 && !words[0].StartsWith('#')) keys.Add(ReadLine(words, string.Create(CultureInfo.InvariantCulture, $"{path}, line {i + 1}")));
         }
 
-        return [.. keys];
+        // A server with one key is its owner's, who may fill it; two keys of one name are of one caller, while one takes the place of the other.
+        var isOnly = keys.Select(key => key.Item2.Name).Distinct().Count() == 1;
+        return [.. keys.Select(key => (key.Item1, key.Item2 with { IsOnly = isOnly }))];
     }
 
     private static (byte[], Caller) ReadLine(string[] words, string place)

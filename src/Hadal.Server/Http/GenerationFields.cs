@@ -46,7 +46,7 @@ internal sealed record GenerationFields
         {
             Adapter = choice.Adapter,
             CacheSalt = Salt(request, caller),
-            Tenant = caller.Name,
+            Tenant = caller.Tenant,
             Sampling = sampling,
             StopStrings = Stops(request),
             StopTokenIds = [.. (request.List("stop_token_ids", 64) ?? []).Select(id => Id(id, "stop_token_ids"))],
@@ -59,8 +59,7 @@ internal sealed record GenerationFields
         request.Text("safety_identifier", 512);
         request.Text("prompt_cache_key", 512);
         var choiceCount = (int)(request.Integer("n", 1, MaxChoices) ?? 1);
-        if (choiceCount > choice.Model.Generator.MaxRequests)
-            throw ApiException.Invalid("n", FormattableString.Invariant($"n: expected at most {choice.Model.Generator.MaxRequests}, which this server can hold, found {choiceCount}"));
+        CheckCount("n", choiceCount, choice, caller);
         return new GenerationFields
         {
             Options = options,
@@ -68,6 +67,20 @@ internal sealed record GenerationFields
             Stream = stream,
             IncludeUsage = includeUsage,
         };
+    }
+
+    /// <summary>Refuses answers that could never have places together, however long one waited.</summary>
+    /// <param name="field">The field that says how many.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="choice">Has the places.</param>
+    /// <param name="caller">Who asks.</param>
+    /// <exception cref="ApiException">They are too many.</exception>
+    public static void CheckCount(string field, int count, ModelChoice choice, Caller caller)
+    {
+        var most = choice.Model.Generator.MostPlaces(caller.Tenant);
+        var limit = Math.Min(most, caller.MaxConcurrent);
+        if (count > limit)
+            throw ApiException.Invalid(field, FormattableString.Invariant($"{field}: expected at most {limit} answers in all, which {(limit < most || !caller.IsOnly ? "this key may have" : "this server can hold")} at a time, found {count}"));
     }
 
     /// <summary>Says what is wrong with options before anything is queued.</summary>

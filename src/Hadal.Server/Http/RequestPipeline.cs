@@ -67,7 +67,7 @@ internal sealed class RequestPipeline(ServerState server)
         }
         finally
         {
-            scope.Server.Leave(scope.Caller, scope.HasEntered);
+            scope.Server.Leave(scope.Caller, scope.HasEntered, scope.SequenceCount);
             scope.Server.Metrics.RecordRequest(scope, ErrorType(http));
             record.End(ErrorType(http));
         }

@@ -8,6 +8,7 @@ namespace Hadal.Server.Http;
 internal sealed class RequestScope : IDisposable
 {
     private readonly CancellationTokenSource _deadline;
+    private QueuePlaces? _places;
 
     /// <param name="http">The request.</param>
     /// <param name="server">What all requests share.</param>
@@ -47,11 +48,14 @@ internal sealed class RequestScope : IDisposable
     /// <summary>The model's name, once it is known to exist.</summary>
     public string? Model { get; set; }
 
-    /// <summary>Takes a place, now that the body is whole.</summary>
+    /// <summary>Sequences that count as its key's: one until it is known how many there are.</summary>
+    public int SequenceCount { get; private set; } = 1;
+
+    /// <summary>Takes a place among those that are worked on, now that the body is whole.</summary>
     /// <exception cref="ApiException">The server stops, or all places are taken.</exception>
     public void Enter()
     {
-        Server.Enter();
+        Server.Enter(Caller);
         HasEntered = true;
     }
 
@@ -60,8 +64,30 @@ internal sealed class RequestScope : IDisposable
     /// <exception cref="ApiException">Other bodies have taken the room.</exception>
     public void HoldBody(long count)
     {
-        Server.HoldBodies(count - BodyBytes);
+        Server.HoldBodies(Caller, count - BodyBytes);
         BodyBytes = count;
+    }
+
+    /// <summary>Takes places in the queue of an engine until the request has ended.</summary>
+    /// <param name="generator">The engine.</param>
+    /// <param name="least">Sequences that run together; no more than the key may ever have.</param>
+    /// <param name="most">Sequences that may run together where there is much room.</param>
+    /// <exception cref="ApiException">The key has as many sequences as it may.</exception>
+    /// <exception cref="GenerationException">The queue has no room.</exception>
+    public QueuePlaces TakePlaces(TextGenerator generator, int least, int most)
+    {
+        SequenceCount = Server.Grow(Caller, SequenceCount, least, most);
+        _places = generator.TakePlaces(Caller.Tenant, least, SequenceCount);
+        SequenceCount = Server.Grow(Caller, SequenceCount, _places.Count, _places.Count);
+        return _places;
+    }
+
+    /// <summary>Gives the places back, now that all is generated: whoever reads the end of an answer finds them free.</summary>
+    public void GiveBackPlaces()
+    {
+        _places?.Dispose();
+        Server.GiveBack(Caller, SequenceCount);
+        SequenceCount = 0;
     }
 
     /// <summary>Notes what is asked for.</summary>
@@ -97,6 +123,7 @@ internal sealed class RequestScope : IDisposable
     public void Dispose()
     {
         HoldBody(0);
+        _places?.Dispose();
         Cancel.Dispose();
         _deadline.Dispose();
     }
@@ -115,11 +142,11 @@ internal sealed class ServerState(ServerOptions options, ModelCatalog catalog, A
 
     private readonly CancellationTokenSource _draining = new();
     private readonly CancellationTokenSource _stopping = new();
-    private readonly Dictionary<string, int> _byCaller = [];
+    private readonly Dictionary<string, int> _sequences = [];
+    private readonly FairShares _work = new();
+    private readonly FairShares _bodies = new();
     private readonly TaskCompletionSource _idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _gate = new();
-    private int _active;
-    private long _bodyBytes;
     private bool _isDraining;
 
     public ServerOptions Options => options;
@@ -151,45 +178,76 @@ internal sealed class ServerState(ServerOptions options, ModelCatalog catalog, A
     {
         lock (_gate)
         {
-            CheckPlaces();
-            var count = _byCaller.GetValueOrDefault(caller.Name);
-            if (count >= caller.MaxConcurrent)
-                throw new ApiException(429, FormattableString.Invariant($"this key may have {caller.MaxConcurrent} requests at a time"), code: "rate_limit_exceeded", retryAfterSeconds: 1);
-            _byCaller[caller.Name] = count + 1;
+            CheckPlaces(caller);
+            var count = _sequences.GetValueOrDefault(caller.Name);
+            if (count >= caller.MaxConcurrent) throw TooManySequences(caller, count, 1);
+            _sequences[caller.Name] = count + 1;
+        }
+    }
+
+    /// <summary>Counts the sequences of a request that has arrived, of which one was counted then.</summary>
+    /// <param name="caller">Who it is from.</param>
+    /// <param name="counted">Sequences of it that are counted.</param>
+    /// <param name="least">So many, or none.</param>
+    /// <param name="most">So many if half of what the key may have is left then.</param>
+    /// <returns>How many are counted from now on.</returns>
+    /// <exception cref="ApiException">The key may not have so many beside its others.</exception>
+    public int Grow(Caller caller, int counted, int least, int most)
+    {
+        lock (_gate)
+        {
+            var others = _sequences[caller.Name] - counted;
+            var free = caller.MaxConcurrent - others;
+            if (least > free) throw TooManySequences(caller, others, least - free);
+            var granted = least + Math.Clamp(free - least - (caller.MaxConcurrent / 2), 0, most - least);
+            _sequences[caller.Name] = others + granted;
+            return granted;
         }
     }
 
     /// <summary>Gives a place to a request that has arrived.</summary>
     /// <exception cref="ApiException">The server stops, or has no place.</exception>
-    public void Enter()
+    public void Enter(Caller caller)
     {
         lock (_gate)
         {
-            CheckPlaces();
-            _active++;
+            CheckPlaces(caller);
+            _work.Add(caller.Tenant, 1);
         }
+    }
+
+    /// <summary>Counts sequences of a request out.</summary>
+    public void GiveBack(Caller caller, int sequences)
+    {
+        lock (_gate)
+            if (sequences > 0 && (_sequences[caller.Name] -= sequences) == 0) _sequences.Remove(caller.Name);
     }
 
     /// <summary>Counts a request out.</summary>
     /// <param name="caller">Who it is from.</param>
     /// <param name="hasEntered">Whether it has a place.</param>
-    public void Leave(Caller caller, bool hasEntered)
+    /// <param name="sequences">Sequences of it that are counted.</param>
+    public void Leave(Caller caller, bool hasEntered, int sequences = 1)
     {
+        GiveBack(caller, sequences);
         lock (_gate)
         {
-            if (--_byCaller[caller.Name] == 0) _byCaller.Remove(caller.Name);
-            if (hasEntered && --_active == 0 && _isDraining) _idle.TrySetResult();
+            if (hasEntered) _work.Add(caller.Tenant, -1);
+            if (_work.Taken == 0 && _isDraining) _idle.TrySetResult();
         }
     }
 
     /// <summary>Takes room for bodies, or gives some back where the count is negative.</summary>
     /// <exception cref="ApiException">There is not so much left.</exception>
-    public void HoldBodies(long count)
+    public void HoldBodies(Caller caller, long count)
     {
         lock (_gate)
         {
-            if (count > 0 && _bodyBytes + count > MostLargeBodies * options.MaxBodyBytes) throw ApiException.Unavailable("bodies of other requests fill the room for them; try again later", retryAfterSeconds: 1);
-            _bodyBytes += count;
+            // Bodies come within a second or not for long: there is nothing to measure.
+            var capacity = MostLargeBodies * options.MaxBodyBytes;
+            if (count > 0 && count > capacity - _bodies.Taken) throw ApiException.Unavailable("bodies of other requests fill the room for them; try again later", retryAfterSeconds: 1);
+            if (count > 0 && count > _bodies.Free(caller.Tenant, capacity)) throw ApiException.TooMany("bodies of other requests of this key fill what a key may take of the room for them; try again later", retryAfterSeconds: 1);
+            _bodies.Add(caller.Tenant, count);
         }
     }
 
@@ -199,7 +257,7 @@ internal sealed class ServerState(ServerOptions options, ModelCatalog catalog, A
         lock (_gate)
         {
             _isDraining = true;
-            if (_active == 0) _idle.TrySetResult();
+            if (_work.Taken == 0) _idle.TrySetResult();
         }
 
         // Bodies that are still on their way are refused now; waiting for them would leave the end to whoever sends them.
@@ -229,11 +287,21 @@ internal sealed class ServerState(ServerOptions options, ModelCatalog catalog, A
         return catalog.Ready.Any(model => model.Generator.Status.SinceProgress(options.Clock) > options.StallTimeout) ? "an engine makes no progress" : null;
     }
 
-    private void CheckPlaces()
+    private void CheckPlaces(Caller caller)
     {
         if (_isDraining) throw IsStopping();
-        if (_active >= MostPreparing + catalog.Ready.Sum(model => model.Generator.MaxRequests)) throw ApiException.Unavailable("the server has as many requests as it takes; try again later", retryAfterSeconds: 1);
+        var capacity = MostPreparing + catalog.Ready.Sum(model => model.Generator.MaxSequences);
+        if (_work.Taken >= capacity) throw ApiException.Unavailable("the server has as many requests as it takes; try again later", Wait(null, 1));
+        if (_work.Free(caller.Tenant, capacity) < 1)
+            throw ApiException.TooMany(
+                FormattableString.Invariant($"{_work.HeldBy(caller.Tenant)} of {capacity} requests that the server takes are of this key, which leaves others as many as it has; try again later"), Wait(caller.Tenant, 1));
     }
+
+    private ApiException TooManySequences(Caller caller, int count, int beyond) => ApiException.TooMany(
+        FormattableString.Invariant($"this key may have {caller.MaxConcurrent} sequences at a time (answers of a request count one by one), and has {count}; try again later"), Wait(caller.Tenant, beyond));
+
+    /// <summary>Seconds until the first engine will have ended so many sequences.</summary>
+    private int Wait(string? tenant, int count) => ApiException.Seconds(catalog.Ready.Select(model => model.Generator.WaitFor(tenant, count)).Min());
 
     /// <inheritdoc/>
     public void Dispose()

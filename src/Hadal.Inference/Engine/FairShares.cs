@@ -1,0 +1,43 @@
+namespace Hadal.Inference.Engine;
+
+/// <summary>Room that tenants share: one may hold as much as it leaves free for others, so that no one fills it. Who has no name may fill it: such a caller is alone.</summary>
+/// <remarks>One holds half of the room at most, a second a quarter beside it, two that come by turns a third each: Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", with
+/// α = 1. Not for several threads at once.</remarks>
+public sealed class FairShares
+{
+    private readonly Dictionary<string, long> _held = new(StringComparer.Ordinal);
+
+    /// <summary>What all hold together.</summary>
+    public long Taken { get; private set; }
+
+    /// <summary>What a tenant holds.</summary>
+    public long HeldBy(string tenant) => _held.GetValueOrDefault(tenant);
+
+    /// <summary>The most that a tenant may ever hold.</summary>
+    /// <param name="tenant">Its name; empty for who is alone.</param>
+    /// <param name="capacity">All the room.</param>
+    public static long Most(string tenant, long capacity)
+    {
+        ArgumentNullException.ThrowIfNull(tenant);
+        return tenant.Length == 0 ? capacity : (capacity + 1) / 2;
+    }
+
+    /// <summary>How much more a tenant may take now.</summary>
+    /// <inheritdoc cref="Most"/>
+    public long Free(string tenant, long capacity)
+    {
+        ArgumentNullException.ThrowIfNull(tenant);
+        var free = Math.Max(0, capacity - Taken);
+        return tenant.Length == 0 ? free : Math.Clamp((free - HeldBy(tenant) + 1) / 2, 0, free);
+    }
+
+    /// <summary>Takes room without asking, or gives some back.</summary>
+    /// <param name="tenant">Its name.</param>
+    /// <param name="count">How much more it holds from now on; negative for less.</param>
+    public void Add(string tenant, long count)
+    {
+        Taken += count;
+        if (HeldBy(tenant) + count is not 0 and var held) _held[tenant] = held;
+        else _held.Remove(tenant);
+    }
+}
