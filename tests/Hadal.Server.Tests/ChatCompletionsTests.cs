@@ -202,6 +202,19 @@ public sealed class ChatCompletionsTests(SharedServer shared)
         if (model == "reasoner") Assert.True(answer.GetProperty("usage").GetProperty("completion_tokens_details").GetProperty("reasoning_tokens").GetInt32() > 0);
     }
 
+    [Theory]
+    [InlineData("\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"x\",\"schema\":{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"boolean\"}},\"required\":[\"a\"],\"additionalProperties\":false}}}")]
+    [InlineData("\"structured_outputs\":{\"choice\":[\"north\",\"south\"]}")]
+    public async Task A_model_that_would_end_within_its_thought_still_gives_the_form(string form)
+    {
+        // The bias makes the model end at once, where it may.
+        var answer = await _server.PostAsync(Path, Body("reasoner", "\"seed\":2,\"max_tokens\":200,\"logit_bias\":{\"1\":100,\"6\":14}," + form));
+        var choice = answer.GetProperty("choices")[0];
+        Assert.Equal("stop", choice.GetProperty("finish_reason").GetString());
+        Assert.Matches("^(north|south|\\{.*\\})$", Content(answer));
+        Assert.NotEqual("", choice.GetProperty("message").GetProperty("reasoning_content").GetString());
+    }
+
     [Fact]
     public async Task What_is_not_enforced_is_told_where_a_schema_is_not_strict()
     {

@@ -56,7 +56,7 @@ public sealed record GenerationOptions
     /// whole, and what the grammar forces is not sampled. Null for free answers.</summary>
     public Grammar? Grammar { get; init; }
 
-    /// <summary>The answer is free up to and with this token (the end of reasoning), and of the grammar from there on; null for an answer that is of the
+    /// <summary>The answer is free up to and with this token (the end of reasoning) but for its end, and of the grammar from there on; null for an answer that is of the
     /// grammar from its beginning.</summary>
     public int? GrammarAfterTokenId { get; init; }
 

@@ -9,9 +9,11 @@ internal sealed class GrammarConstraint
 {
     private readonly GrammarMatcher _matcher;
     private readonly ulong[] _mask;
+    private readonly IReadOnlyList<int> _endTokenIds;
     private readonly int? _afterTokenId;
     private Task? _computing;
     private bool _isReady;
+    private ulong[]? _before;
     private IReadOnlyList<int> _forced = [];
     private int _forcedTaken;
 
@@ -22,6 +24,7 @@ internal sealed class GrammarConstraint
     {
         _matcher = new GrammarMatcher(grammar, vocabulary);
         _mask = new ulong[vocabulary.MaskLength];
+        _endTokenIds = vocabulary.EndTokenIds;
         _afterTokenId = afterTokenId;
         IsActive = afterTokenId is null;
         if (IsActive) _forced = _matcher.ForcedTokens();
@@ -55,6 +58,18 @@ internal sealed class GrammarConstraint
         }
         else Compute();
         return _mask;
+    }
+
+    /// <summary>The tokens that may come before the grammar has begun: all but those that end an answer, which would be no text of the grammar.</summary>
+    /// <param name="vocabSize">Number of logits.</param>
+    public ReadOnlySpan<ulong> MaskBefore(int vocabSize)
+    {
+        if (_before is not null) return _before;
+        _before = new ulong[TokenMask.LengthFor(vocabSize)];
+        Array.Fill(_before, ulong.MaxValue);
+        foreach (var id in _endTokenIds)
+            if (id != _afterTokenId && id < vocabSize) _before[id >> 6] &= ~(1UL << (id & 63));
+        return _before;
     }
 
     /// <summary>The next token, where the grammar leaves no choice; else −1.</summary>

@@ -238,7 +238,7 @@ internal sealed class Sequence
     private void Choose(ReadOnlySpan<float> logits, SamplerScratch scratch)
     {
         if (TryTakeForced()) return;
-        var tokenId = _constraint is { IsActive: true } ? ChooseAllowed(_constraint, logits, scratch) : ChooseAny(logits, scratch, []);
+        var tokenId = _constraint is { IsActive: true } ? ChooseAllowed(_constraint, logits, scratch) : ChooseAny(logits, scratch, _constraint is null ? [] : _constraint.MaskBefore(logits.Length));
         if (tokenId < 0) throw LogProbs.InvalidLogits(logits);
 
         Append(tokenId);

@@ -85,6 +85,29 @@ public sealed class GrammarGenerationTests
     }
 
     [Fact]
+    public async Task An_answer_does_not_end_before_its_grammar_has_begun()
+    {
+        int[] ends = [TinyEngine.Tokenizer.EosTokenIds[0], 9];
+        await using var engine = new TinyEngine(TinyEngine.Weights(), endTokenIds: ends);
+        var bias = new Dictionary<int, double> { [ends[0]] = 100, [9] = 100, [20] = 5 };
+        var builder = new GrammarBuilder();
+        var options = new GenerationOptions { Grammar = builder.Build(builder.Literal("42")), GrammarAfterTokenId = 20, Sampling = new SamplingOptions { LogitBias = bias } };
+        for (ulong seed = 0; seed < 10; seed++)
+        {
+            var result = await engine.CompleteAsync([7, 8], options with { Sampling = options.Sampling with { Seed = seed } });
+            Assert.Equal(FinishReason.Stop, result.FinishReason);
+            Assert.EndsWith("42", result.Text, StringComparison.Ordinal);
+            Assert.DoesNotContain(result.TokenIds, id => ends.Contains(id));
+        }
+
+        // What ends an answer may also be what begins the grammar, and what the caller wants to stop at is not kept from it.
+        var atEnd = await engine.CompleteAsync([7, 8], options with { GrammarAfterTokenId = ends[0] });
+        Assert.Equal(ends[0], atEnd.TokenIds[0]);
+        var stopped = await engine.CompleteAsync([7, 8], options with { StopTokenIds = [30], Sampling = new SamplingOptions { LogitBias = new Dictionary<int, double> { [30] = 100 } } });
+        Assert.Equal(30, stopped.TokenIds[^1]);
+    }
+
+    [Fact]
     public async Task A_grammar_that_passes_its_limits_fails_its_own_request_only()
     {
         await using var engine = new TinyEngine(TinyEngine.Weights());
