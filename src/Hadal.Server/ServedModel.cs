@@ -18,6 +18,7 @@ public sealed class ServedModel : IAsyncDisposable, IDisposable
     private readonly Checkpoint _checkpoint;
     private readonly Dictionary<string, DecoderAdapter> _adapters;
     private readonly Dictionary<string, ServedModel> _forms = [];
+    private readonly string _template;
 
     /// <param name="name">How requests call it.</param>
     /// <param name="checkpoint">Its files.</param>
@@ -37,8 +38,9 @@ public sealed class ServedModel : IAsyncDisposable, IDisposable
         _adapters = adapters;
         Generator = generator;
         HasTemplate = template is not null;
+        _template = template ?? "";
         Chat = new ChatPrompt(template ?? ContinuationTemplate, generator.Tokenizer);
-        Format = AnswerFormat.Of(template ?? "");
+        Format = AnswerFormat.Of(_template);
         Sampling = SamplingOptions.From(checkpoint.GenerationConfig);
         VocabSize = checkpoint.Config.VocabSize;
         MaxNewTokens = checkpoint.GenerationConfig.MaxNewTokens;
@@ -125,6 +127,21 @@ public sealed class ServedModel : IAsyncDisposable, IDisposable
 
     /// <summary>The same engine with the chat template that an adapter was trained with; the model itself where that is the model's.</summary>
     internal ServedModel FormOf(string adapter) => _forms.GetValueOrDefault(adapter) ?? this;
+
+    /// <summary>Whether the chat template asks for a member of that name: <c>.name</c>, <c>'name'</c> or <c>"name"</c>.</summary>
+    internal bool TemplateReads(string name) => Reads(_template, name);
+
+    /// <inheritdoc cref="TemplateReads"/>
+    internal static bool Reads(string template, string name)
+    {
+        for (var at = template.IndexOf(name, StringComparison.Ordinal); at > 0 && name.Length > 0; at = template.IndexOf(name, at + 1, StringComparison.Ordinal))
+        {
+            var (before, behind) = (template[at - 1], at + name.Length < template.Length ? template[at + name.Length] : ' ');
+            if (before is '\'' or '"' ? behind == before : before == '.' && !char.IsAsciiLetterOrDigit(behind) && behind != '_') return true;
+        }
+
+        return false;
+    }
 
     /// <summary>An adapter by its name.</summary>
     internal DecoderAdapter? Adapter(string name) => _adapters.GetValueOrDefault(name);

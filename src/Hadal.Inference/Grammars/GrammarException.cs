@@ -28,6 +28,9 @@ public sealed class GrammarException : Exception
     /// <summary>A schema was asked for while it is being worked out.</summary>
     internal bool IsCyclic { get; private init; }
 
+    /// <summary>What was written is no schema of any draft, so that there is nothing that could be left out.</summary>
+    internal bool IsNoSchema { get; init; }
+
     /// <summary>Whether the message says where in a JSON Schema the fault lies.</summary>
     internal bool HasPlace => Message.StartsWith(Schema + ", ", StringComparison.Ordinal);
 
@@ -36,7 +39,7 @@ public sealed class GrammarException : Exception
     internal GrammarException At(string place)
     {
         var fault = Message.StartsWith(Schema + ": ", StringComparison.Ordinal) ? Message[(Schema.Length + 2)..] : Message;
-        return new GrammarException($"{Schema}, {place}: {fault}", this) { TablesAreFull = TablesAreFull };
+        return new GrammarException($"{Schema}, {place}: {fault}", this) { TablesAreFull = TablesAreFull, IsNoSchema = IsNoSchema };
     }
 
     internal static GrammarException Nothing() =>

@@ -13,7 +13,6 @@ namespace Hadal.Server.Answers;
 internal sealed class ChatAnswer
 {
     private const int MaxCalls = 32;
-    private const string NoParameters = """{"type":"object","properties":{},"additionalProperties":false}""";
 
     private readonly ChatRequest _request;
     private readonly CancellationToken _cancellation;
@@ -143,7 +142,7 @@ internal sealed class ChatAnswer
     }
 
     /// <summary>The arguments that a tool takes.</summary>
-    public static Task<CompiledGrammar> ArgumentsOfAsync(ChatTool tool, CancellationToken cancel) => GrammarCache.OfSchemaAsync(tool.Parameters ?? NoParameters, bestEffort: !tool.IsStrict, "tools", cancel);
+    public static Task<CompiledGrammar> ArgumentsOfAsync(ChatTool tool, CancellationToken cancel) => GrammarCache.OfSchemaAsync(tool.Parameters, bestEffort: !tool.IsStrict, "tools", cancel);
 
     private GenerationOptions Within(Grammar grammar) =>
         _options with { Grammar = grammar, GrammarAfterTokenId = null, StopStrings = [], StopTokenIds = [], TopLogProbs = null, IgnoreEos = false };

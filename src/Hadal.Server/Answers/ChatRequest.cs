@@ -55,7 +55,7 @@ internal sealed record ChatRequest
         var tools = await ChatTools.ReadAsync(request, choice.Model, cancel).ConfigureAwait(false);
         var thinks = Thinking(request, choice.Model);
         var variables = Variables(request, thinks, choice.Model);
-        var messages = Messages(request);
+        var messages = ChatMessages.Read(request, choice.Model);
         var metadata = request.Take("metadata");
         var (grammar, notEnforced) = await FormatAsync(request, cancel).ConfigureAwait(false);
         var marksForced = request.Flag("mark_forced") ?? false;
@@ -143,37 +143,6 @@ internal sealed record ChatRequest
         static JsonElement Flag(bool value) => JsonElement.Parse(value ? "true" : "false");
     }
 
-    private static List<ChatMessage> Messages(RequestReader request)
-    {
-        if (request.Take("messages") is not { } value) throw request.Missing("messages");
-        IReadOnlyList<ChatMessage> messages;
-        try
-        {
-            messages = ChatMessage.ReadMessages(value);
-        }
-        catch (ArgumentException fault)
-        {
-            throw ApiException.OfSentence(fault.Message);
-        }
-
-        if (messages.Count == 0) throw ApiException.Invalid("messages", "messages: expected at least one");
-        return [.. messages.Select(Checked)];
-    }
-
-    private static ChatMessage Checked(ChatMessage message, int index)
-    {
-        var place = FormattableString.Invariant($"messages[{index}]");
-        if (message.Role is not ("system" or "developer" or "user" or "assistant" or "tool"))
-            throw ApiException.Invalid($"{place}.role", $"{place}.role: expected system, developer, user, assistant or tool");
-        if (message is { Content: null, ToolCalls: null } and not { Role: "assistant", ReasoningContent: not null }) throw ApiException.Invalid($"{place}.content", $"{place}.content: missing");
-        if (message is { Role: "tool", ToolCallId: null }) throw ApiException.Invalid($"{place}.tool_call_id", $"{place}.tool_call_id: missing");
-
-        // vLLM's name for what a model thought, and OpenAI's for what is above the user.
-        if (message.ReasoningContent is null && message.OtherFields?.TryGetValue("reasoning", out var reasoning) == true && reasoning.ValueKind == JsonValueKind.String)
-            message = message with { ReasoningContent = reasoning.GetString() };
-        return message.Role == "developer" ? message with { Role = "system" } : message;
-    }
-
     private static async Task<(Grammar? Grammar, IReadOnlyList<string> NotEnforced)> FormatAsync(RequestReader request, CancellationToken cancel)
     {
         if (request.Inner("response_format") is not { } format) return (null, []);
@@ -208,13 +177,15 @@ internal sealed record ChatRequest
     private static List<TextSegment> Render(
         ServedModel model, List<ChatMessage> messages, ChatTools tools, Dictionary<string, JsonElement> variables, out bool opensReasoning)
     {
-        var prefix = messages[^1] is { Role: "assistant" } last && IsPrefix(last) ? last : null;
+        var prefix = messages[^1] is var last && ChatMessages.IsPrefix(last) ? last : null;
         if (prefix is not null) messages.RemoveAt(messages.Count - 1);
-        var prompt = new List<TextSegment>(model.Chat.Render(new ChatConversation { Messages = messages, Tools = tools.Rendered, Variables = variables }));
+        var prompt = new List<TextSegment>(model.Chat.Render(MessageMarks.Placed(model.Chat, new ChatConversation { Messages = messages, Tools = tools.Rendered, Variables = variables })));
         opensReasoning = model.Format.OpensReasoning(prompt);
         if (prefix is null) return prompt;
 
         // The model goes on behind what it is said to have written.
+        if (!opensReasoning && !string.IsNullOrEmpty(prefix.ReasoningContent))
+            throw ApiException.Invalid(FormattableString.Invariant($"messages[{messages.Count}].reasoning_content"), FormattableString.Invariant($"messages[{messages.Count}].reasoning_content: expected only where the model reasons, which it does not here"), "unsupported_parameter");
         if (opensReasoning && prefix.ReasoningContent is { } reasoning) prompt.Add(new TextSegment(reasoning, IsTrusted: false));
         if (!string.IsNullOrEmpty(prefix.Content))
         {
@@ -225,9 +196,6 @@ internal sealed record ChatRequest
 
         return prompt;
     }
-
-    private static bool IsPrefix(ChatMessage message) =>
-        message.OtherFields?.TryGetValue("prefix", out var prefix) == true && prefix.ValueKind == JsonValueKind.True;
 
     private static int ThinkEndToken(ServedModel model) => model.Generator.Tokenizer.TryGetTokenId(AnswerFormat.ThinkEnd, out var id)
         ? id

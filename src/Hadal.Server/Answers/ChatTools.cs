@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.Json;
 using Hadal.Server.Http;
 
@@ -5,9 +6,9 @@ namespace Hadal.Server.Answers;
 
 /// <summary>A tool that a model may call.</summary>
 /// <param name="Name">Its name.</param>
-/// <param name="Parameters">JSON Schema of its arguments; null where it takes none.</param>
+/// <param name="Parameters">JSON Schema of its arguments, which are an object.</param>
 /// <param name="IsStrict">Whether arguments of a free call must follow the schema.</param>
-internal sealed record ChatTool(string Name, string? Parameters, bool IsStrict);
+internal sealed record ChatTool(string Name, string Parameters, bool IsStrict);
 
 /// <summary>What a request says about tools.</summary>
 /// <param name="Rendered">The array as the template gets it, or null for none.</param>
@@ -17,6 +18,9 @@ internal sealed record ChatTool(string Name, string? Parameters, bool IsStrict);
 internal sealed record ChatTools(JsonElement? Rendered, IReadOnlyList<ChatTool> Callable, bool MustCall, bool Parallel)
 {
     private const int MaxTools = 128;
+
+    /// <summary>What a tool that names no parameters takes.</summary>
+    private const string NoParameters = """{"type":"object","properties":{},"additionalProperties":false}""";
 
     /// <summary>No tools at all.</summary>
     public static ChatTools None { get; } = new(null, [], MustCall: false, Parallel: false);
@@ -47,7 +51,7 @@ internal sealed record ChatTools(JsonElement? Rendered, IReadOnlyList<ChatTool> 
         for (var i = 0; i < list.Count; i++) tools.Add(ReadTool(list[i], FormattableString.Invariant($"tools[{i}]")));
         if (tools.GroupBy(tool => tool.Name).FirstOrDefault(group => group.Count() > 1) is { } twice)
             throw ApiException.Invalid("tools", $"tools: '{twice.Key}' is the name of two");
-        var chosen = Choose(choice, tools, request.Take("tools")!.Value) with { Parallel = parallel };
+        var chosen = Choose(choice, tools, Whole(list, model.TemplateReads("description"))) with { Parallel = parallel };
 
         // What cannot be kept is refused before anything is generated.
         var notEnforced = new List<string>();
@@ -113,9 +117,89 @@ internal sealed record ChatTools(JsonElement? Rendered, IReadOnlyList<ChatTool> 
         function.Text("description", 65536);
         var parameters = function.Take("parameters");
         if (parameters is { ValueKind: not JsonValueKind.Object } other) throw function.Fault("parameters", "an object", other);
+        var schema = parameters is { } asked ? OfObjects(asked, function.PathOf("parameters")) : NoParameters;
         var isStrict = function.Flag("strict") ?? false;
         function.End();
         tool.End();
-        return new ChatTool(name, parameters?.GetRawText(), isStrict);
+        return new ChatTool(name, schema, isStrict);
+    }
+
+    /// <summary>The tools as templates expect them, which ask for parameters and, where they do so by name, for a description: a missing one means none.</summary>
+    /// <param name="tools">Checked tools.</param>
+    /// <param name="needsDescriptions">Whether the template asks for the description by name.</param>
+    internal static JsonElement Whole(IReadOnlyList<JsonElement> tools, bool needsDescriptions)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(buffer, JsonBody.Options))
+        {
+            json.WriteStartArray();
+            foreach (var tool in tools)
+            {
+                json.WriteStartObject();
+                foreach (var member in tool.EnumerateObject())
+                    if (member.Name == "function") WriteFunction(json, member.Value, needsDescriptions);
+                    else member.WriteTo(json);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+        }
+
+        return JsonElement.Parse(buffer.WrittenSpan, JsonBody.Rewritten);
+    }
+
+    private static void WriteFunction(Utf8JsonWriter json, JsonElement function, bool needsDescription)
+    {
+        json.WriteStartObject("function");
+        foreach (var member in function.EnumerateObject())
+            if (member.Value.ValueKind != JsonValueKind.Null) member.WriteTo(json);
+        if (needsDescription && IsMissing("description")) json.WriteString("description", "");
+        if (IsMissing("parameters"))
+        {
+            json.WriteStartObject("parameters");
+            json.WriteString("type", "object");
+            json.WriteStartObject("properties");
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+
+        json.WriteEndObject();
+
+        bool IsMissing(string name) => !function.TryGetProperty(name, out var value) || value.ValueKind == JsonValueKind.Null;
+    }
+
+    /// <summary>The schema with what is understood: arguments are an object, whether <c>parameters</c> says so or not.</summary>
+    /// <exception cref="ApiException">It says that they are something else.</exception>
+    private static string OfObjects(JsonElement parameters, string place)
+    {
+        if (parameters.TryGetProperty("type", out var type))
+        {
+            if (type.ValueKind == JsonValueKind.String && type.ValueEquals("object")) return parameters.GetRawText();
+            if (type.ValueKind != JsonValueKind.Array || !type.EnumerateArray().Any(name => name.ValueKind == JsonValueKind.String && name.ValueEquals("object")))
+                throw ApiException.Invalid($"{place}.type", $"{place}.type: expected object, which arguments of a tool always are");
+        }
+
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(buffer, JsonBody.Options))
+        {
+            json.WriteStartObject();
+            json.WriteString("type", "object");
+            foreach (var member in parameters.EnumerateObject())
+                if (member.Name == "$ref" && !parameters.TryGetProperty("allOf", out _)) WriteBeside(json, member);
+                else if (member.Name != "type") member.WriteTo(json);
+            json.WriteEndObject();
+        }
+
+        return System.Text.Encoding.UTF8.GetString(buffer.WrittenSpan);
+    }
+
+    /// <summary>A reference in a form that lets other keywords stand beside it, also where drafts up to 7 ignore those.</summary>
+    private static void WriteBeside(Utf8JsonWriter json, JsonProperty reference)
+    {
+        json.WriteStartArray("allOf");
+        json.WriteStartObject();
+        reference.WriteTo(json);
+        json.WriteEndObject();
+        json.WriteEndArray();
     }
 }

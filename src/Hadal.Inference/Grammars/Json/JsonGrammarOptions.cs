@@ -45,7 +45,7 @@ public sealed record JsonGrammarOptions
     /// </summary>
     public bool Portable { get; init; }
 
-    /// <summary>Whether keywords that cannot be enforced are left out and listed, instead of refusing the schema.</summary>
+    /// <summary>Whether keywords that cannot be enforced are left out and listed, instead of refusing the schema. A type that no draft knows is refused all the same.</summary>
     public bool BestEffort { get; init; }
 
     /// <summary>Whether <see cref="TypeSchema.NumberPattern"/> counts, a keyword that no schema from outside has.</summary>

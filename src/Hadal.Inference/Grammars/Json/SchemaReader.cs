@@ -26,7 +26,8 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
             throw new GrammarException($"JSON Schema, {at.Place}: expected an object, true or false, found {at.Element.ValueKind}");
         }
 
-        if (at.Resource.Draft <= SchemaDraft.Draft7 && at.Element.TryGetProperty("$ref", out var reference))
+        // Up to draft 7 a reference hides what stands beside it; one that is left out (best effort) hides nothing.
+        if (at.Resource.Draft <= SchemaDraft.Draft7 && at.Element.TryGetProperty("$ref", out var reference) && (!expander.Options.BestEffort || Leads(at, reference)))
         {
             return Narrowed(_algebra.All, at, "$ref", () => Reference(at, "$ref", reference));
         }
@@ -115,7 +116,7 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
 
             return narrowed;
         }
-        catch (GrammarException fault) when ((expander.Options.BestEffort || !fault.HasPlace) && !(fault.IsCyclic && expander.IsProbing))
+        catch (GrammarException fault) when ((expander.Options.BestEffort || !fault.HasPlace) && !(fault.IsNoSchema && fault.HasPlace) && !(fault.IsCyclic && expander.IsProbing))
         {
             var placed = fault.HasPlace ? fault : fault.At(at.At(keyword));
             if (!expander.Options.BestEffort)
@@ -206,7 +207,7 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
                 "string" => form with { Strings = all.Strings },
                 "array" => form with { Arrays = all.Arrays },
                 "object" => form with { Objects = all.Objects },
-                _ => throw new GrammarException($"JSON Schema, {at.At("type")}: '{Cut(name)}' is no type; expected {string.Join(", ", TypeNames)}"),
+                _ => throw new GrammarException($"JSON Schema, {at.At("type")}: '{Cut(name)}' is no type; expected {string.Join(", ", TypeNames)}") { IsNoSchema = true },
             };
         }
 
@@ -331,6 +332,20 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
     private ValueForm Reference(SchemaLocation at, string keyword, JsonElement value) =>
         expander.Expand(_terms.Schema(_document.Resolve(at, Text(at, keyword, value), keyword)));
 
+    /// <summary>Whether a reference leads to a part of the document.</summary>
+    private bool Leads(SchemaLocation at, JsonElement reference)
+    {
+        try
+        {
+            _document.Resolve(at, Text(at, "$ref", reference), "$ref");
+            return true;
+        }
+        catch (GrammarException)
+        {
+            return false;
+        }
+    }
+
     private ValueForm DynamicReference(SchemaLocation at, string keyword, JsonElement value)
     {
         var reference = Text(at, keyword, value);
@@ -373,7 +388,7 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
         value.ValueKind == JsonValueKind.String ? ConstantForms.Text(value, at.At(keyword)) : throw Malformed(at, keyword, "a string", value);
 
     private static GrammarException Malformed(SchemaLocation at, string keyword, string expected, JsonElement found) =>
-        new($"JSON Schema, {at.At(keyword)}: expected {expected}, found {Cut(found.GetRawText())}");
+        new($"JSON Schema, {at.At(keyword)}: expected {expected}, found {Cut(found.GetRawText())}") { IsNoSchema = keyword == "type" };
 
     private static string Cut(string text)
     {

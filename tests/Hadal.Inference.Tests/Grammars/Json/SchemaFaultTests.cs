@@ -71,6 +71,26 @@ public class SchemaFaultTests
     }
 
     [Theory]
+    [InlineData("""{"$schema":"http://json-schema.org/draft-07/schema#","$ref":"https://a.b/c","type":"object","required":["k"],"properties":{"k":{"type":"integer"}}}""", "{\"k\": 1}", "{} 1 {\"k\":\"a\"}")]
+    [InlineData("""{"type":"object","properties":{"k":{"$ref":"#/nowhere","type":"integer"}},"required":["k"]}""", "{\"k\": 1}", "{} 1 {\"k\":\"a\"}")]
+    [InlineData("""{"type":"object","properties":{"k":{"allOf":[{"$ref":"other.json"},{"type":"integer"}]}},"required":["k"]}""", "{\"k\": 1}", "{} 1 {\"k\":\"a\"}")]
+    public void A_reference_to_outside_is_left_out_and_all_else_is_kept(string schema, string valid, string invalid)
+    {
+        var made = JsonSchemaGrammar.Compile(schema, BestEffort);
+        Assert.Contains("leads", Assert.Single(made.Ignored), StringComparison.Ordinal);
+        var acceptor = new ByteAcceptor(made.Grammar);
+        Assert.True(acceptor.Accepts(Encoding.UTF8.GetBytes(valid)));
+        Assert.All(invalid.Split(' '), text => Assert.False(acceptor.Accepts(Encoding.UTF8.GetBytes(text)), text));
+    }
+
+    [Theory]
+    [InlineData("""{"type":"str"}""", "#/type: 'str' is no type")]
+    [InlineData("""{"type":"object","properties":{"a":{"type":["string","any"]}}}""", "#/properties/a/type: 'any' is no type")]
+    [InlineData("""{"anyOf":[{"type":7},{"type":"string"}]}""", "#/anyOf/0/type: expected a name")]
+    public void A_type_that_no_draft_knows_is_refused_also_where_best_effort_is_asked_for(string schema, string expected) =>
+        Assert.Contains(expected, Assert.Throws<GrammarException>(() => JsonSchemaGrammar.Compile(schema, BestEffort)).Message, StringComparison.Ordinal);
+
+    [Theory]
     [InlineData("oneOf", true, 400)]
     [InlineData("oneOf", false, 1000)]
     [InlineData("anyOf", true, 400)]

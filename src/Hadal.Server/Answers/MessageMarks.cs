@@ -1,0 +1,107 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text.Json;
+using Hadal.Checkpoints.Text;
+using Hadal.Server.Http;
+
+namespace Hadal.Server.Answers;
+
+/// <summary>Finds out what of a conversation a chat template leaves out: it is rendered once more, with a mark in the place of each text, and whatever mark is missing is refused by name.</summary>
+/// <remarks>Left alone is what templates leave out on purpose: thoughts of earlier answers, and text that stands beside calls.</remarks>
+internal static class MessageMarks
+{
+    private const string Mark = "mark7f3a9c51x";
+    private const int CallsPerMessage = 2048;
+
+    /// <summary>The conversation as the template takes it.</summary>
+    /// <param name="chat">Has the template.</param>
+    /// <param name="conversation">What a client sent.</param>
+    /// <returns>The same; an empty text in the place of a missing one where the template would write a word for it.</returns>
+    /// <exception cref="ApiException">The template has no place for some of it.</exception>
+    public static ChatConversation Placed(ChatPrompt chat, ChatConversation conversation)
+    {
+        var marked = conversation with { Messages = [.. conversation.Messages.Select(Marked)] };
+        var text = Rendered(chat, marked);
+        if (conversation.Messages.Any(message => message.Content is null))
+        {
+            var filled = Rendered(chat, Filled(marked));
+            if (filled is not null && (text is null || Count(text, "None") > Count(filled, "None"))) (conversation, text) = (Filled(conversation), filled);
+        }
+
+        // What the template refuses it refuses again, with its own words.
+        if (text is not null) Check(conversation.Messages, Found(text));
+        return conversation;
+    }
+
+    private static void Check(IReadOnlyList<ChatMessage> messages, HashSet<long> found)
+    {
+        for (var i = 0; i < messages.Count; i++)
+        {
+            var message = messages[i];
+            var place = FormattableString.Invariant($"messages[{i}]");
+            if (!string.IsNullOrEmpty(message.Content) && message.ToolCalls is null && !found.Contains(Number(i, 0)))
+                throw ApiException.Invalid($"{place}.content", $"{place}.content: this model's chat template has no place for it (role {message.Role}), so that it would be lost", "unsupported_parameter");
+            for (var call = 0; call < (message.ToolCalls?.GetArrayLength() ?? 0); call++)
+                if (!found.Contains(Number(i, call + 1)))
+                    throw ApiException.Invalid($"{place}.tool_calls", $"{place}.tool_calls: this model's chat template has no place for calls, so that they would be lost", "unsupported_parameter");
+        }
+    }
+
+    private static ChatConversation Filled(ChatConversation conversation) => conversation with { Messages = [.. conversation.Messages.Select(message => message with { Content = message.Content ?? "" })] };
+
+    private static ChatMessage Marked(ChatMessage message, int index)
+    {
+        if (!string.IsNullOrEmpty(message.Content)) message = message with { Content = TextOf(Number(index, 0)) };
+        if (message.ToolCalls is not { } calls) return message;
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartArray();
+            var call = 0;
+            foreach (var element in calls.EnumerateArray())
+            {
+                var arguments = $"{{\"a\":\"{TextOf(Number(index, ++call))}\"}}";
+                ToolCallJson.Write(json, element.TryGetProperty("id", out var id) ? id.GetString()! : "call", element.GetProperty("function").GetProperty("name").GetString()!, arguments);
+            }
+
+            json.WriteEndArray();
+        }
+
+        return message with { ToolCalls = JsonElement.Parse(buffer.WrittenSpan) };
+    }
+
+    private static long Number(int message, int call) => ((long)message * CallsPerMessage) + call;
+
+    private static string TextOf(long number) => string.Create(CultureInfo.InvariantCulture, $"{Mark}{number}x");
+
+    private static string? Rendered(ChatPrompt chat, ChatConversation conversation)
+    {
+        try
+        {
+            return string.Concat(chat.Render(conversation).Select(segment => segment.Text));
+        }
+        catch (ChatTemplateException)
+        {
+            return null;
+        }
+    }
+
+    private static HashSet<long> Found(string text)
+    {
+        var found = new HashSet<long>();
+        for (var at = text.IndexOf(Mark, StringComparison.Ordinal); at >= 0; at = text.IndexOf(Mark, at + 1, StringComparison.Ordinal))
+        {
+            var digits = text.AsSpan(at + Mark.Length);
+            if (digits.IndexOf('x') is >= 0 and var length && long.TryParse(digits[..length], NumberStyles.None, CultureInfo.InvariantCulture, out var number)) found.Add(number);
+        }
+
+        return found;
+    }
+
+    private static int Count(string text, string word)
+    {
+        var count = 0;
+        for (var at = text.IndexOf(word, StringComparison.Ordinal); at >= 0; at = text.IndexOf(word, at + word.Length, StringComparison.Ordinal)) count++;
+        return count;
+    }
+}
