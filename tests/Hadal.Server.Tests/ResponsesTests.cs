@@ -9,6 +9,17 @@ public sealed class ResponsesTests(SharedServer shared)
 {
     private readonly TestServer _server = shared.Server;
 
+    [Theory]
+    [InlineData("""[{"role":"user","content":"x"},{"type":"function_call_output","call_id":"b","output":"2"}]""", "input[1].call_id")]
+    [InlineData("""[{"role":"user","content":"x"},{"type":"reasoning","summary":[]},{"type":"function_call","call_id":"a","name":"f","arguments":"{}"},{"type":"function_call","call_id":"b","name":"f","arguments":"["}]""", "input[3].arguments")]
+    [InlineData("""[{"role":"user","content":"x"},{"type":"function_call","call_id":"a","name":"f","arguments":"{}"},{"role":"robot","content":"x"}]""", "input[2].role")]
+    public async Task Faults_of_items_are_named_by_their_own_place(string input, string place)
+    {
+        var (status, error) = await _server.FaultAsync("/v1/responses", "{\"model\":\"chat\",\"instructions\":\"Be short.\",\"input\":" + input + "}");
+        Assert.Equal((400, place), (status, error.GetProperty("param").GetString()));
+        Assert.StartsWith(place + ": ", error.GetProperty("message").GetString(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task An_answer_is_that_of_chat_in_other_words()
     {

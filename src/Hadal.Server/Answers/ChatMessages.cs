@@ -143,7 +143,7 @@ internal static class ChatMessages
         }
 
         if (arguments.ValueKind != JsonValueKind.Object && !IsObject(arguments))
-            throw ApiException.Invalid(function.PathOf("arguments"), $"{function.PathOf("arguments")}: expected the JSON text of an object, which is what calls have; found what is none");
+            throw ApiException.Invalid(function.PathOf("arguments"), $"{function.PathOf("arguments")}: expected the JSON text of an object, nested at most 64 deep, which is what calls have");
         arguments.WriteTo(json);
     }
 

@@ -1,5 +1,7 @@
 using System.Buffers;
+using System.Globalization;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Hadal.Server.Http;
 
 namespace Hadal.Server.Answers;
@@ -7,7 +9,7 @@ namespace Hadal.Server.Answers;
 /// <summary>A request in the form of <c>/v1/responses</c>, without memory: everything that the model is to know stands in it.</summary>
 /// <param name="Chat">The same in the form of chat.</param>
 /// <param name="Body">The request, parts of which the answer repeats.</param>
-internal sealed record ResponsesRequest(ChatRequest Chat, JsonElement Body)
+internal sealed partial record ResponsesRequest(ChatRequest Chat, JsonElement Body)
 {
     private const int MaxItems = 10_000;
 
@@ -16,7 +18,8 @@ internal sealed record ResponsesRequest(ChatRequest Chat, JsonElement Body)
     public static async Task<ResponsesRequest> ReadAsync(JsonElement body, RequestScope scope)
     {
         var chat = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(chat, JsonBody.Options)) WriteChat(json, new RequestReader(body));
+        var items = new List<int?>();
+        using (var json = new Utf8JsonWriter(chat, JsonBody.Options)) WriteChat(json, new RequestReader(body), items);
 
         try
         {
@@ -25,23 +28,36 @@ internal sealed record ResponsesRequest(ChatRequest Chat, JsonElement Body)
         }
         catch (ApiException fault) when (fault.Param is { } field)
         {
-            throw new ApiException(fault.Status, OwnNames(fault.Message), fault.Type, OwnNames(field), fault.Code, fault.RetryAfterSeconds, fault);
+            throw new ApiException(fault.Status, OwnNames(fault.Message, items), fault.Type, OwnNames(field, items), fault.Code, fault.RetryAfterSeconds, fault);
         }
     }
 
     /// <summary>A fault of the chat form in the words of this one.</summary>
-    private static string OwnNames(string text)
+    /// <param name="text">The fault.</param>
+    /// <param name="items">Of each message, the item that it is, or the first of its calls; null for the instructions.</param>
+    private static string OwnNames(string text, List<int?> items)
     {
+        text = Place().Replace(text, match =>
+        {
+            var number = int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
+            if (number >= items.Count || items[number] is not { } item) return "instructions";
+            var call = match.Groups[2].Success ? int.Parse(match.Groups[2].ValueSpan, CultureInfo.InvariantCulture) : 0;
+            return FormattableString.Invariant($"input[{item + call}]");
+        });
         foreach (var (chat, own) in (ReadOnlySpan<(string, string)>)
             [
                 ("response_format.json_schema", "text.format"), ("response_format", "text.format"), ("max_completion_tokens", "max_output_tokens"), ("reasoning_effort", "reasoning.effort"),
-                ("messages", "input"), (".function.", "."),
+                ("tool_call_id", "call_id"), ("messages", "input"), (".function.", "."),
             ])
             text = text.Replace(chat, own, StringComparison.Ordinal);
         return text;
     }
 
-    private static void WriteChat(Utf8JsonWriter json, RequestReader request)
+    /// <summary>A message, a call of it, or the calls of it.</summary>
+    [GeneratedRegex(@"messages\[(\d{1,9})\](?:\.tool_calls(?:\[(\d{1,9})\](?:\.function)?)?)?", RegexOptions.CultureInvariant)]
+    private static partial Regex Place();
+
+    private static void WriteChat(Utf8JsonWriter json, RequestReader request, List<int?> places)
     {
         json.WriteStartObject();
         json.WriteString("model", request.RequiredText("model"));
@@ -65,8 +81,13 @@ internal sealed record ResponsesRequest(ChatRequest Chat, JsonElement Body)
 
         WriteTools(json, request);
         json.WriteStartArray("messages");
-        if (request.Text("instructions") is { } instructions) WriteMessage(json, "system", instructions);
-        WriteInput(json, request);
+        if (request.Text("instructions") is { } instructions)
+        {
+            places.Add(null);
+            WriteMessage(json, "system", instructions);
+        }
+
+        WriteInput(json, request, places);
         json.WriteEndArray();
         if (request.Inner("stream_options") is { } options)
         {
@@ -149,11 +170,12 @@ internal sealed record ResponsesRequest(ChatRequest Chat, JsonElement Body)
         named.End();
     }
 
-    private static void WriteInput(Utf8JsonWriter json, RequestReader request)
+    private static void WriteInput(Utf8JsonWriter json, RequestReader request, List<int?> places)
     {
         if (request.Take("input") is not { } input) throw request.Missing("input");
         if (input.ValueKind == JsonValueKind.String)
         {
+            places.Add(0);
             WriteMessage(json, "user", input.GetString()!);
             return;
         }
@@ -165,6 +187,7 @@ internal sealed record ResponsesRequest(ChatRequest Chat, JsonElement Body)
             var item = new RequestReader(items[i], FormattableString.Invariant($"input[{i}]"));
             item.Text("id");
             item.Text("status");
+            if (item.Text("type") is not "reasoning") places.Add(i);
             switch (item.Text("type") ?? "message")
             {
                 case "message":

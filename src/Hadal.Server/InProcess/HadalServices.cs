@@ -20,7 +20,7 @@ public sealed class HadalOptions
     /// <summary>Requests computed together, 1 to 1024. Default: 8.</summary>
     public int MaxConcurrent { get; set; } = 8;
 
-    /// <summary>Requests that wait beyond those, 0 to 65536. Default: 64.</summary>
+    /// <summary>Answers and texts that wait beyond those, 0 to 65536. Default: 64.</summary>
     public int MaxQueued { get; set; } = 64;
 
     /// <summary>Tokens of prompt and answer together; null for what the model was made for, but no more than 4096.</summary>
