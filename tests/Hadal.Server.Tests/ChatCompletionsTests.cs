@@ -252,6 +252,23 @@ public sealed class ChatCompletionsTests(SharedServer shared)
         Assert.Matches(pattern, Content(answer));
     }
 
+    [Theory]
+    [InlineData("{\\\"a\\\": \\\"r", "ed\"}")]
+    [InlineData("{\\\"a\\\": \\\"red\\\"}", "")]
+    [InlineData("{\\\"b", null)]
+    [InlineData("Sure: {", null)]
+    public async Task A_prefix_is_the_beginning_of_the_form_that_is_asked_for(string prefix, string? rest)
+    {
+        const string schema = "{\"type\":\"object\",\"properties\":{\"a\":{\"enum\":[\"red\",\"green\"]}},\"required\":[\"a\"],\"additionalProperties\":false}";
+        var messages = "\"messages\":[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"assistant\",\"content\":\"" + prefix + "\",\"prefix\":true}]";
+        foreach (var model in new[] { "hadal-mini", "reasoner" })
+        {
+            var body = $"{{\"model\":\"{model}\",{messages},\"response_format\":{{\"type\":\"json_schema\",\"json_schema\":{{\"name\":\"x\",\"schema\":{schema}}}}}}}";
+            if (rest is not null) Assert.Equal(rest, Content(await _server.PostAsync(Path, body)));
+            else Assert.Contains("begins", (await _server.FaultAsync(Path, body)).Error.GetProperty("message").GetString(), StringComparison.Ordinal);
+        }
+    }
+
     [Fact]
     public async Task A_prefix_is_continued_and_not_repeated()
     {

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using Hadal.Inference.Engine;
+using Hadal.Server.Http;
 using Hadal.Tests;
 
 namespace Hadal.Server.Tests;
@@ -227,6 +228,7 @@ public sealed class DisciplineTests
     [InlineData("", "expected at least one key")]
     [InlineData("abc", "line 1: expected the SHA-256")]
     [InlineData("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 a max-concurrent=0", "max-concurrent=N")]
+    [InlineData("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  - a b", "line 1: expected a hash, one name and max-concurrent=N, found 'b' behind the name 'a'")]
     public async Task A_file_of_keys_that_cannot_be_used_stops_the_start(string text, string expected)
     {
         var file = System.IO.Path.GetTempFileName();
@@ -234,6 +236,33 @@ public sealed class DisciplineTests
         var fault = await Assert.ThrowsAsync<FormatException>(() => TestServer.StartAsync(new ServerOptions { ApiKeyFile = file }, TestModel.Source("m")));
         Assert.Contains(expected, fault.Message, StringComparison.Ordinal);
         File.Delete(file);
+    }
+
+    [Theory]
+    [InlineData("  -", "HASH8", int.MaxValue)]
+    [InlineData("", "HASH8", int.MaxValue)]
+    [InlineData("  - plant", "plant", int.MaxValue)]
+    [InlineData("  - plant max-concurrent=3", "plant", 3)]
+    [InlineData("  - max-concurrent=3 plant", "plant", 3)]
+    [InlineData("  - max-concurrent=3", "HASH8", 3)]
+    [InlineData(" *- plant", "plant", int.MaxValue)]
+    [InlineData("  key.txt max-concurrent=3", "key.txt", 3)]
+    [InlineData(" max-concurrent=3", "HASH8", 3)]
+    public async Task A_line_of_sha256sum_may_have_a_name_and_a_bound_behind_it(string rest, string name, int maxConcurrent)
+    {
+        var file = System.IO.Path.GetTempFileName();
+        await File.WriteAllTextAsync(file, Hash("first") + rest + "\n");
+        var caller = new ApiKeys(file, _ => { }).Find("first");
+        Assert.Equal((name.Replace("HASH8", Hash("first")[..8], StringComparison.Ordinal), maxConcurrent), (caller!.Name, caller.MaxConcurrent));
+        File.Delete(file);
+    }
+
+    [Fact]
+    public async Task A_file_of_keys_that_is_not_there_is_named_and_how_one_is_made()
+    {
+        var fault = await Assert.ThrowsAsync<FileNotFoundException>(() => TestServer.StartAsync(new ServerOptions { ApiKeyFile = "/no/such/keys" }, TestModel.Source("m")));
+        Assert.StartsWith("/no/such/keys: there is no such file of keys; ", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("sha256sum", fault.Message, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -98,6 +98,10 @@ public sealed class FloodTests
         using var client = await BeginAsync(server, contentLength: 100);
         using var reader = new StreamReader(client.GetStream());
         Assert.StartsWith("HTTP/1.1 408", await reader.ReadLineAsync(), StringComparison.Ordinal);
+        string? line;
+        do line = await reader.ReadLineAsync();
+        while (line?.StartsWith('{') == false);
+        Assert.Contains("the body: expected 100 bytes within 0.03 s, found ", line, StringComparison.Ordinal);
         await AnsweredAsync(server);
     }
 

@@ -53,15 +53,16 @@ public sealed class OpenApiTests(SharedServer shared, LabelServer labels) : ICla
     public async Task Every_member_of_the_document_occurs_in_answers()
     {
         var document = ApiDocument.Read();
-        var thought = "\"model\":\"reasoner\",\"logit_bias\":{\"" + await EndOfThoughtAsync() + "\":30},\"seed\":1,\"logprobs\":true,\"top_logprobs\":1";
+        var thought = "\"model\":\"reasoner\",\"logit_bias\":{\"" + await EndOfThoughtAsync() + "\":30},\"temperature\":0,\"logprobs\":true,\"top_logprobs\":1";
         foreach (var stream in (bool[])[false, true])
         {
             var how = stream ? ",\"stream\":true" : "";
             await AskAsync("/v1/chat/completions", $"{{{thought},{Messages}{how}}}");
-            await AskAsync("/v1/chat/completions", $"{{\"model\":\"chat\",{Tools},\"metadata\":{{\"a\":\"b\"}},{Messages}{how}{(stream ? ",\"mark_forced\":true,\"stream_options\":{\"include_usage\":true}" : "")}}}");
-            await AskAsync("/v1/completions", $"{{\"model\":\"chat\",\"prompt\":\"x\",\"logprobs\":1,\"max_tokens\":3{how}{(stream ? ",\"stream_options\":{\"include_usage\":true}" : "")}}}");
-            await AskAsync("/v1/responses", $"{{\"model\":\"reasoner\",\"input\":\"x\",\"max_output_tokens\":400,\"text\":{{\"format\":{{\"type\":\"json_schema\",\"name\":\"x\",\"schema\":{{\"const\":1}}}}}}{how}}}");
-            await AskAsync("/v1/responses", $"{{\"model\":\"chat\",\"input\":\"x\",\"max_output_tokens\":20{how}}}");
+            await AskAsync("/v1/chat/completions", $"{{\"model\":\"reasoner\",\"temperature\":0,\"ignore_eos\":true,{Messages}{how}}}");
+            await AskAsync("/v1/chat/completions", $"{{\"model\":\"chat\",\"temperature\":0,{Tools},\"metadata\":{{\"a\":\"b\"}},{Messages}{how}{(stream ? ",\"mark_forced\":true,\"stream_options\":{\"include_usage\":true}" : "")}}}");
+            await AskAsync("/v1/completions", $"{{\"model\":\"chat\",\"prompt\":\"x\",\"temperature\":0,\"logprobs\":1,\"max_tokens\":3{how}{(stream ? ",\"stream_options\":{\"include_usage\":true}" : "")}}}");
+            await AskAsync("/v1/responses", $"{{\"model\":\"reasoner\",\"input\":\"x\",\"temperature\":0,\"max_output_tokens\":400,\"text\":{{\"format\":{{\"type\":\"json_schema\",\"name\":\"x\",\"schema\":{{\"const\":1}}}}}}{how}}}");
+            await AskAsync("/v1/responses", $"{{\"model\":\"chat\",\"input\":\"x\",\"temperature\":0,\"max_output_tokens\":20{how}}}");
             await AskAsync("/v1/responses", $"{{\"model\":\"chat\",\"input\":\"x\",\"tools\":[{{\"type\":\"function\",\"name\":\"f\",\"parameters\":{{\"type\":\"object\"}}}}],\"tool_choice\":\"required\"{how}}}");
         }
 

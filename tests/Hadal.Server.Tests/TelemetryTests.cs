@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
 using System.Text.Json;
+using Hadal.Tests;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Trace;
@@ -67,6 +68,56 @@ public sealed class TelemetryTests
         Assert.Equal((400, "invalid_request_error"), (entries[1].GetProperty("status").GetInt32(), entries[1].GetProperty("error").GetString()));
         Assert.True(entries[0].GetProperty("duration_ms").GetDouble() >= entries[0].GetProperty("first_token_ms").GetDouble());
         Assert.All(lines, line => Assert.Equal(logsPrompts, line.Contains(Secret, StringComparison.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData("/v1/chat/completions", "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"max_tokens\":900,\"ignore_eos\":true,\"stream\":true")]
+    [InlineData("/v1/chat/completions", "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"max_tokens\":900,\"ignore_eos\":true")]
+    [InlineData("/v1/completions", "\"prompt\":\"x\",\"max_tokens\":900,\"ignore_eos\":true,\"stream\":true")]
+    public async Task A_request_that_is_left_is_logged_with_what_it_took(string path, string fields)
+    {
+        using var gate = new Gate();
+        var lines = new ConcurrentQueue<string>();
+        await using var server = await TestServer.StartAsync(new ServerOptions { RequestLog = lines.Enqueue }, TestModel.Source("traced", gate: gate));
+        using var leaving = new CancellationTokenSource();
+        var request = server.SendAsync(path, "{\"model\":\"traced\"," + fields + "}", leaving.Token);
+        await gate.ArrivedAsync();
+        gate.Open(4);
+        if (fields.Contains("stream", StringComparison.Ordinal)) await request;
+        while (await server.MetricAsync("hadal_kv_cache_blocks") == await server.MetricAsync("hadal_kv_cache_blocks_free")) { }
+        await leaving.CancelAsync();
+        try
+        {
+            (await request).Dispose();
+        }
+        catch (OperationCanceledException)
+        {
+        }
+
+        for (var passes = 0; await server.MetricAsync("hadal_requests_running") > 0; passes++)
+        {
+            Assert.True(passes < 900);
+            gate.Open(1);
+        }
+
+        gate.Open();
+        await server.Server.StopAsync();
+        var entry = JsonElement.Parse(Assert.Single(lines));
+        Assert.Equal(("cancelled", "cancelled"), (entry.GetProperty("error").GetString(), Assert.Single(entry.GetProperty("finish_reasons").EnumerateArray()).GetString()));
+        Assert.InRange(entry.GetProperty("completion_tokens").GetInt32(), 1, 899);
+        Assert.True(entry.GetProperty("prompt_tokens").GetInt32() > 0);
+    }
+
+    [Fact]
+    public async Task Texts_that_are_embedded_have_no_first_token()
+    {
+        var lines = new ConcurrentQueue<string>();
+        await using var server = await TestServer.StartAsync(new ServerOptions { RequestLog = lines.Enqueue }, TestModel.Source("traced"));
+        await server.PostAsync("/v1/embeddings", "{\"model\":\"traced\",\"input\":[\"x\",\"y\"]}");
+        Assert.Equal(0, await server.MetricAsync("gen_ai_server_time_to_first_token_seconds_count"));
+        Assert.Equal(2, await server.MetricAsync("hadal_server_queue_duration_seconds_count"));
+        await server.Server.StopAsync();
+        Assert.False(JsonElement.Parse(Assert.Single(lines)).TryGetProperty("first_token_ms", out _));
     }
 
     private static string Chat(string fields) => "{\"model\":\"traced\",\"messages\":[{\"role\":\"user\",\"content\":\"" + Secret + "\"}]," + fields + "}";

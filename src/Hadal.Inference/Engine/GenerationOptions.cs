@@ -60,6 +60,9 @@ public sealed record GenerationOptions
     /// grammar from its beginning.</summary>
     public int? GrammarAfterTokenId { get; init; }
 
+    /// <summary>What the prompt ends with of the text of the grammar: the answer is the rest. Empty for an answer that is the whole text.</summary>
+    public string GrammarBeginning { get; init; } = "";
+
     /// <summary>Everything that is out of range, one sentence each; empty if the options can be used.</summary>
     /// <param name="vocabSize">Number of logits of the model.</param>
     public IReadOnlyList<string> Faults(int vocabSize)
@@ -75,6 +78,7 @@ public sealed record GenerationOptions
         if (TopLogProbs is < 0 or > MaxTopLogProbs)
             faults.Add(string.Create(CultureInfo.InvariantCulture, $"top_logprobs: expected 0 to {MaxTopLogProbs}, got {TopLogProbs}"));
         if (Grammar is not null && IgnoreEos) faults.Add("ignore_eos: expected false with a grammar, which says where an answer ends");
+        if (GrammarAfterTokenId is not null && GrammarBeginning.Length > 0) faults.Add("grammar_beginning: expected only where the grammar counts from the beginning of the answer");
         if (GrammarAfterTokenId is { } after && (uint)after >= (uint)vocabSize)
             faults.Add(string.Create(CultureInfo.InvariantCulture, $"grammar_after_token_id: expected an id from 0 to {vocabSize - 1}, got {after}"));
         return faults;

@@ -1,3 +1,4 @@
+using System.Text;
 using Hadal.Inference.Grammars;
 
 namespace Hadal.Inference.Engine;
@@ -20,9 +21,11 @@ internal sealed class GrammarConstraint
     /// <param name="grammar">The grammar.</param>
     /// <param name="vocabulary">The tokens.</param>
     /// <param name="afterTokenId">The answer is free up to and with this token; null for none of it.</param>
-    public GrammarConstraint(Grammar grammar, TokenTrie vocabulary, int? afterTokenId)
+    /// <param name="beginning">What the prompt has of the text of the grammar.</param>
+    /// <exception cref="GrammarException">No text of the grammar begins so.</exception>
+    public GrammarConstraint(Grammar grammar, TokenTrie vocabulary, int? afterTokenId, string beginning)
     {
-        _matcher = new GrammarMatcher(grammar, vocabulary);
+        _matcher = new GrammarMatcher(grammar, vocabulary, Encoding.UTF8.GetBytes(beginning));
         _mask = new ulong[vocabulary.MaskLength];
         _endTokenIds = vocabulary.EndTokenIds;
         _afterTokenId = afterTokenId;

@@ -46,6 +46,7 @@ internal sealed class Sequence
     /// <param name="maxUnread">Chunks that may lie unread before the sequence pauses.</param>
     /// <param name="clock">Measures times.</param>
     /// <param name="wakeEngine">Called when the engine may have something to do for the sequence.</param>
+    /// <exception cref="GenerationException">The text that the answer goes on with is no beginning of one of the grammar.</exception>
     public Sequence(
         int[] promptIds, GenerationOptions options, IReadOnlyList<int> endTokenIds, Tokenizer tokenizer, TokenTrie? vocabulary, ulong seed, int maxUnread, TimeProvider clock,
         Action wakeEngine)
@@ -55,7 +56,7 @@ internal sealed class Sequence
         _endTokenIds = options.IgnoreEos ? [.. options.StopTokenIds] : [.. endTokenIds, .. options.StopTokenIds];
         _seed = seed;
         _sampler = new Sampler(options.Sampling, seed);
-        if (options.Grammar is { } grammar && vocabulary is not null) _constraint = new GrammarConstraint(grammar, vocabulary, options.GrammarAfterTokenId);
+        if (options.Grammar is { } grammar && vocabulary is not null) _constraint = Constrain(grammar, vocabulary, options);
         _text = new AnswerText(tokenizer, options);
         _topLogProbs = new TokenLogProb[options.TopLogProbs ?? 0];
         _root = BlockHash.Root(options.CacheSalt, options.Adapter?.Id ?? Guid.Empty);
@@ -264,7 +265,6 @@ internal sealed class Sequence
 
         if (PendingCount > 0) return;
         Cache.Share(_tokenIds, isEnd: true);
-        _timeToFirstToken = _clock.GetElapsedTime(_submitted);
         _finishReason = FinishReason.Stop;
         _chunk = new GeneratedChunk { Text = "" };
     }
@@ -345,6 +345,18 @@ internal sealed class Sequence
             if (!mask.ContainsAnyExcept(0UL))
                 throw new GenerationException(GenerationFault.Grammar, "no token of the model's vocabulary continues the text as the grammar demands");
             return ChooseAny(logits, scratch, mask);
+        }
+        catch (GrammarException fault)
+        {
+            throw GrammarFault(fault);
+        }
+    }
+
+    private static GrammarConstraint Constrain(Grammar grammar, TokenTrie vocabulary, GenerationOptions options)
+    {
+        try
+        {
+            return new GrammarConstraint(grammar, vocabulary, options.GrammarAfterTokenId, options.GrammarBeginning);
         }
         catch (GrammarException fault)
         {

@@ -8,15 +8,21 @@ public sealed class GrammarMatcher
     /// <summary>A run of forced bytes is given out in pieces of at most this size.</summary>
     private const int MaxForcedBytes = 1024;
 
+    /// <summary>Counted steps begin anew after so many bytes of a beginning, about a token's.</summary>
+    private const int BytesPerBudget = 8;
+
+    private readonly byte[] _beginning;
     private readonly List<int> _tokens = [];
     private readonly List<int> _configurations = [];
     private GrammarTables _tables;
     private MaskTable _masks;
 
-    /// <summary>Starts at the beginning of a text.</summary>
+    /// <summary>Starts at the beginning of a text, or behind what there is of it.</summary>
     /// <param name="grammar">The grammar.</param>
     /// <param name="vocabulary">The tokens.</param>
-    public GrammarMatcher(Grammar grammar, TokenTrie vocabulary)
+    /// <param name="beginning">UTF-8 of what there is of the text, however it was cut into tokens.</param>
+    /// <exception cref="GrammarException">No text of the grammar begins so, or the grammar passed one of its limits.</exception>
+    public GrammarMatcher(Grammar grammar, TokenTrie vocabulary, ReadOnlySpan<byte> beginning = default)
     {
         ArgumentNullException.ThrowIfNull(grammar);
         ArgumentNullException.ThrowIfNull(vocabulary);
@@ -24,11 +30,20 @@ public sealed class GrammarMatcher
         Vocabulary = vocabulary;
         _tables = grammar.CurrentTables();
         _masks = _tables.MasksOf(vocabulary);
-        _configurations.Add(_tables.Initial);
+        _beginning = beginning.ToArray();
+        try
+        {
+            lock (_tables.Lock) _configurations.Add(Begin());
+        }
+        catch (GrammarException exception) when (exception.TablesAreFull)
+        {
+            TakeFreshTables();
+        }
     }
 
     private GrammarMatcher(GrammarMatcher source)
     {
+        _beginning = source._beginning;
         Grammar = source.Grammar;
         Vocabulary = source.Vocabulary;
         (_tables, _masks, HasEnded) = (source._tables, source._masks, source.HasEnded);
@@ -179,6 +194,20 @@ public sealed class GrammarMatcher
         }
     }
 
+    /// <summary>Where the tokens begin.</summary>
+    private int Begin()
+    {
+        var configuration = _tables.Initial;
+        for (var i = 0; i < _beginning.Length; i++)
+        {
+            if (i % BytesPerBudget == 0) _tables.BeginSteps();
+            configuration = _tables.Step(configuration, _beginning[i]);
+            if (configuration == GrammarTables.Dead) throw new GrammarException($"no text of the grammar begins as this one does, which byte {i} does not go on");
+        }
+
+        return configuration;
+    }
+
     private List<byte> ForcedBytes(out bool endsHere)
     {
         var bytes = new List<byte>();
@@ -221,7 +250,7 @@ public sealed class GrammarMatcher
         {
             _masks = _tables.MasksOf(Vocabulary);
             _configurations.Clear();
-            _configurations.Add(_tables.Initial);
+            _configurations.Add(Begin());
             foreach (var tokenId in _tokens)
             {
                 if (!TryNext(Current, tokenId, out var next)) throw new GrammarException($"token {tokenId} was allowed by the grammar before and is not now");

@@ -35,7 +35,7 @@ internal sealed class ChatAnswer
         _isThinking = request.OpensReasoning;
     }
 
-    /// <summary>Generates the answer. The first step of the enumeration queues it, and throws if it is refused.</summary>
+    /// <summary>Generates the answer. The first step of the enumeration queues it, and throws if it is refused. One that is cancelled has a last step, too, which says what it has taken.</summary>
     /// <param name="request">The request.</param>
     /// <param name="index">Which of its answers.</param>
     /// <param name="cancellation">Ends the work within one step.</param>
@@ -64,7 +64,7 @@ internal sealed class ChatAnswer
         {
             Parts = [],
             // Text behind whole calls is nobody's, and that it was cut is no fault of the calls.
-            FinishReason = callCount > 0 && areWhole ? "tool_calls" : _finishReason,
+            FinishReason = callCount > 0 && areWhole && _finishReason != FinishReason.Cancelled ? "tool_calls" : _finishReason,
             Usage = new ChatUsage(_usage!, _completionTokens, _reasoningTokens),
         };
     }
@@ -117,7 +117,7 @@ internal sealed class ChatAnswer
             await foreach (var chunk in ReadAsync(Within(names), marks: []).ConfigureAwait(false))
             {
                 chosen.Append(chunk.Text);
-                if (chunk.FinishReason is FinishReason.Length) _finishReason = FinishReason.Length;
+                if (chunk.FinishReason is FinishReason.Length or FinishReason.Cancelled) _finishReason = chunk.FinishReason;
             }
 
             if (_finishReason is not null) yield break;
@@ -132,7 +132,7 @@ internal sealed class ChatAnswer
         await foreach (var chunk in ReadAsync(Within(schema.Grammar), marks: []).ConfigureAwait(false))
         {
             arguments.Append(chunk.Text);
-            if (chunk.FinishReason is FinishReason.Length) _finishReason = FinishReason.Length;
+            if (chunk.FinishReason is FinishReason.Length or FinishReason.Cancelled) _finishReason = chunk.FinishReason;
             if (chunk.Text.Length > 0) yield return new ChatStep { Parts = [new AnswerPart(AnswerPartKind.CallArguments, chunk.Text)] };
         }
 
@@ -166,7 +166,6 @@ internal sealed class ChatAnswer
 
         await foreach (var chunk in chunks.ConfigureAwait(false))
         {
-            _cancellation.ThrowIfCancellationRequested();
             if (chunk.Usage is { } usage)
             {
                 _usage ??= usage;

@@ -13,6 +13,8 @@ internal sealed record ChatRequest
     /// <summary>A model that only continues text may never end by itself.</summary>
     private const int MaxContinuationTokens = 256;
 
+    private const int MaxMetadata = 16;
+
     /// <summary>Two places are taken by the marks that calls begin with.</summary>
     private const int MaxStopsBesideTools = GenerationOptions.MaxStopStrings - 2;
 
@@ -56,7 +58,7 @@ internal sealed record ChatRequest
         var thinks = Thinking(request, choice.Model);
         var variables = Variables(request, thinks, choice.Model);
         var messages = ChatMessages.Read(request, choice.Model);
-        var metadata = request.Take("metadata");
+        var metadata = ReadMetadata(request);
         var (grammar, notEnforced) = await FormatAsync(request, cancel).ConfigureAwait(false);
         var marksForced = request.Flag("mark_forced") ?? false;
         if (marksForced && !fields.Stream) throw ApiException.Invalid("mark_forced", "mark_forced: expected only with stream: true");
@@ -67,12 +69,15 @@ internal sealed record ChatRequest
         if (grammar is not null && tools.Callable.Count > 0)
             throw ApiException.Invalid("response_format", "response_format: expected only without tools, or with tool_choice none", "unsupported_parameter");
 
+        // What the model is said to have written of its answer, it has written of the form.
+        var beginning = grammar is not null && messages[^1] is { Role: "assistant", Content: { } begun } && ChatMessages.IsPrefix(messages[^1]) ? begun : "";
         var prompt = Render(choice.Model, messages, tools, variables, out var opensReasoning);
         var options = fields.Options with
         {
             MaxTokens = (int?)maxTokens ?? choice.Model.MaxNewTokens ?? (choice.Model.HasTemplate ? null : MaxContinuationTokens),
             TopLogProbs = topLogProbs,
             Grammar = grammar,
+            GrammarBeginning = beginning,
             GrammarAfterTokenId = grammar is not null && opensReasoning ? ThinkEndToken(choice.Model) : null,
 
             // The marks of calls are control tokens.
@@ -96,6 +101,16 @@ internal sealed record ChatRequest
         var generator = Choice.Model.Generator;
         PromptLength.Check(generator, string.Concat(prompt.Select(segment => segment.Text)), PromptField);
         return generator.Tokenizer.Encode(prompt, addSpecial: false);
+    }
+
+    /// <summary>What comes back as it is: pairs of short texts.</summary>
+    private static JsonElement? ReadMetadata(RequestReader request)
+    {
+        if (request.Take("metadata") is not { } metadata) return null;
+        if (metadata.ValueKind != JsonValueKind.Object) throw request.Fault("metadata", "an object", metadata);
+        if (metadata.GetPropertyCount() > MaxMetadata || metadata.EnumerateObject().Any(pair => pair.Name.Length > 64 || pair.Value.ValueKind != JsonValueKind.String || pair.Value.GetString()!.Length > 512))
+            throw ApiException.Invalid("metadata", FormattableString.Invariant($"metadata: expected at most {MaxMetadata} pairs of a name of up to 64 and a text of up to 512 characters"));
+        return metadata;
     }
 
     private static int? LogProbCount(RequestReader request)

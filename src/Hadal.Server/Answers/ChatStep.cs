@@ -17,7 +17,7 @@ internal sealed record ChatStep
     /// <summary>Whether the grammar left no choice for the token of the step.</summary>
     public bool IsForced { get; init; }
 
-    /// <summary>OpenAI's word for the end, in the last step.</summary>
+    /// <summary>OpenAI's word for the end, in the last step; <see cref="Hadal.Inference.Engine.FinishReason.Cancelled"/> is none, and is never sent.</summary>
     public string? FinishReason { get; init; }
 
     /// <summary>Counts and times, in the last step.</summary>

@@ -1,7 +1,7 @@
 namespace Hadal.Server.Answers;
 
 /// <summary>A sequence whose first element was already asked for: a refusal is known before anything is answered.</summary>
-internal sealed class Started<T> : IAsyncDisposable
+internal sealed class Started<T>
 {
     private readonly IAsyncEnumerator<T> _elements;
     private readonly CancellationTokenSource _cancel;
@@ -31,15 +31,17 @@ internal sealed class Started<T> : IAsyncDisposable
         }
         catch
         {
-            await EndAllAsync(started).ConfigureAwait(false);
+            await EndAllAsync(started, static _ => { }).ConfigureAwait(false);
             throw;
         }
     }
 
     /// <summary>Ends the work of sequences that were started together.</summary>
-    public static async ValueTask EndAllAsync(IReadOnlyList<Started<T>> sequences)
+    /// <param name="sequences">The sequences.</param>
+    /// <param name="left">Gets the elements that nobody has read, the last of which says what a sequence that was ended early has taken.</param>
+    public static async ValueTask EndAllAsync(IReadOnlyList<Started<T>> sequences, Action<T> left)
     {
-        foreach (var sequence in sequences) await sequence.DisposeAsync().ConfigureAwait(false);
+        foreach (var sequence in sequences) await sequence.EndAsync(left).ConfigureAwait(false);
     }
 
     /// <summary>The elements, once.</summary>
@@ -52,12 +54,22 @@ internal sealed class Started<T> : IAsyncDisposable
         }
     }
 
-    /// <inheritdoc/>
-    public async ValueTask DisposeAsync()
+    private async ValueTask EndAsync(Action<T> left)
     {
-        // An enumerator may be left only between its elements; one that has ended has nothing to cancel.
-        if (!_next.IsCompleted) await _cancel.CancelAsync().ConfigureAwait(false);
-        await ((Task)_next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        // One that has ended has nothing to cancel; another one is, and ends within a step.
+        if (!_next.IsCompleted || (_next.IsCompletedSuccessfully && _next.Result)) await _cancel.CancelAsync().ConfigureAwait(false);
+        while (await IsThereAsync().ConfigureAwait(false))
+        {
+            left(_elements.Current);
+            _next = _elements.MoveNextAsync().AsTask();
+        }
+
         await _elements.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private async ValueTask<bool> IsThereAsync()
+    {
+        await ((Task)_next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return _next.IsCompletedSuccessfully && _next.Result;
     }
 }

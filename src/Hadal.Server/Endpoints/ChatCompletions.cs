@@ -25,7 +25,7 @@ internal static class ChatCompletions
         }
         finally
         {
-            await Started<ChatStep>.EndAllAsync(answers).ConfigureAwait(false);
+            await Started<ChatStep>.EndAllAsync(answers, scope.Note).ConfigureAwait(false);
         }
     }
 
@@ -39,8 +39,8 @@ internal static class ChatCompletions
             var choice = new ChatChoice();
             await foreach (var step in answer.ReadAsync().ConfigureAwait(false))
             {
+                scope.Took(step);
                 choice.Add(step);
-                Record(scope, step);
             }
 
             return choice;
@@ -78,16 +78,11 @@ internal static class ChatCompletions
         ChatUsage? usage = null;
         await foreach (var step in answer.ReadAsync().ConfigureAwait(false))
         {
+            scope.Took(step);
             foreach (var delta in deltas.Of(step)) await events.WriteAsync(json => writer.WriteChunk(json, delta)).ConfigureAwait(false);
-            Record(scope, step);
             usage = step.Usage ?? usage;
         }
 
         return usage ?? throw new InvalidOperationException("an answer has no end");
-    }
-
-    private static void Record(RequestScope scope, ChatStep step)
-    {
-        if (step.Usage is { } usage) scope.Answered(usage.Engine, usage.CompletionTokens, usage.ReasoningTokens, step.FinishReason);
     }
 }

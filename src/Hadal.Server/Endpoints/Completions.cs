@@ -29,7 +29,7 @@ internal static class Completions
         }
         finally
         {
-            await Started<GeneratedChunk>.EndAllAsync(answers).ConfigureAwait(false);
+            await Started<GeneratedChunk>.EndAllAsync(answers, chunk => Note(scope, chunk)).ConfigureAwait(false);
         }
     }
 
@@ -85,10 +85,15 @@ internal static class Completions
     {
         await foreach (var chunk in answer.ReadAsync().ConfigureAwait(false))
         {
-            scope.Cancel.Token.ThrowIfCancellationRequested();
-            if (chunk.Usage is { } usage) scope.Answered(usage, usage.CompletionTokens, 0, chunk.FinishReason);
+            Note(scope, chunk);
+            scope.CheckEnd(chunk.FinishReason);
             yield return chunk;
         }
+    }
+
+    private static void Note(RequestScope scope, GeneratedChunk chunk)
+    {
+        if (chunk.Usage is { } usage) scope.Answered(usage, usage.CompletionTokens, 0, chunk.FinishReason);
     }
 }
 

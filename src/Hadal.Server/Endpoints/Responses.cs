@@ -23,7 +23,7 @@ internal static class Responses
         }
         finally
         {
-            await Started<ChatStep>.EndAllAsync(answers).ConfigureAwait(false);
+            await Started<ChatStep>.EndAllAsync(answers, scope.Note).ConfigureAwait(false);
         }
     }
 
@@ -33,12 +33,13 @@ internal static class Responses
         ChatStep? end = null;
         await foreach (var step in answer.ReadAsync().ConfigureAwait(false))
         {
+            scope.Took(step);
             foreach (var part in step.Parts)
                 foreach (var _ in output.Add(part)) { }
             end = step;
         }
 
-        End(scope, output, end!);
+        foreach (var _ in End(scope, output, end!)) { }
         await JsonBody.WriteAsync(scope.Http, json => writer.Write(json, output, end)).ConfigureAwait(false);
     }
 
@@ -56,6 +57,7 @@ internal static class Responses
                 ChatStep? end = null;
                 await foreach (var step in answer.ReadAsync().ConfigureAwait(false))
                 {
+                    scope.Took(step);
                     foreach (var part in step.Parts)
                         foreach (var item in output.Add(part)) await SendAsync(item).ConfigureAwait(false);
                     end = step;
@@ -89,10 +91,9 @@ internal static class Responses
             item.Name);
     }
 
-    private static List<ResponseEvent> End(RequestScope scope, ResponseOutput output, ChatStep end)
+    private static IEnumerable<ResponseEvent> End(RequestScope scope, ResponseOutput output, ChatStep end)
     {
         scope.GiveBackPlaces();
-        scope.Answered(end.Usage!.Engine, end.Usage.CompletionTokens, end.Usage.ReasoningTokens, end.FinishReason);
-        return [.. output.Close(end.FinishReason == "length" ? "incomplete" : "completed")];
+        return output.Close(end.FinishReason == "length" ? "incomplete" : "completed");
     }
 }

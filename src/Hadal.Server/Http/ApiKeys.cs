@@ -18,11 +18,12 @@ internal sealed record Caller(string Name, int MaxConcurrent, bool IsOnly = fals
 }
 
 /// <summary>API keys, kept as hashes in a file that is read again when it changes, so that keys are added and withdrawn without a restart.</summary>
-/// <remarks>A line is <c>HASH NAME [max-concurrent=N]</c>, HASH the SHA-256 of the key in hexadecimal; lines that begin with <c>#</c> are remarks. Keys are long random
+/// <remarks>A line is <c>HASH [NAME] [max-concurrent=N]</c>, HASH the SHA-256 of the key in hexadecimal; lines that begin with <c>#</c> are remarks. The <c>-</c> that <c>sha256sum</c> writes behind a hash may stay. Keys are long random
 /// texts, so that a plain hash cannot be guessed back.</remarks>
 internal sealed class ApiKeys
 {
     private const int MaxFileBytes = 1 << 20;
+    private const string Bound = "max-concurrent=";
 
     private readonly string _path;
     private readonly Action<string> _log;
@@ -76,7 +77,7 @@ internal sealed class ApiKeys
             }
             catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or FormatException)
             {
-                if (fault.Message != _fault) _log($"{_path}: the keys stay as they were: {fault.Message}");
+                if (fault.Message != _fault) _log($"the keys stay as they were: {fault.Message}");
                 _fault = fault.Message;
             }
         }
@@ -85,7 +86,7 @@ internal sealed class ApiKeys
     private static (DateTime, long) StampOf(string path)
     {
         var file = new FileInfo(path);
-        return file.Exists ? (file.LastWriteTimeUtc, file.Length) : throw new FileNotFoundException("there is no such file", path);
+        return file.Exists ? (file.LastWriteTimeUtc, file.Length) : throw new FileNotFoundException($"{path}: there is no such file of keys; printf %s \"$KEY\" | sha256sum >> {path} makes one", path);
     }
 
     private static string[] ReadLines(string path) => new FileInfo(path).Length <= MaxFileBytes
@@ -110,11 +111,17 @@ internal sealed class ApiKeys
     {
         if (words[0].Length != 2 * SHA256.HashSizeInBytes || words[0].Any(unit => !char.IsAsciiHexDigit(unit)))
             throw new FormatException($"{place}: expected the SHA-256 of a key in 64 hexadecimal digits; printf %s \"$KEY\" | sha256sum writes it");
-        var maxConcurrent = int.MaxValue;
-        foreach (var word in words.Skip(2))
-            if (!word.StartsWith("max-concurrent=", StringComparison.Ordinal)
-                || !int.TryParse(word.AsSpan("max-concurrent=".Length), NumberStyles.None, CultureInfo.InvariantCulture, out maxConcurrent) || maxConcurrent < 1)
-                throw new FormatException($"{place}: expected max-concurrent=N with N from 1, found '{word}'");
-        return (Convert.FromHexString(words[0]), new Caller(words.Length > 1 && words[1] != "-" ? words[1] : words[0][..8], maxConcurrent));
+        var (name, maxConcurrent) = ((string?)null, int.MaxValue);
+
+        // Behind a hash of its standard input sha256sum writes a dash, with a star where it was told that they are bytes.
+        foreach (var word in words.Skip(words.Length > 1 && words[1] is "-" or "*-" ? 2 : 1))
+            if (word.StartsWith(Bound, StringComparison.Ordinal))
+            {
+                if (!int.TryParse(word.AsSpan(Bound.Length), NumberStyles.None, CultureInfo.InvariantCulture, out maxConcurrent) || maxConcurrent < 1)
+                    throw new FormatException($"{place}: expected {Bound}N with N from 1, found '{word}'");
+            }
+            else if (name is null) name = word;
+            else throw new FormatException($"{place}: expected a hash, one name and {Bound}N, found '{word}' behind the name '{name}'");
+        return (Convert.FromHexString(words[0]), new Caller(name ?? words[0][..8], maxConcurrent));
     }
 }

@@ -67,7 +67,9 @@ internal static class RequestBody
         catch (OperationCanceledException) when (!scope.Cancel.IsCancellationRequested)
         {
             if (scope.Server.IsDraining) throw ServerState.IsStopping();
-            throw new ApiException(408, FormattableString.Invariant($"the body did not come within {options.BodyTimeout.TotalSeconds:0.###} s"), code: "request_timeout");
+            var length = scope.Http.Request.ContentLength is { } announced ? FormattableString.Invariant($"{announced} bytes") : "its end";
+            throw new ApiException(
+                408, FormattableString.Invariant($"the body: expected {length} within {options.BodyTimeout.TotalSeconds:0.###} s, found {scope.BodyBytes} bytes; send it without pauses, or over a faster connection"), code: "request_timeout");
         }
         catch (IOException fault) when (fault is not BadHttpRequestException)
         {

@@ -1,4 +1,5 @@
 using Hadal.Inference.Engine;
+using Hadal.Server.Answers;
 using Hadal.Server.Telemetry;
 using Microsoft.AspNetCore.Http;
 
@@ -102,6 +103,27 @@ internal sealed class RequestScope : IDisposable
     {
         Server.Metrics.RecordAnswer(this, usage, completionTokens);
         Record?.Answered(usage, completionTokens, reasoningTokens, finishReason);
+    }
+
+    /// <summary>Notes what an answer has taken, in its last step.</summary>
+    public void Note(ChatStep step)
+    {
+        if (step.Usage is { } usage) Answered(usage.Engine, usage.CompletionTokens, usage.ReasoningTokens, step.FinishReason);
+    }
+
+    /// <summary>Notes a step that was read.</summary>
+    /// <exception cref="OperationCanceledException">It is the last one of an answer that was cancelled.</exception>
+    public void Took(ChatStep step)
+    {
+        Note(step);
+        CheckEnd(step.FinishReason);
+    }
+
+    /// <summary>What is behind an answer is not for one that was cancelled.</summary>
+    /// <exception cref="OperationCanceledException">It was.</exception>
+    public void CheckEnd(string? finishReason)
+    {
+        if (finishReason == FinishReason.Cancelled) throw new OperationCanceledException(Cancel.Token);
     }
 
     /// <summary>Why the work was ended.</summary>

@@ -109,7 +109,12 @@ public sealed class HadalChatClient : IChatClient
         var steps = ChatAnswer.GenerateAsync(request, 0, cancel).GetAsyncEnumerator(cancel);
         await using (steps.ConfigureAwait(false))
         {
-            while (await NextAsync().ConfigureAwait(false)) yield return steps.Current;
+            while (await NextAsync().ConfigureAwait(false))
+            {
+                // Whoever cancels wants nothing more, not even what was taken by then.
+                cancel.ThrowIfCancellationRequested();
+                yield return steps.Current;
+            }
         }
 
         async ValueTask<bool> NextAsync()

@@ -103,7 +103,10 @@ public sealed class TextGeneratorTests
         Assert.Equal(FinishReason.Cancelled, chunks[^1].FinishReason);
         Assert.Null(chunks[^1].TokenId);
         Assert.Equal(chunks.Count - 1, chunks[^1].Usage!.CompletionTokens);
-        Assert.Equal(TinyEngine.Tokenizer.Decode(chunks.SkipLast(1).Select(chunk => chunk.TokenId!.Value)), string.Concat(chunks.Select(chunk => chunk.Text)));
+
+        // Half a character at the end is left out.
+        var text = string.Concat(chunks.Select(chunk => chunk.Text));
+        Assert.Contains(TinyEngine.Tokenizer.Decode(chunks.SkipLast(1).Select(chunk => chunk.TokenId!.Value)), new[] { text, text + "\uFFFD" });
 
         var result = await engine.Generator.CompleteAsync([1], TinyEngine.Greedy(3), cancellation.Token);
         Assert.Equal((FinishReason.Cancelled, 1, 0), (result.FinishReason, result.Usage.PromptTokens, result.Usage.CompletionTokens));

@@ -1,6 +1,7 @@
 using System.Text;
 using CsCheck;
 using Hadal.Inference.Grammars;
+using Hadal.Inference.Grammars.Formal;
 
 namespace Hadal.Inference.Tests.Grammars;
 
@@ -101,6 +102,28 @@ public sealed class GrammarMatcherTests
                 return WalkAgrees(new GrammarMatcher(shape.Build(), vocabulary), seed, steps: 14);
             },
             iter: 1200, threads: 1);
+
+    [Fact]
+    public void Beginning_behind_a_text_equals_reading_it() =>
+        Gen.Select(QuotedText.Any, Words("ab \"\\,:{}[]1-n"), Gen.Int[0, int.MaxValue]).Sample(
+            (shape, words, seed) =>
+            {
+                var vocabulary = Vocabulary(words, "ab \"\\,:{}[]1-n"u8);
+                var random = new Random(seed);
+                var matcher = new GrammarMatcher(shape.Build(), vocabulary);
+                for (var step = 0; step < 12 && Choose(matcher, random) is var token && token >= 0 && !vocabulary.IsEnd(token); step++) matcher.Accept(token);
+                var behind = new GrammarMatcher(shape.Build(), vocabulary, [.. matcher.Tokens.SelectMany(token => vocabulary.TokenBytes(token).ToArray())]).Fork();
+                return behind.IsComplete == matcher.IsComplete && behind.CanContinue == matcher.CanContinue && behind.Tokens.Count == 0
+                    && Mask(behind).AsSpan().SequenceEqual(Mask(matcher)) && behind.ForcedTokens().SequenceEqual(matcher.ForcedTokens());
+            },
+            iter: 200, threads: 1);
+
+    [Fact]
+    public void What_no_text_begins_with_is_refused()
+    {
+        var vocabulary = Vocabulary([], "ab"u8);
+        Assert.Contains("byte 1", Assert.Throws<GrammarException>(() => new GrammarMatcher(PlainGrammars.FromRegex("ab"), vocabulary, "aa"u8)).Message, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void Rollback_and_fork_equal_a_fresh_replay() =>

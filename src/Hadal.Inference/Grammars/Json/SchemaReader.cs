@@ -308,6 +308,12 @@ internal sealed partial class SchemaReader(SchemaExpander expander, ConstantForm
                 set = set!.Value with { In = PatternCompiler.Whole(written, _algebra.Strings) };
             }
 
+            // Digits, letters and marks of a format stand for themselves: no writer escapes them, and a mark that is the only one possible is forced.
+            if (set is { } spelt)
+            {
+                set = spelt with { In = _pool.And(spelt.In, _algebra.Strings.UsualText) };
+            }
+
             _formats.Add(name, set);
         }
 

@@ -58,18 +58,28 @@ internal sealed class TextWriting
     public ByteRegex UsualSpellings(string text) => Spell(text, static (writing, rune) =>
         rune is >= ' ' and <= '~' and not ('"' or '\\') ? writing._pool.Bytes(ByteSet.Of((byte)rune)) : writing.Of(rune));
 
+    /// <summary>Any text as writers of JSON write it.</summary>
+    public ByteRegex UsualText
+    {
+        get
+        {
+            if (_usualText is { } known)
+            {
+                return known;
+            }
+
+            var printable = CodePointSet.Of((' ', '~')).Except(CodePointSet.Of(('"', '"'), ('\\', '\\')));
+            var usual = _pool.Repeat(_isJson ? _pool.Or(Raw(printable), Of(printable.Complement())) : AnyCharacter);
+            _usualText = usual;
+            return usual;
+        }
+    }
+
     /// <summary>Any text as writers of JSON write it; what is not of <paramref name="texts"/>.</summary>
     public ByteRegex UsualTextExcept(IEnumerable<string> texts)
     {
-        if (_usualText is not { } usual)
-        {
-            var printable = CodePointSet.Of((' ', '~')).Except(CodePointSet.Of(('"', '"'), ('\\', '\\')));
-            usual = _pool.Repeat(_isJson ? _pool.Or(Raw(printable), Of(printable.Complement())) : AnyCharacter);
-            _usualText = usual;
-        }
-
         var excluded = _pool.Or(texts.Select(UsualSpellings).ToArray());
-        return excluded == ByteRegex.Nothing ? usual : _pool.And(usual, _pool.Not(excluded));
+        return excluded == ByteRegex.Nothing ? UsualText : _pool.And(UsualText, _pool.Not(excluded));
     }
 
     /// <summary>Everything that is not in <paramref name="language"/> but is a text.</summary>

@@ -33,6 +33,32 @@ public class JsonSchemaGrammarTests
         Assert.Contains(limit, fault.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("date", "2024-02-29")]
+    [InlineData("date-time", "2024-02-29T10:00:00Z")]
+    [InlineData("email", "a@b.org")]
+    [InlineData("uuid", "123e4567-e89b-12d3-a456-426614174000")]
+    [InlineData("uri", "http://a/b?c")]
+    public void Formats_write_printable_ascii_as_itself(string format, string text)
+    {
+        foreach (var options in new[] { JsonGrammarOptions.Default, JsonGrammarOptions.ForModels })
+        {
+            var acceptor = new ByteAcceptor(JsonSchemaGrammar.Compile($$"""{"type":"string","format":"{{format}}"}""", options).Grammar);
+            Assert.True(acceptor.Accepts(Encoding.UTF8.GetBytes($"\"{text}\"")));
+            for (var i = 0; i < text.Length; i++)
+                Assert.False(acceptor.Accepts(Encoding.UTF8.GetBytes($"\"{text[..i]}\\u{(int)text[i]:x4}{text[(i + 1)..]}\"")), text[i..]);
+        }
+    }
+
+    [Fact]
+    public void A_format_may_be_forbidden_in_every_spelling()
+    {
+        var acceptor = new ByteAcceptor(JsonSchemaGrammar.Compile("""{"type":"string","not":{"format":"date"}}""").Grammar);
+        Assert.True(acceptor.Accepts("\"2024-02-30\""u8));
+        Assert.False(acceptor.Accepts("\"2024-02-29\""u8));
+        Assert.False(acceptor.Accepts("\"\\u0032024-02-29\""u8));
+    }
+
     [Fact]
     public void Ten_open_objects_exclude_each_other()
     {
