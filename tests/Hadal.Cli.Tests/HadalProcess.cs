@@ -38,8 +38,15 @@ internal sealed partial class HadalProcess : IDisposable
         new(new ProcessStartInfo(Environment.ProcessPath!, ["exec", Path.Combine(AppContext.BaseDirectory, "hadal.dll"), .. arguments]));
 
     /// <summary>Starts the program; its messages are read with <see cref="ReadErrorUntilAsync"/>.</summary>
-    public static HadalProcess StartService(params string[] arguments) =>
-        new(new ProcessStartInfo(Environment.ProcessPath!, ["exec", Path.Combine(AppContext.BaseDirectory, "hadal.dll"), .. arguments]), readsErrorLines: true);
+    public static HadalProcess StartService(params string[] arguments) => StartService(new Dictionary<string, string>(), arguments);
+
+    /// <summary>The same with variables of its own.</summary>
+    public static HadalProcess StartService(IReadOnlyDictionary<string, string> environment, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(Environment.ProcessPath!, ["exec", Path.Combine(AppContext.BaseDirectory, "hadal.dll"), .. arguments]);
+        foreach (var (name, value) in environment) start.Environment[name] = value;
+        return new HadalProcess(start, readsErrorLines: true);
+    }
 
     /// <summary>Starts another program.</summary>
     public static HadalProcess StartProgram(string path, params string[] arguments) => new(new ProcessStartInfo(path, arguments));
