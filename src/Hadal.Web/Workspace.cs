@@ -245,10 +245,14 @@ public sealed class Workspace(ApiClient api, Browser browser, Settings settings,
             _running.RemoveAll(answer => answer.MessageId == message.Id);
         }
 
-        Announcement = conversation[message.Id] is { Error: { } error } ? error : conversation[message.Id].Content;
+        Announcement = Heard(conversation[message.Id]);
         await kept;
         await KeepAsync(conversation);
     }
+
+    /// <summary>What a screen reader says of an answer that is whole.</summary>
+    private string Heard(Message answer) =>
+        answer.Error ?? string.Join(' ', (answer.ToolCalls ?? []).Select(call => settings.Texts.Format("call", call.Name)).Prepend(answer.Content).Where(text => text.Length > 0));
 
     private async Task<bool> KeepAsync(Conversation conversation)
     {

@@ -62,6 +62,12 @@ public sealed class ConversationFileTests
     [InlineData("\"completion_tokens\":3", "\"completion_tokens\":-3", "figures")]
     [InlineData("\"media_type\":\"image/png\"", "\"media_type\":\"text/html\"", "attachments")]
     [InlineData("\"base64\":\"AAAA\"", "\"base64\":\"<script>\"", "attachments")]
+    [InlineData("\"tool_calls\":[{\"id\":\"c1\"", "\"tool_calls\":[{\"id\":\"c2\"", "messages[4].tool_call_id")]
+    [InlineData("\"tool_calls\":[{\"id\":\"c1\",", "\"tool_calls\":[{\"id\":\"\",", "messages[3].tool_calls")]
+    [InlineData("\"tool_calls\":[{\"id\":\"c1\",", "\"tool_calls\":[null,{\"id\":\"c1\",", "messages[3].tool_calls")]
+    [InlineData("\"role\":\"Tool\"", "\"role\":\"User\"", "messages[4].tool_call_id")]
+    [InlineData("\"tool_call_id\":\"c1\"", "\"model\":\"m\"", "messages[4].tool_call_id")]
+    [InlineData("\"parent_id\":\"a3\"", "\"parent_id\":\"q1\"", "messages[4].tool_call_id")]
     public void A_file_that_lies_is_refused_with_its_place(string part, string lie, string place)
     {
         var file = ConversationFile.Write([Talk()]);
@@ -81,7 +87,7 @@ public sealed class ConversationFileTests
         var file = ConversationFile.Write([Talk()]);
         Assert.Contains(part, file, StringComparison.Ordinal);
         var at = file.IndexOf(part, StringComparison.Ordinal);
-        Assert.Equal(3, ConversationFile.ReadFile(file.Remove(at, part.Length))[0].Messages.Count);
+        Assert.Equal(5, ConversationFile.ReadFile(file.Remove(at, part.Length))[0].Messages.Count);
     }
 
     [Fact]
@@ -115,6 +121,8 @@ public sealed class ConversationFileTests
         talk.Add(new Message { Id = "q1", Role = MessageRole.User, Content = "q", Attachments = [new Attachment("a.png", "image/png", "AAAA")] });
         talk.Add(new Message { Id = "a1", ParentId = "q1", Role = MessageRole.Assistant, Content = "a", Model = "m", FinishReason = "stop", Figures = new AnswerFigures { CompletionTokens = 3, FirstTokenMs = 12.5, TokensPerSecond = 40 } });
         talk.Add(new Message { Id = "a2", ParentId = "q1", Role = MessageRole.Assistant, Content = "<b>ä\u2028</b>", Reasoning = "hm", Model = "n", FinishReason = "length", Error = "e" });
+        talk.Add(new Message { Id = "a3", ParentId = "q1", Role = MessageRole.Assistant, FinishReason = "tool_calls", ToolCalls = [new ToolCall("c1", "get_rul", "{\"unit\": 7}")] });
+        talk.Add(new Message { Id = "t1", ParentId = "a3", Role = MessageRole.Tool, ToolCallId = "c1", Content = "112" });
         return talk;
     }
 }

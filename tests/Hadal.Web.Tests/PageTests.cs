@@ -37,6 +37,9 @@ public sealed class PageTests(PageRun run) : IClassFixture<PageRun>
     public void Reasoning_is_folded() => run.Passed("folds_reasoning");
 
     [Fact]
+    public void Calls_of_tools_and_their_results_are_shown_and_sent_along() => run.Passed("shows_tool_calls");
+
+    [Fact]
     public void Two_models_answer_side_by_side_and_one_goes_on() => run.Passed("compares_models");
 
     [Fact]

@@ -22,6 +22,7 @@ internal sealed class AnswerDraft(Message message, TimeProvider clock)
 
     private readonly StringBuilder _content = new();
     private readonly StringBuilder _reasoning = new();
+    private readonly SortedDictionary<int, (string Id, string Name, StringBuilder Arguments)> _calls = [];
     private readonly long _started = clock.GetTimestamp();
     private long _drawn = clock.GetTimestamp();
     private TimeSpan _pause = TimeSpan.Zero;
@@ -40,7 +41,13 @@ internal sealed class AnswerDraft(Message message, TimeProvider clock)
         _reasoning.Append(piece.Reasoning);
         _finishReason = piece.FinishReason ?? _finishReason;
         _usage = piece.Usage ?? _usage;
-        if (piece.Content.Length + piece.Reasoning.Length == 0) return;
+        foreach (var call in piece.Calls)
+        {
+            if (!_calls.TryGetValue(call.Index, out var known)) _calls.Add(call.Index, known = (call.Id ?? $"call-{call.Index}", call.Name ?? "?", new StringBuilder()));
+            known.Arguments.Append(call.Arguments);
+        }
+
+        if (piece.Content.Length + piece.Reasoning.Length + piece.Calls.Count == 0) return;
         _pieceCount++;
         _last = clock.GetTimestamp();
         _first ??= _last;
@@ -73,7 +80,11 @@ internal sealed class AnswerDraft(Message message, TimeProvider clock)
     }
 
     /// <summary>What is written by now.</summary>
-    public Message Written() => message with { Content = _content.ToString(), Reasoning = _reasoning.Length > 0 ? _reasoning.ToString() : null, Figures = Figures() };
+    public Message Written() => message with
+    {
+        Content = _content.ToString(), Reasoning = _reasoning.Length > 0 ? _reasoning.ToString() : null, Figures = Figures(),
+        ToolCalls = _calls.Count > 0 ? [.. _calls.Values.Select(call => new ToolCall(call.Id, call.Name, call.Arguments.ToString()))] : null,
+    };
 
     /// <summary>The whole answer.</summary>
     public Message Ended() => Written() with { FinishReason = _finishReason ?? "stop" };

@@ -19,13 +19,24 @@ public sealed class ApiFaultException : Exception
     public bool NeedsKey { get; }
 }
 
+/// <summary>Some of a call of a tool.</summary>
+/// <param name="Index">Which call of the answer.</param>
+/// <param name="Id">Its id, in its first piece.</param>
+/// <param name="Name">The tool, in its first piece.</param>
+/// <param name="Arguments">What its arguments go on with.</param>
+public sealed record CallPiece(int Index, string? Id, string? Name, string Arguments);
+
 /// <summary>A piece of an answer.</summary>
 /// <param name="Content">Text for the reader.</param>
 /// <param name="Reasoning">What the model thought.</param>
 /// <param name="IsForced">Whether the schema left no choice.</param>
 /// <param name="FinishReason">In the last piece, why the answer ends.</param>
 /// <param name="Usage">Behind the last piece, what it took.</param>
-public sealed record ChatPiece(string Content, string Reasoning, bool IsForced, string? FinishReason, (int Prompt, int Completion)? Usage);
+public sealed record ChatPiece(string Content, string Reasoning, bool IsForced, string? FinishReason, (int Prompt, int Completion)? Usage)
+{
+    /// <summary>What it adds to calls of tools.</summary>
+    public IReadOnlyList<CallPiece> Calls { get; init; } = [];
+}
 
 /// <summary>Speaks to the server that the page came from.</summary>
 /// <param name="http">Its base address is the server's.</param>
@@ -98,7 +109,17 @@ public sealed class ApiClient(HttpClient http)
         var choice = choices[0];
         var delta = choice.GetProperty("delta");
         return new ChatPiece(
-            Text(delta, "content") ?? "", Text(delta, "reasoning_content") ?? "", choice.TryGetProperty("forced", out var forced) && forced.ValueKind == JsonValueKind.True, Text(choice, "finish_reason"), usage);
+            Text(delta, "content") ?? "", Text(delta, "reasoning_content") ?? "", choice.TryGetProperty("forced", out var forced) && forced.ValueKind == JsonValueKind.True, Text(choice, "finish_reason"), usage)
+        {
+            Calls = delta.TryGetProperty("tool_calls", out var calls) && calls.ValueKind == JsonValueKind.Array ? [.. calls.EnumerateArray().Select(ReadCall)] : [],
+        };
+    }
+
+    private static CallPiece ReadCall(JsonElement call)
+    {
+        var isNamed = call.TryGetProperty("function", out var function);
+        return new CallPiece(
+            call.TryGetProperty("index", out var index) ? index.GetInt32() : 0, Text(call, "id"), isNamed ? Text(function, "name") : null, isNamed ? Text(function, "arguments") ?? "" : "");
     }
 
     private static string? Text(JsonElement value, string name) => value.TryGetProperty(name, out var text) && text.ValueKind == JsonValueKind.String ? text.GetString() : null;

@@ -80,7 +80,13 @@ public sealed record ChatPrompt
 
     private static void Write(Utf8JsonWriter json, Message message)
     {
-        var role = message.Role == MessageRole.User ? "user" : "assistant";
+        var role = message.Role switch { MessageRole.User => "user", MessageRole.Tool => "tool", _ => "assistant" };
+        if (message.ToolCalls is not null || message.ToolCallId is not null)
+        {
+            WriteTool(json, role, message);
+            return;
+        }
+
         if (message.Attachments is not { Count: > 0 } attachments)
         {
             WriteText(json, role, message.Content);
@@ -96,6 +102,34 @@ public sealed record ChatPrompt
         json.WriteString("text", message.Content);
         json.WriteEndObject();
         json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    /// <summary>An answer that calls tools, or the result of a call.</summary>
+    private static void WriteTool(Utf8JsonWriter json, string role, Message message)
+    {
+        json.WriteStartObject();
+        json.WriteString("role", role);
+        json.WriteString("content", message.Content);
+        if (message.ToolCallId is { } id) json.WriteString("tool_call_id", id);
+        if (message.ToolCalls is { } calls)
+        {
+            json.WriteStartArray("tool_calls");
+            foreach (var call in calls)
+            {
+                json.WriteStartObject();
+                json.WriteString("id", call.Id);
+                json.WriteString("type", "function");
+                json.WriteStartObject("function");
+                json.WriteString("name", call.Name);
+                json.WriteString("arguments", call.Arguments);
+                json.WriteEndObject();
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+        }
+
         json.WriteEndObject();
     }
 

@@ -132,6 +132,15 @@ public sealed class Conversation
         return path;
     }
 
+    /// <summary>The call that a message of a tool is the result of; null where there is none before it.</summary>
+    public ToolCall? CallOf(Message result)
+    {
+        // Results follow the answer that asks for them, one behind the other.
+        for (var at = result; at.ParentId is { } parent && at.Role == MessageRole.Tool; at = this[parent])
+            if (this[parent].ToolCalls?.FirstOrDefault(call => call.Id == result.ToolCallId) is { } call) return call;
+        return null;
+    }
+
     /// <summary>A conversation of its own that begins with the messages up to this one.</summary>
     public Conversation ForkAt(Message message, string id, DateTimeOffset now)
     {
@@ -142,7 +151,11 @@ public sealed class Conversation
 
     /// <summary>Whether the title or a message has all the words.</summary>
     public bool Matches(string words) => words.Split(' ', StringSplitOptions.RemoveEmptyEntries)
-        .All(word => Title.Contains(word, StringComparison.OrdinalIgnoreCase) || _messages.Any(message => message.Content.Contains(word, StringComparison.OrdinalIgnoreCase)));
+        .All(word => Title.Contains(word, StringComparison.OrdinalIgnoreCase) || _messages.Any(message => Holds(message, word)));
+
+    private static bool Holds(Message message, string word) =>
+        message.Content.Contains(word, StringComparison.OrdinalIgnoreCase)
+        || message.ToolCalls?.Any(call => call.Name.Contains(word, StringComparison.OrdinalIgnoreCase) || call.Arguments.Contains(word, StringComparison.OrdinalIgnoreCase)) == true;
 
     /// <summary>The first line of a text, short enough for a list.</summary>
     public static string TitleOf(string text)

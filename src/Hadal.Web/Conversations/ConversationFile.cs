@@ -48,6 +48,7 @@ internal static class ConversationFile
 
     private const string FormatName = "hadal-conversations";
     private const int MaxNameLength = 256;
+    private const int MaxCalls = 128;
 
     /// <summary>One conversation as JSON.</summary>
     public static string Write(Conversation conversation) => JsonSerializer.Serialize(Store(conversation), ConversationJson.Default.StoredConversation);
@@ -122,8 +123,9 @@ internal static class ConversationFile
         Expect(IsId(message!.Id) && !conversation.Contains(message.Id), place + ".id", "an id of its own");
         Expect(message.ParentId is null || conversation.Contains(message.ParentId), place + ".parent_id", "the id of an earlier message");
         Expect(message.Content is not null, place + ".content", "a text");
-        Expect(Enum.IsDefined(message.Role), place + ".role", "User or Assistant");
-        Expect(message.Content!.Length + (message.Reasoning?.Length ?? 0) + (message.Error?.Length ?? 0) <= MaxMessageLength, place, "at most 1 Mi characters");
+        Expect(Enum.IsDefined(message.Role), place + ".role", "User, Assistant or Tool");
+        CheckCalls(message, place);
+        Expect(message.Content!.Length + (message.Reasoning?.Length ?? 0) + (message.Error?.Length ?? 0) + (message.ToolCalls?.Sum(call => (long)call.Arguments.Length) ?? 0) <= MaxMessageLength, place, "at most 1 Mi characters");
         Expect((message.Model?.Length ?? 0) <= MaxNameLength && (message.FinishReason?.Length ?? 0) <= 32, place, "short names");
         if (message.Figures is { } figures)
         {
@@ -135,6 +137,16 @@ internal static class ConversationFile
 
         // What was being written when it was kept will not go on.
         conversation.Add(message is { Role: MessageRole.Assistant, FinishReason: null } ? message with { FinishReason = "stopped" } : message);
+        Expect(message.Role != MessageRole.Tool || conversation.CallOf(message) is not null, place + ".tool_call_id", "the id of a call in the answer before it");
+    }
+
+    private static void CheckCalls(Message message, string place)
+    {
+        Expect(message.ToolCalls is null || message.Role == MessageRole.Assistant, place + ".tool_calls", "none, but in an answer");
+        Expect(message.ToolCalls is null or { Count: > 0 and <= MaxCalls }, place + ".tool_calls", "1 to 128 calls");
+        foreach (var call in message.ToolCalls ?? [])
+            Expect(call is { Id.Length: > 0 and <= MaxNameLength, Name.Length: > 0 and <= MaxNameLength, Arguments: not null }, place + ".tool_calls", "an id, a name and arguments");
+        Expect(message.ToolCallId is null == (message.Role != MessageRole.Tool), place + ".tool_call_id", "one in a message of a tool, and in no other");
     }
 
     private static bool IsMedia(string type) =>

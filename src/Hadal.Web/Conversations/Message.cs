@@ -8,6 +8,9 @@ public enum MessageRole
 
     /// <summary>A model.</summary>
     Assistant,
+
+    /// <summary>A tool that a model called.</summary>
+    Tool,
 }
 
 /// <summary>One message of a conversation. Its place in the tree is given by <see cref="ParentId"/>.</summary>
@@ -25,13 +28,19 @@ public sealed record Message
     /// <summary>Its text.</summary>
     public string Content { get; init; } = "";
 
+    /// <summary>Tools that the model calls in it; null for none.</summary>
+    public IReadOnlyList<ToolCall>? ToolCalls { get; init; }
+
+    /// <summary>Of a message of a tool, the call that it is the result of.</summary>
+    public string? ToolCallId { get; init; }
+
     /// <summary>What the model thought before it answered.</summary>
     public string? Reasoning { get; init; }
 
     /// <summary>The model or adapter that wrote it.</summary>
     public string? Model { get; init; }
 
-    /// <summary>The server's word for its end (<c>stop</c>, <c>length</c>), <c>stopped</c> where the reader ended it; null while it is written.</summary>
+    /// <summary>The server's word for its end (<c>stop</c>, <c>length</c>, <c>tool_calls</c>), <c>stopped</c> where the reader ended it; null while it is written.</summary>
     public string? FinishReason { get; init; }
 
     /// <summary>Why it could not be written, in one line.</summary>
@@ -43,6 +52,12 @@ public sealed record Message
     /// <summary>Pictures and sounds that go with it, as <c>data:</c> addresses.</summary>
     public IReadOnlyList<Attachment>? Attachments { get; init; }
 }
+
+/// <summary>A call of a tool, as a model wrote it.</summary>
+/// <param name="Id">What the result names.</param>
+/// <param name="Name">The tool.</param>
+/// <param name="Arguments">JSON, unless the call was cut.</param>
+public sealed record ToolCall(string Id, string Name, string Arguments);
 
 /// <summary>A file that a message carries.</summary>
 /// <param name="Name">Its name, shown only.</param>

@@ -228,6 +228,88 @@ export async function folds_reasoning(reader) {
   assert.ok((await thoughts.locator('.prose').innerText()).length > 0);
 }
 
+const calling = [
+  { id: 'q', role: 'User', content: 'How long will units 7 and 9 last?' },
+  {
+    id: 'a', parent_id: 'q', role: 'Assistant', model: 'hadal-mini', content: 'I look both up.', finish_reason: 'tool_calls',
+    tool_calls: [{ id: 'c1', name: 'remaining_cycles', arguments: '{"unit":7,"load":{"rpm":2900,"note":"<b>leaks</b>"}}' }, { id: 'c2', name: 'remaining_cycles', arguments: '{"unit":9' }],
+  },
+  { id: 'r1', parent_id: 'a', role: 'Tool', tool_call_id: 'c1', content: '{"cycles":112,"bearing":"worn"}' },
+  { id: 'r2', parent_id: 'r1', role: 'Tool', tool_call_id: 'c2', content: 'Unit 9 is not known. '.repeat(120) },
+  { id: 'e', parent_id: 'r2', role: 'Assistant', model: 'hadal-mini', content: 'Unit 7 lasts **112 cycles**; unit 9 is not known.', finish_reason: 'stop' },
+];
+
+const callingFile = title => JSON.stringify({
+  format: 'hadal-conversations', version: 1, conversations: [{ id: 'tools' + Math.random().toString(36).slice(2), created: '2026-11-01T10:00:00Z', updated: '2030-01-01T10:00:00Z', title, messages: calling }],
+});
+
+export async function shows_tool_calls(reader) {
+  await reader.importFile('t.json', callingFile('Two units'));
+  await reader.page.getByRole('button', { name: 'Two units', exact: true }).click();
+  const calls = reader.messages().nth(1).locator('details.call');
+  await calls.first().waitFor();
+  assert.equal(await reader.messages().count(), 5);
+  assert.deepEqual(await calls.locator('summary').allInnerTexts(), ['Call of remaining_cycles', 'Call of remaining_cycles']);
+  assert.match(await calls.first().locator('pre').innerText(), /^\{\n  "unit": 7,\n  "load": \{\n    "rpm": 2900,\n    "note": "<b>leaks<\/b>"\n  \}\n\}\s*$/);
+
+  // Arguments that were cut stay as they are; results are named by what was called, long ones folded.
+  assert.equal((await calls.nth(1).locator('pre').innerText()).trim(), '{"unit":9');
+  const result = reader.page.getByRole('article', { name: 'Result of remaining_cycles' });
+  assert.equal(await result.count(), 2);
+  assert.match(await result.first().locator('pre').innerText(), /"cycles": 112/);
+  assert.ok(!(await result.nth(1).locator('pre').isVisible()));
+
+  // By keyboard.
+  await result.nth(1).locator('summary').focus();
+  await reader.page.keyboard.press('Enter');
+  assert.match(await result.nth(1).locator('pre').innerText(), /^Unit 9 is not known/);
+  await reader.page.keyboard.press('Enter');
+  assert.ok(!(await result.nth(1).locator('pre').isVisible()));
+  assert.equal(await reader.button('Answer again', result.first()).count(), 0);
+  await reader.accessible('calls of tools');
+  await reader.page.locator('.thread').evaluate(thread => { thread.scrollTop = 0; });
+  await reader.shot('tools-light-en');
+
+  // The model is told of them, and its own calls appear.
+  const events = [
+    { delta: { role: 'assistant', content: '' } }, { delta: { tool_calls: [{ index: 0, id: 'c3', type: 'function', function: { name: 'order_part', arguments: '' } }] } },
+    { delta: { tool_calls: [{ index: 0, function: { arguments: '{"part":' } }] } }, { delta: { tool_calls: [{ index: 0, function: { arguments: '"bearing"}' } }] } }, { delta: {}, finish_reason: 'tool_calls' },
+  ];
+  let asked;
+  await reader.page.route('**/v1/chat/completions', route => {
+    asked = route.request().postDataJSON();
+    return route.fulfill({ contentType: 'text/event-stream', body: events.map(choice => `data: ${JSON.stringify({ choices: [{ index: 0, finish_reason: null, ...choice }] })}\n\n`).join('') + 'data: [DONE]\n\n' });
+  });
+  await reader.ask('Order what it needs.');
+  await reader.page.unroute('**/v1/chat/completions');
+  assert.deepEqual(asked.messages.map(message => message.role), ['user', 'assistant', 'tool', 'tool', 'assistant', 'user']);
+  assert.deepEqual(asked.messages[1].tool_calls[0], { id: 'c1', type: 'function', function: { name: 'remaining_cycles', arguments: calling[1].tool_calls[0].arguments } });
+  assert.deepEqual([asked.messages[2].tool_call_id, asked.messages[2].content], ['c1', calling[2].content]);
+  const answer = reader.answer();
+  assert.equal(await answer.locator('details.call summary').innerText(), 'Call of order_part');
+  assert.match(await answer.locator('details.call pre').innerText(), /"part": "bearing"/);
+  assert.match(await answer.innerText(), /waits for the result/);
+  assert.equal(await reader.page.locator('[aria-live]').innerText(), 'Call of order_part');
+
+  // Kept, found by what was called, and said in the reader's language.
+  await reader.page.keyboard.press('Control+k');
+  await reader.page.keyboard.type('order_part');
+  await reader.page.waitForFunction(() => document.querySelectorAll('#list nav li').length === 1);
+  await reader.page.keyboard.press('Control+a');
+  await reader.page.keyboard.press('Delete');
+  const second = await reader.another({ context: { locale: 'zh-CN', colorScheme: 'dark', viewport: { width: 390, height: 780 } } });
+  await second.page.getByRole('button', { name: '显示对话列表' }).click();
+  await second.importFile('t.json', callingFile('两台设备'));
+  await second.page.getByRole('button', { name: '两台设备', exact: true }).click();
+  await second.page.getByText('调用 remaining_cycles').first().waitFor();
+  assert.equal(await second.page.getByText('remaining_cycles 的结果').count(), 2);
+  assert.ok(await second.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+  await second.accessible('calls of tools, dark, Chinese, a phone');
+  await second.page.locator('.thread').evaluate(thread => { thread.scrollTop = 0; });
+  await second.shot('tools-dark-zh-phone');
+  await second.context.close();
+}
+
 export async function compares_models(reader) {
   await reader.pickSecond('chat');
   await reader.limit(12);
