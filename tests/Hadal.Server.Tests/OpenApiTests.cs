@@ -77,13 +77,20 @@ public sealed class OpenApiTests(SharedServer shared, LabelServer labels) : ICla
             document.Check(response, JsonElement.Parse(await response.Content.ReadAsStringAsync()));
         }
 
-        await using var hasty = await TestServer.StartAsync(new ServerOptions { RequestTimeout = TimeSpan.FromMilliseconds(1) }, TestModel.Source("m"));
-        await AskAsync("/v1/responses", "{\"model\":\"m\",\"input\":\"x\",\"max_output_tokens\":900,\"stream\":true}", hasty);
+        // An answer that fails when its stream has begun.
+        using var begun = new ManualResetEventSlim();
+        await using var failing = await TestServer.StartAsync(null, TestModel.Source("m", beforeForward: () =>
+        {
+            begun.Wait();
+            throw new InvalidOperationException("on purpose");
+        }));
+        await AskAsync("/v1/responses", "{\"model\":\"m\",\"input\":\"x\",\"stream\":true}", failing, begun.Set);
         Assert.Empty(document.Members.Except(document.Seen).Order());
 
-        async Task AskAsync(string path, string json, TestServer? server = null)
+        async Task AskAsync(string path, string json, TestServer? server = null, Action? hasBegun = null)
         {
             using var response = await (server ?? shared.Server).SendAsync(path, json);
+            hasBegun?.Invoke();
             var text = await response.Content.ReadAsStringAsync();
             if (response.Content.Headers.ContentType!.MediaType == "application/json") document.Check(response, JsonElement.Parse(text));
             foreach (var line in text.Split('\n'))

@@ -6,6 +6,7 @@ internal sealed class Started<T>
     private readonly IAsyncEnumerator<T> _elements;
     private readonly CancellationTokenSource _cancel;
     private Task<bool> _next;
+    private bool _isRead;
 
     private Started(IAsyncEnumerator<T> elements, CancellationTokenSource cancel)
     {
@@ -49,8 +50,10 @@ internal sealed class Started<T>
     {
         while (await _next.ConfigureAwait(false))
         {
+            // Whoever reads it may end here.
+            _isRead = true;
             yield return _elements.Current;
-            _next = _elements.MoveNextAsync().AsTask();
+            Advance();
         }
     }
 
@@ -60,12 +63,14 @@ internal sealed class Started<T>
         if (!_next.IsCompleted || (_next.IsCompletedSuccessfully && _next.Result)) await _cancel.CancelAsync().ConfigureAwait(false);
         while (await IsThereAsync().ConfigureAwait(false))
         {
-            left(_elements.Current);
-            _next = _elements.MoveNextAsync().AsTask();
+            if (!_isRead) left(_elements.Current);
+            Advance();
         }
 
         await _elements.DisposeAsync().ConfigureAwait(false);
     }
+
+    private void Advance() => (_isRead, _next) = (false, _elements.MoveNextAsync().AsTask());
 
     private async ValueTask<bool> IsThereAsync()
     {
