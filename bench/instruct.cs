@@ -1,6 +1,8 @@
-// What an instructed model can do, by kind of task and language: answers to tasks it never learnt, judged by rule, with Wilson intervals.
+// What an instructed model can do, by kind of task and language: answers judged by rule, with Wilson intervals.
 //   hadal-train instructions models/hadal-mini/pretrain.json -o artifacts/hadal-mini-chat/records
-//   dotnet run -c Release bench/instruct.cs -- artifacts/hadal-mini-chat/records/test.jsonl [--model artifacts/hadal-mini-chat/model] [--threads 1] [--show KIND]
+//   dotnet run -c Release bench/instruct.cs -- artifacts/hadal-mini-chat/records/test.jsonl [--model artifacts/hadal-mini-chat/model] [--learnt artifacts/hadal-mini-chat/records/train.jsonl] [--threads 1] [--show KIND]
+//   dotnet run -c Release bench/instruct.cs -- bench/other-words.jsonl --model models/hadal-mini-chat --show all
+// --learnt leaves out every task of which a question in these records has the same words, or the same numbers in any order and an answer that would be right here (any question with the answer, of an order without numbers).
 // Greedy answers. A task with a schema is answered twice: freely, and under the schema.
 #:property TargetFramework=net10.0
 #:property PublishAot=false
@@ -18,16 +20,17 @@ using Hadal.Inference.Grammars.Json;
 using Hadal.Inference.Models;
 
 const int Together = 8, MaxTokens = 160;
-var (file, model, threads, show) = ("", Path.Combine("artifacts", "hadal-mini-chat", "model"), 1, "");
+var (file, model, learnt, threads, show) = ("", Path.Combine("artifacts", "hadal-mini-chat", "model"), "", 1, "");
 for (var i = 0; i < args.Length; i++)
 {
     switch (args[i])
     {
         case "--model" when i + 1 < args.Length: model = args[++i]; break;
+        case "--learnt" when i + 1 < args.Length: learnt = args[++i]; break;
         case "--threads" when i + 1 < args.Length: threads = int.Parse(args[++i], CultureInfo.InvariantCulture); break;
         case "--show" when i + 1 < args.Length: show = args[++i]; break;
         case var path when file.Length == 0 && path[0] != '-': file = path; break;
-        default: Console.Error.WriteLine($"instruct.cs: unknown option '{args[i]}'; there are TEST.jsonl, --model DIR, --threads N and --show KIND"); return 2;
+        default: Console.Error.WriteLine($"instruct.cs: unknown option '{args[i]}'; there are TEST.jsonl, --model DIR, --learnt TRAIN.jsonl, --threads N and --show KIND"); return 2;
     }
 }
 
@@ -35,6 +38,7 @@ using var checkpoint = Checkpoint.Open(model);
 await using var generator = TextGenerator.Open(checkpoint, new TextGeneratorOptions { MaxConcurrent = Together }, new EngineOptions { ThreadCount = threads, MaxSequences = Together });
 var chat = new ChatPrompt(checkpoint.ChatTemplate ?? throw new InvalidOperationException($"{model}: has no chat template"), generator.Tokenizer);
 var tasks = File.ReadLines(file).Select(line => JsonElement.Parse(line)).ToList();
+if (learnt.Length > 0) tasks = NeverLearnt(tasks, learnt);
 var results = new SortedDictionary<(string Kind, string Language), (int Right, int Count)>();
 using var places = new SemaphoreSlim(Together);
 await Task.WhenAll(tasks.Select(async task =>
@@ -69,17 +73,61 @@ async Task AnswerAsync(JsonElement task, string kind, Grammar? grammar)
         var key = (kind, task.GetProperty("language").GetString()!);
         var before = results.GetValueOrDefault(key);
         results[key] = (before.Right + (isRight ? 1 : 0), before.Count + 1);
-        if (kind == show) Console.WriteLine($"{(isRight ? "right" : "WRONG")}: {messages[^1].Content}\n  -> {result.Text.ReplaceLineEndings("\n     ")}");
+        if (kind == show || show == "all") Console.WriteLine($"{(isRight ? "right" : "WRONG")}: {messages[^1].Content}\n  -> {result.Text.ReplaceLineEndings("\n     ")}");
     }
 }
 
+// A number may stand before a full stop; of "不是，" (no) "是，" (yes) is no part.
 static bool IsRight(string check, string[] expected, string answer) => check switch
 {
     "exact" => answer == expected[0],
-    "number" => Regex.Matches(answer, "-?[0-9]+") is { Count: > 0 } numbers && numbers[^1].Value == expected[0],
+    "number" => Regex.Matches(answer, "-?[0-9]+([.][0-9]+)?") is { Count: > 0 } numbers && numbers[^1].Value == expected[0],
     "json" => IsJson(answer, expected[0]),
-    _ => expected.Any(text => answer.Contains(text, StringComparison.Ordinal)),
+    _ => expected.Any(text => Regex.IsMatch(answer, "(?<!不)" + Regex.Escape(text))),
 };
+
+// The tasks of which neither the words nor the question were learnt, and a line on the others.
+static List<JsonElement> NeverLearnt(List<JsonElement> tasks, string path)
+{
+    var words = new HashSet<string>();
+    var answers = new HashSet<string>();
+    var byNumbers = new Dictionary<string, List<string>>();
+    foreach (var line in File.ReadLines(path))
+    {
+        var said = JsonElement.Parse(line).GetProperty("messages").EnumerateArray().Where(message => Role(message) != "system").Select(Content).ToList();
+        for (var at = 0; at + 1 < said.Count; at += 2)
+        {
+            // A question alone, and after what was said just before it.
+            words.Add(Wording(said[at]));
+            if (at > 0) words.Add(Wording(said[at - 2] + said[at]));
+            answers.Add(said[at + 1]);
+            if (Numbers(said[at]) is not { Length: > 0 } numbers) continue;
+            if (!byNumbers.TryGetValue(numbers, out var list)) byNumbers[numbers] = list = [];
+            list.Add(said[at + 1]);
+        }
+    }
+
+    var (kept, inWords, inQuestion) = (new List<JsonElement>(), new SortedDictionary<string, int>(), new SortedDictionary<string, int>());
+    foreach (var task in tasks)
+    {
+        var kind = task.GetProperty("kind").GetString()!;
+        var asked = task.GetProperty("messages").EnumerateArray().Where(message => Role(message) == "user").Select(Content).ToList();
+        var (check, expected) = (task.GetProperty("check").GetString()!, task.GetProperty("expected").EnumerateArray().Select(text => text.GetString()!).ToArray());
+        var numbers = Numbers(asked[^1]);
+        if (words.Contains(Wording(string.Concat(asked)))) inWords[kind] = inWords.GetValueOrDefault(kind) + 1;
+        else if (numbers.Length > 0 ? byNumbers.GetValueOrDefault(numbers, []).Any(answer => IsRight(check, expected, answer)) : kind == "next in order" && answers.Contains(expected[0])) inQuestion[kind] = inQuestion.GetValueOrDefault(kind) + 1;
+        else kept.Add(task);
+    }
+
+    Console.WriteLine($"{tasks.Count} tasks, {kept.Count} kept; the same words were learnt of {List(inWords)}; the same question of {List(inQuestion)}");
+    return kept;
+
+    static string Role(JsonElement message) => message.GetProperty("role").GetString()!;
+    static string Content(JsonElement message) => message.GetProperty("content").GetString()!;
+    static string Wording(string text) => Regex.Replace(text, @"[\s.?!。？！""“”]", "").ToLowerInvariant();
+    static string Numbers(string text) => string.Join(' ', Regex.Matches(text, "[0-9]+").Select(match => match.Value).Order(StringComparer.Ordinal));
+    static string List(SortedDictionary<string, int> counts) => counts.Count == 0 ? "none" : $"{counts.Values.Sum()} ({string.Join(", ", counts.Select(count => $"{count.Value} {count.Key}"))})";
+}
 
 static bool IsJson(string answer, string expected)
 {

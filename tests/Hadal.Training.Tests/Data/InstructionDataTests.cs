@@ -3,6 +3,7 @@ using System.Text.Json;
 using Hadal.Training.Data;
 using Hadal.Training.Data.Instructions;
 using Hadal.Training.Trainers;
+using InstructionWords = Hadal.Training.Data.Instructions.Words;
 
 namespace Hadal.Training.Tests.Data;
 
@@ -44,6 +45,36 @@ public sealed class InstructionDataTests : IDisposable
         Assert.True(tested.Count(task => task.Kind == "addition") > 10);
         Assert.DoesNotContain(tested, task => learnt.Contains($"{task.Kind}|{task.Key}"));
         Assert.All(tested, task => Assert.True(InstructionData.IsHeldOut(task)));
+    }
+
+    [Fact]
+    public void No_question_that_is_tested_is_learnt_by_its_words_or_by_what_it_asks()
+    {
+        var tasks = new Tasks(new CorpusTasks(Corpus().Sources, _folder.FullName, 1, CancellationToken.None));
+        var learnt = InstructionData.Conversations(tasks, 20_000, 3).SelectMany(conversation => conversation).ToList();
+        var tested = InstructionData.Tests(tasks, 2000, 3).ToList();
+        var (words, questions) = (learnt.Where(task => task.Before.Count == 0).Select(Wording).ToHashSet(), learnt.Select(Question).ToHashSet());
+        Assert.DoesNotContain(tested, task => task.Before.Count == 0 && words.Contains(Wording(task)));
+        Assert.DoesNotContain(tested, task => Question(task) is { } question && questions.Contains(question));
+        foreach (var kind in (string[])["addition", "subtraction", "multiplication", "division", "story sum", "sorting", "largest and smallest", "yes or no", "next in order"])
+        {
+            Assert.Contains(tested, task => task.Kind == kind && Question(task) is not null);
+            Assert.Contains(learnt, task => task.Kind == kind && Question(task) is not null);
+        }
+
+        Assert.Contains(learnt, task => task.Kind == "next in order" && task.Prompt.Contains("Monday", StringComparison.Ordinal));
+
+        // A prompt without case, spaces and the marks at its end.
+        static string Wording(Instruction task) => string.Concat(task.Prompt.Where(letter => !char.IsWhiteSpace(letter) && !".?!。？！\"".Contains(letter, StringComparison.Ordinal))).ToLowerInvariant();
+
+        // Of sums and orders: the numbers, or the day, month or season, in no order, with the answer. Read off the question, not off its key.
+        static string? Question(Instruction task)
+        {
+            var asked = System.Text.RegularExpressions.Regex.Matches(task.Prompt, "[0-9]+").Select(match => match.Value).Order(StringComparer.Ordinal).ToList();
+            if (task.Kind == "next in order" && asked.Count == 0)
+                asked = [.. ((string[])[.. InstructionWords.Days, .. InstructionWords.Months, .. InstructionWords.Seasons, .. InstructionWords.DaysZh, .. InstructionWords.MonthsZh, .. InstructionWords.SeasonsZh]).Where(name => task.Prompt.Contains(name, StringComparison.Ordinal)).OrderByDescending(name => name.Length).Take(1)];
+            return asked.Count == 0 || task.Kind is "JSON object" or "JSON list" or "refusal" or "author" or "copying" ? null : $"{task.Kind}|{string.Join(' ', asked)}|{task.Expected[0]}";
+        }
     }
 
     [Fact]

@@ -81,7 +81,7 @@ internal sealed partial class CorpusTasks
         return Of("continuing", isChinese, isChinese ? draw.Of($"续写：{begin}", $"请接着写：{begin}") : draw.Of($"Continue: {begin}", $"Continue this text: {begin}", $"Go on: {begin}"), end, isChinese ? "。" : ".");
     }
 
-    private static Instruction Of(string kind, bool isChinese, string prompt, string answer, string expected) => new(kind, Tasks.Language(isChinese), prompt, prompt, answer, AnswerCheck.Contains, expected);
+    private static Instruction Of(string kind, bool isChinese, string prompt, string answer, string expected) => new(kind, Tasks.Language(isChinese), Tasks.Wording(prompt), prompt, answer, AnswerCheck.Contains, expected);
 
     private static (string, string, string[])? PoemOf(string document)
     {

@@ -74,8 +74,8 @@ internal static class KnowledgeTasks
 
     internal static string Capitalised(string text) => char.ToUpperInvariant(text[0]) + text[1..];
 
-    private static Instruction Exact(string kind, bool isChinese, string prompt, string answer) => new(kind, Tasks.Language(isChinese), prompt, prompt, answer, AnswerCheck.Exact, answer);
+    private static Instruction Exact(string kind, bool isChinese, string prompt, string answer) => new(kind, Tasks.Language(isChinese), Tasks.Wording(prompt), prompt, answer, AnswerCheck.Exact, answer);
 
     private static Instruction Has(string kind, bool isChinese, string prompt, string answer, string expected, bool isExactStart = false) =>
-        new(kind, Tasks.Language(isChinese), prompt, prompt, answer, isExactStart ? AnswerCheck.Exact : AnswerCheck.Contains, isExactStart ? answer : expected);
+        new(kind, Tasks.Language(isChinese), Tasks.Wording(prompt), prompt, answer, isExactStart ? AnswerCheck.Exact : AnswerCheck.Contains, isExactStart ? answer : expected);
 }

@@ -30,7 +30,7 @@ internal static class ListTasks
             var items = draw.Several(Words.Nouns, draw.Between(2, 7)).Select(noun => noun.Zh).ToArray();
             var listed = string.Join('、', items);
             var counted = string.Join('，', items.Select((item, index) => Invariant($"{item}{index + 1}")));
-            return new Instruction("counting", "zh", listed, draw.Of($"这里有几样东西：{listed}？", $"数一数：{listed}", $"{listed}，一共几样？"), Invariant($"{counted}。\n一共{items.Length}样。"), AnswerCheck.Number, Invariant($"{items.Length}"));
+            return new Instruction("counting", "zh", string.Join(' ', items), draw.Of($"这里有几样东西：{listed}？", $"数一数：{listed}", $"{listed}，一共几样？"), Invariant($"{counted}。\n一共{items.Length}样。"), AnswerCheck.Number, Invariant($"{items.Length}"));
         }
 
         var things = draw.Several(Words.Nouns, draw.Between(2, 7)).Select(noun => noun.En).ToArray();
@@ -38,7 +38,7 @@ internal static class ListTasks
         var shown = string.Join(isSentence ? " " : ", ", things);
         var steps = string.Join(", ", things.Select((item, index) => Invariant($"{item} {index + 1}")));
         var prompt = isSentence ? draw.Of($"How many words are these: {shown}?", $"Count the words: {shown}") : draw.Of($"How many things are in this list: {shown}?", $"Count: {shown}", $"How many items: {shown}?");
-        return new Instruction("counting", "en", shown, prompt, Invariant($"{steps}.\nThat is {things.Length}."), AnswerCheck.Number, Invariant($"{things.Length}"));
+        return new Instruction("counting", "en", string.Join(' ', things), prompt, Invariant($"{steps}.\nThat is {things.Length}."), AnswerCheck.Number, Invariant($"{things.Length}"));
     }
 
     public static Instruction Sort(Draw draw, bool isChinese)
@@ -54,7 +54,7 @@ internal static class ListTasks
             (false, false) => draw.Of($"Sort these numbers: {listed}", $"Sort from small to large: {listed}", $"Put in order: {listed}", $"Sort: {listed}"),
             _ => draw.Of($"Sort from large to small: {listed}", $"Sort these numbers, the largest first: {listed}"),
         };
-        return Exact("sorting", isChinese, listed + isFalling, prompt, sorted);
+        return Exact("sorting", isChinese, sorted, prompt, sorted);
     }
 
     public static Instruction Extreme(Draw draw, bool isChinese)
@@ -66,7 +66,7 @@ internal static class ListTasks
         var prompt = isChinese
             ? draw.Of($"{listed} 中哪个数最{(isLargest ? "大" : "小")}？", $"找出最{(isLargest ? "大" : "小")}的数：{listed}")
             : draw.Of($"Which number is the {(isLargest ? "largest" : "smallest")}: {listed}?", $"Find the {(isLargest ? "largest" : "smallest")}: {listed}", $"What is the {(isLargest ? "maximum" : "minimum")} of {listed}?");
-        return new Instruction("largest and smallest", Tasks.Language(isChinese), listed + isLargest, prompt, Invariant($"{result}"), AnswerCheck.Exact, Invariant($"{result}"));
+        return new Instruction("largest and smallest", Tasks.Language(isChinese), string.Join(' ', numbers.Order()) + isLargest, prompt, Invariant($"{result}"), AnswerCheck.Exact, Invariant($"{result}"));
     }
 
     public static Instruction Reverse(Draw draw, bool isChinese)
@@ -84,7 +84,7 @@ internal static class ListTasks
         string[] words = [.. nouns.Select(noun => isChinese ? noun.Zh : noun.En)];
         var listed = string.Join(isChinese ? "、" : ", ", words);
         var (index, name, nameZh) = draw.Of((0, "first", "第一个"), (1, "second", "第二个"), (2, "third", "第三个"), (words.Length - 1, "last", "最后一个"));
-        return Exact("picking", isChinese, listed + name, isChinese ? draw.Of($"{nameZh}词是什么：{listed}？", $"{listed}，{nameZh}是什么？") : draw.Of($"What is the {name} word: {listed}?", $"Which is the {name} of these: {listed}?"), words[index]);
+        return Exact("picking", isChinese, Invariant($"{listed} {index}"), isChinese ? draw.Of($"{nameZh}词是什么：{listed}？", $"{listed}，{nameZh}是什么？") : draw.Of($"What is the {name} word: {listed}?", $"Which is the {name} of these: {listed}?"), words[index]);
     }
 
     /// <summary>Questions about numbers that yes, no or one word answers.</summary>
@@ -102,9 +102,10 @@ internal static class ListTasks
 
         var asksGreater = draw.Chance(0.5);
         var isTrue = asksGreater ? a > b : a < b;
+        var key = Invariant($"compare {Math.Min(a, b)} {Math.Max(a, b)}");
         return isChinese
-            ? new Instruction("yes or no", "zh", Invariant($"compare {a} {b}"), draw.Of(Invariant($"{a}比{b}{(asksGreater ? "大" : "小")}吗？"), Invariant($"{a}{(asksGreater ? "大于" : "小于")}{b}吗？")), Invariant($"{(isTrue ? "是" : "不是")}，{a}比{b}{(a > b ? "大" : "小")}。"), AnswerCheck.Contains, isTrue ? "是，" : "不是，")
-            : new Instruction("yes or no", "en", Invariant($"compare {a} {b}"), draw.Of(Invariant($"Is {a} {(asksGreater ? "greater" : "less")} than {b}?"), Invariant($"Is {a} {(asksGreater ? "larger" : "smaller")} than {b}?")), Invariant($"{(isTrue ? "Yes" : "No")}, {a} is {(a > b ? "greater" : "less")} than {b}."), AnswerCheck.Contains, isTrue ? "Yes" : "No");
+            ? new Instruction("yes or no", "zh", key, draw.Of(Invariant($"{a}比{b}{(asksGreater ? "大" : "小")}吗？"), Invariant($"{a}{(asksGreater ? "大于" : "小于")}{b}吗？")), Invariant($"{(isTrue ? "是" : "不是")}，{a}比{b}{(a > b ? "大" : "小")}。"), AnswerCheck.Exact, Invariant($"{(isTrue ? "是" : "不是")}，{a}比{b}{(a > b ? "大" : "小")}。"))
+            : new Instruction("yes or no", "en", key, draw.Of(Invariant($"Is {a} {(asksGreater ? "greater" : "less")} than {b}?"), Invariant($"Is {a} {(asksGreater ? "larger" : "smaller")} than {b}?")), Invariant($"{(isTrue ? "Yes" : "No")}, {a} is {(a > b ? "greater" : "less")} than {b}."), AnswerCheck.Contains, isTrue ? "Yes" : "No");
     }
 
     public static Instruction Next(Draw draw, bool isChinese)
@@ -122,8 +123,8 @@ internal static class ListTasks
         var isAfter = draw.Chance(0.6);
         var other = series[(at + (isAfter ? 1 : series.Length - 1)) % series.Length];
         return isChinese
-            ? Exact("next in order", true, $"{series[at]} {isAfter} {draw.Next(4)}", $"{series[at]}的{(isAfter ? draw.Of("后面", "下一个") : draw.Of("前面", "上一个"))}是什么？", $"{other}。")
-            : Exact("next in order", false, $"{series[at]} {isAfter} {draw.Next(4)}", $"{draw.Of("What comes", "What is", "Tell me what comes")} {(isAfter ? "after" : "before")} {series[at]}{draw.Of("?", "")}", $"{other}.");
+            ? Exact("next in order", true, $"{series[at]} {isAfter}", $"{series[at]}的{(isAfter ? draw.Of("后面", "下一个") : draw.Of("前面", "上一个"))}是什么？", $"{other}。")
+            : Exact("next in order", false, $"{series[at]} {isAfter}", $"{draw.Of("What comes", "What is", "Tell me what comes")} {(isAfter ? "after" : "before")} {series[at]}{draw.Of("?", "")}", $"{other}.");
     }
 
     public static Instruction NumberWord(Draw draw, bool isChinese)

@@ -33,7 +33,7 @@ internal static class SumTasks
         var prompt = isChinese
             ? draw.Of(Invariant($"{left}乘以{right}等于多少？"), Invariant($"{left}×{right}=?"), Invariant($"计算 {left} × {right}"), Invariant($"{left} * {right} 等于几？"), Invariant($"{left}乘{right}是多少"))
             : draw.Of(Invariant($"What is {left} × {right}?"), Invariant($"{left} * {right} = ?"), Invariant($"{left}*{right}"), Invariant($"Calculate {left} x {right}."), Invariant($"What is {left} times {right}?"), Invariant($"Multiply {left} by {right}."), Invariant($"How much is {left} × {right}?"));
-        return Of("multiplication", isChinese, Invariant($"{a}*{b}"), prompt, ProductSteps(a, b, isChinese), a * b);
+        return Of("multiplication", isChinese, Invariant($"{Math.Min(a, b)}*{Math.Max(a, b)}"), prompt, ProductSteps(a, b, isChinese), a * b);
     }
 
     public static Instruction Division(Draw draw, bool isChinese)
@@ -44,7 +44,7 @@ internal static class SumTasks
             ? draw.Of(Invariant($"{a}除以{b}等于多少？"), Invariant($"{a}÷{b}=?"), Invariant($"计算 {a} / {b}"), Invariant($"{a}除以{b}是几？"))
             : draw.Of(Invariant($"What is {a} / {b}?"), Invariant($"{a} / {b} = ?"), Invariant($"Calculate {a} ÷ {b}."), Invariant($"What is {a} divided by {b}?"), Invariant($"Divide {a} by {b}."));
         var answer = isChinese ? Invariant($"{b}×{q}={a}，所以\n{a}÷{b}={q}") : Invariant($"{b} × {q} = {a}, so\n{a} / {b} = {q}");
-        return Of("division", isChinese, prompt, prompt, answer, q);
+        return Of("division", isChinese, Invariant($"{a}/{b}"), prompt, answer, q);
     }
 
     public static Instruction Story(Draw draw, bool isChinese)
@@ -53,7 +53,10 @@ internal static class SumTasks
         var which = draw.Next(3);
         if (which == 1 && b > a) (a, b) = (b, a);
         if (which == 2) (a, b) = (draw.Between(2, 9), draw.Between(3, 40));
-        return isChinese ? StoryZh(draw, which, a, b) : StoryEn(draw, which, a, b);
+
+        // What is asked are the numbers and what becomes of them, whoever has them.
+        var key = which == 0 ? Invariant($"{Math.Min(a, b)}+{Math.Max(a, b)}") : which == 1 ? Invariant($"{a}-{b}") : Invariant($"{Math.Min(a, b)}*{Math.Max(a, b)}");
+        return (isChinese ? StoryZh(draw, which, a, b) : StoryEn(draw, which, a, b)) with { Key = key };
     }
 
     /// <summary>What is beyond what was learnt is said to be.</summary>
@@ -67,7 +70,7 @@ internal static class SumTasks
         var answer = isChinese
             ? "这些数对我来说太长了。我会算三位以内的加减，以及两位数乘一位数。"
             : "These numbers are too long for me. I add and subtract up to three digits, and multiply two digits by one.";
-        return new Instruction("refusal", Tasks.Language(isChinese), prompt, prompt, answer, AnswerCheck.Contains, isChinese ? "太长" : "too long");
+        return new Instruction("refusal", Tasks.Language(isChinese), Invariant($"{Math.Min(a, b)} {isProduct} {Math.Max(a, b)}"), prompt, answer, AnswerCheck.Contains, isChinese ? "太长" : "too long");
     }
 
     private static Instruction StoryEn(Draw draw, int which, int a, int b)

@@ -60,7 +60,7 @@ internal static class TalkTasks
     {
         var (kind, prompts, answer, expected) = draw.Of(isChinese ? Chinese : English);
         var prompt = draw.Of(prompts) + (isChinese ? draw.Of("", "", "。", "！", "？", "?") : draw.Of("", "", ".", "!", "?", "?"));
-        return new Instruction(kind, Tasks.Language(isChinese), prompt, prompt, answer, AnswerCheck.Contains, expected);
+        return new Instruction(kind, Tasks.Language(isChinese), Tasks.Wording(prompt), prompt, answer, AnswerCheck.Contains, expected);
     }
 
     public static Instruction Refusal(Draw draw, bool isChinese)
@@ -69,8 +69,8 @@ internal static class TalkTasks
             ? draw.Of("", "", "请问", "请", "你知道", "告诉我，") + draw.Of(UnknownZh) + draw.Of("", "？", "。", "?")
             : draw.Of("", "", "Please ", "Tell me: ", "Do you know: ", "Can you say: ") + draw.Of(UnknownOr(draw)) + draw.Of("", "?", ".", "!");
         return isChinese
-            ? new Instruction("refusal", "zh", prompt, prompt, "这个我不知道，也做不了。我是一个很小的模型，只会简单的算术、排序、数数和写 JSON。", AnswerCheck.Contains, "不知道")
-            : new Instruction("refusal", "en", prompt, prompt, "I do not know that, and I cannot do it. I am a very small model; I do short sums, sort, count and write JSON.", AnswerCheck.Contains, "do not know");
+            ? new Instruction("refusal", "zh", Tasks.Wording(prompt), prompt, "这个我不知道，也做不了。我是一个很小的模型，只会简单的算术、排序、数数和写 JSON。", AnswerCheck.Contains, "不知道")
+            : new Instruction("refusal", "en", Tasks.Wording(prompt), prompt, "I do not know that, and I cannot do it. I am a very small model; I do short sums, sort, count and write JSON.", AnswerCheck.Contains, "do not know");
     }
 
     public static Instruction Memory(Draw draw, bool isChinese)

@@ -28,4 +28,7 @@ internal sealed class Tasks(CorpusTasks corpus)
 
     /// <summary><c>zh</c> or <c>en</c>.</summary>
     public static string Language(bool isChinese) => isChinese ? "zh" : "en";
+
+    /// <summary>The words of a question, without case, spaces and marks: what makes a fact's question another one.</summary>
+    public static string Wording(string prompt) => string.Concat(prompt.Where(char.IsLetterOrDigit)).ToLowerInvariant();
 }
