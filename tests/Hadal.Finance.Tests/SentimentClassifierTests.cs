@@ -75,6 +75,14 @@ public sealed class SentimentClassifierTests(SentimentClassifierTests.Trained tr
     }
 
     [Fact]
+    public void The_words_that_are_deployed_have_learnt_from_all_texts()
+    {
+        var deployed = WordModel.Open(Path.Combine(trained.Folder, "words.tsv.gz"));
+        var all = WordModel.Train(Trained.Texts, SentimentLabels.Names.Count);
+        Assert.All(Trained.Texts, text => Assert.Equal(all.Scores(text.Text), deployed.Scores(text.Text)));
+    }
+
+    [Fact]
     public async Task What_is_no_text_or_no_classifier_is_said()
     {
         using var classifier = trained.Open();
@@ -100,7 +108,9 @@ public sealed class SentimentClassifierTests(SentimentClassifierTests.Trained tr
     {
         private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("hadal-sentiment-");
 
-        public Trained() => Figures = SentimentTraining.Run(SampleNews.Make(90, 1), new SentimentTrainingOptions { Model = Model, Output = Folder, Steps = 12, SequenceLength = 64, ThreadCount = 1 });
+        public Trained() => Figures = SentimentTraining.Run(Texts, new SentimentTrainingOptions { Model = Model, Output = Folder, Steps = 12, SequenceLength = 64, ThreadCount = 1 });
+
+        public static IReadOnlyList<LabelledText> Texts { get; } = SampleNews.Make(90, 1);
 
         public static string Model { get; } = Path.Combine(SharedData.RepositoryRoot, "models", "hadal-mini");
 

@@ -85,7 +85,7 @@ public static class SentimentTraining
     /// <param name="options">How.</param>
     /// <param name="note">Told what is worth knowing, one sentence each; may be null.</param>
     /// <param name="cancellation">Ends the training; the same call goes on where it stood.</param>
-    /// <returns>Figures on the tenth that nothing was learnt from; the calibration was chosen on it, so its error is a little low.</returns>
+    /// <returns>Figures on a tenth, before anything was learnt from it; the calibration was chosen on it, so its error is a little low. The words that are deployed have learnt from it too, so that nothing new can be measured on it.</returns>
     /// <exception cref="ArgumentException">There are too few texts.</exception>
     /// <exception cref="Training.TrainingException">The network cannot be trained.</exception>
     public static SentimentFigures Run(IReadOnlyList<LabelledText> texts, SentimentTrainingOptions options, Action<string>? note = null, CancellationToken cancellation = default)
@@ -106,16 +106,20 @@ public static class SentimentTraining
         Directory.Move(adapter, Path.Combine(output, SentimentClassifier.AdapterFolder));
 
         // The words: seconds.
-        var words = WordModel.Train(learnt, SentimentLabels.Names.Count, options.Words with { Seed = options.Seed });
-        words.Save(Path.Combine(output, SentimentClassifier.WordsFile));
+        WordModel Words(IReadOnlyList<LabelledText> from) => WordModel.Train(from, SentimentLabels.Names.Count, options.Words with { Seed = options.Seed });
+        Words(learnt).Save(Path.Combine(output, SentimentClassifier.WordsFile));
 
         // How much each is heard, and how sure both may be.
         var settings = new SentimentSettings(Path.GetFullPath(options.Model), options.SequenceLength, new Calibration(0.5, 1), new SentimentFigures(0, 0, 0, 0, 0));
         settings.Write(Path.Combine(output, SentimentClassifier.SettingsFile));
-        using var classifier = SentimentClassifier.Open(output, threads: options.ThreadCount > 0 ? options.ThreadCount : null);
-        var scored = kept.Select(text => (Scores: classifier.Scores(text.Text), text.Label)).Select(text => (text.Scores.Network, text.Scores.Words, text.Label)).ToList();
+        List<(float[], float[], int)> scored;
+        using (var classifier = SentimentClassifier.Open(output, threads: options.ThreadCount > 0 ? options.ThreadCount : null))
+            scored = [.. kept.Select(text => (Scores: classifier.Scores(text.Text), text.Label)).Select(text => (text.Scores.Network, text.Scores.Words, text.Label))];
         var calibration = Calibration.Fit(scored);
         var figures = SentimentFigures.Of(calibration, scored);
+
+        // What is known of the kept tenth is no reason not to learn from it: the words that are deployed have read all texts.
+        Words(texts).Save(Path.Combine(output, SentimentClassifier.WordsFile));
         (settings with { Calibration = calibration, Measured = figures }).Write(Path.Combine(output, SentimentClassifier.SettingsFile));
         Directory.Delete(run, recursive: true);
         return figures;
