@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Hadal.Checkpoints;
 using Hadal.Finance.Data;
 using Hadal.Training.Trainers;
 
@@ -103,7 +104,12 @@ public static class SentimentTraining
         var run = Path.Combine(output, "run");
         var adapter = FineTune.Run(Adaptation(run, learnt, kept, options), "lora", resume: true, progress: null, note, cancellation);
         if (Directory.Exists(Path.Combine(output, SentimentClassifier.AdapterFolder))) Directory.Delete(Path.Combine(output, SentimentClassifier.AdapterFolder), recursive: true);
-        Directory.Move(adapter, Path.Combine(output, SentimentClassifier.AdapterFolder));
+
+        // It also stays in the run, which goes on from it where something ends what follows.
+        AtomicDirectory.Write(Path.Combine(output, SentimentClassifier.AdapterFolder), folder =>
+        {
+            foreach (var file in Directory.EnumerateFiles(adapter)) File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
+        });
 
         // The words: seconds.
         WordModel Words(IReadOnlyList<LabelledText> from) => WordModel.Train(from, SentimentLabels.Names.Count, options.Words with { Seed = options.Seed });

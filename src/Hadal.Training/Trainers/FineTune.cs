@@ -36,7 +36,8 @@ public static class FineTune
         ArgumentNullException.ThrowIfNull(options);
         RefuseOwnResult(options);
         using var run = TrainingRun.Open(options, resume, progress, cancellation);
-        run.Reserve(options.Lora is null ? "model" : "adapter");
+        var name = options.Lora is null ? "model" : "adapter";
+        run.Reserve(name);
         using var start = Checkpoint.Open(options.ModelDirectory);
         if (start.Format != "safetensors") throw new TrainingException($"model: {start.Path}: is a GGUF file, expected a directory with safetensors: its tokenizer and template could not be carried over");
         if (options.SequenceLength > start.Config.MaxPositionEmbeddings)
@@ -62,7 +63,11 @@ public static class FineTune
 
         var plan = new BatchPlan(Lengths(data.Train, task.GroupSize), options.Packing ? options.SequenceLength : 0, options.BatchSequences * options.AccumulationSteps, options.Seed);
         var totalSteps = options.Steps > 0 ? options.Steps : plan.StepsOf(options.Epochs);
-        run.Restore(weights, adapter is null ? data.Fingerprint : $"{data.Fingerprint}|{HashOfWeights(options.ModelDirectory, cancellation)}", RowOrder.Of(options, options.Packing), totalSteps, options.Patience);
+
+        // An adapter stands on the model it was begun with, and preferences are held to it.
+        var fingerprint = adapter is null && options.Task != "preference" ? data.Fingerprint : $"{data.Fingerprint}|{HashOfWeights(options.ModelDirectory, cancellation)}";
+        run.Restore(weights, fingerprint, TrainingMethod.Of(options, options.Packing, adapter is not null, parameters.Count), totalSteps, options.Patience);
+        run.EnsureBestIsThere(name);
         var optimizer = new OptimizerStep(options);
         while (!run.IsDone)
         {
@@ -76,18 +81,19 @@ public static class FineTune
             run.Save(weights);
         }
 
-        var result = Path.Combine(options.OutputDirectory, adapter is null ? "model" : "adapter");
+        var result = Path.Combine(options.OutputDirectory, name);
         if (run.HasOnlyScoresThatAreNoNumbers)
             throw new TrainingException($"validation: no measurement gave a finite score, and {result} is not written: lower learning_rate (now {options.LearningRate}) and use another output");
-        return run.HasBest && Directory.Exists(result) ? result : Publish();
+        run.EnsureBestIsThere(name);
+        return run.HasBest ? result : Publish();
 
         string Publish() => adapter is not null
-            ? run.Publish("adapter", folder =>
+            ? run.Publish(name, folder =>
             {
                 adapter.Save(folder);
                 CopyTemplate(folder);
             })
-            : run.Publish("model", folder =>
+            : run.Publish(name, folder =>
             {
                 ModelFiles.Save(model, folder, options.SaveType == "bfloat16" ? DType.BF16 : DType.F32);
                 CopyTexts(folder);
@@ -109,10 +115,10 @@ public static class FineTune
     private static void RefuseOwnResult(FineTuneOptions options)
     {
         var model = Path.TrimEndingDirectorySeparator(options.ModelDirectory);
-        foreach (var name in (string[])["model", "adapter"])
+        foreach (var result in (string[])["model", "adapter"])
         {
-            if (model == Path.GetFullPath(Path.Combine(options.OutputDirectory, name)))
-                throw new TrainingException($"output: {options.OutputDirectory}: its {name} is the model to start from, which the result would replace; use another output");
+            if (model == Path.GetFullPath(Path.Combine(options.OutputDirectory, result)))
+                throw new TrainingException($"output: {options.OutputDirectory}: its {result} is the model to start from, which the result would replace; use another output");
         }
     }
 
@@ -206,7 +212,7 @@ public static class FineTune
         return string.Create(CultureInfo.InvariantCulture, $"{trained} numbers are trained beside or among the model's {whole} ({100.0 * trained / whole:F2} %)");
     }
 
-    /// <summary>Hash of the weights an adapter stands on: another model would make something else of it.</summary>
+    /// <summary>Hash of the weights that what is trained stands on or is held to.</summary>
     private static string HashOfWeights(string directory, CancellationToken cancellation)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);

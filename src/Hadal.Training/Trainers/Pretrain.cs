@@ -36,7 +36,7 @@ public static class Pretrain
         using var model = new DeepSeekModel(config, options.ComputeScalar);
         var parameters = TrainedParameter.Of(model);
         var weights = TrainedWeights.Of(model, parameters, folder => CheckpointTexts.Copy(tokenizerDirectory, folder));
-        run.Restore(weights, data.Fingerprint, RowOrder.Of(options, isPacked: false), options.TotalSteps);
+        run.Restore(weights, data.Fingerprint, TrainingMethod.Of(options, isPacked: false, isAdapter: false, parameters.Count), options.TotalSteps);
         var readers = PretrainStage.Of(options).ToDictionary(stage => stage.Name, stage => new BatchReader(data, stage.SequenceLength + 1, options.Seed + stage.FirstStep), StringComparer.Ordinal);
         var optimizer = new OptimizerStep(options);
         while (!run.IsDone)

@@ -77,7 +77,7 @@ public abstract record RunOptions
     /// <summary>Steps between checkpoints; 0 for the end only.</summary>
     public long CheckpointEverySteps { get; init; } = 500;
 
-    /// <summary>Number of checkpoints kept.</summary>
+    /// <summary>Number of checkpoints kept, two at least: no step has shown yet that the newest is sound, and the one before it is.</summary>
     public int KeepCheckpoints { get; init; } = 2;
 
     /// <summary>Folder where relative paths start; the config file's.</summary>
@@ -123,7 +123,7 @@ public abstract record RunOptions
         expect(ThreadCount is >= 0 and <= 1024, $"thread_count: expected 0 to 1024, got {ThreadCount}");
         expect(EvaluateEverySteps >= 0 && CheckpointEverySteps >= 0, $"evaluate_every_steps, checkpoint_every_steps: expected 0 or more, got {EvaluateEverySteps} and {CheckpointEverySteps}");
         expect(GradientClip > 0, $"gradient_clip: expected a positive number, got {GradientClip}");
-        expect(KeepCheckpoints > 0, $"keep_checkpoints: expected at least 1, got {KeepCheckpoints}");
+        expect(KeepCheckpoints > 1, $"keep_checkpoints: expected at least 2, one of which a step has gone on from, got {KeepCheckpoints}");
         expect(LogEverySteps > 0, $"log_every_steps: expected at least 1, got {LogEverySteps}");
     }
 }

@@ -10,16 +10,40 @@ using static TorchSharp.torch;
 
 namespace Hadal.Training.Trainers;
 
-/// <summary>What decides, beside the data, which records a step reads.</summary>
+/// <summary>What a run must have in common with the one it goes on from, beside the data: which records a step reads, and what changes which weights.</summary>
 /// <param name="RowsPerStep">Rows of one optimiser step, in however many batches.</param>
 /// <param name="IsPacked">Whether records share a row.</param>
-internal sealed record RowOrder(long RowsPerStep, bool IsPacked)
+/// <param name="Optimizer"><see cref="RunOptions.Optimizer"/>, whose state is in the checkpoint.</param>
+/// <param name="IsAdapter">Whether what is trained is an adapter.</param>
+/// <param name="TensorCount">Number of tensors that are trained.</param>
+internal sealed record TrainingMethod(long RowsPerStep, bool IsPacked, string Optimizer, bool IsAdapter, int TensorCount)
 {
-    /// <summary>The order of a run.</summary>
-    public static RowOrder Of(RunOptions options, bool isPacked) => new((long)options.BatchSequences * options.AccumulationSteps, isPacked);
+    /// <summary>The method of a run.</summary>
+    public static TrainingMethod Of(RunOptions options, bool isPacked, bool isAdapter, int tensorCount) =>
+        new((long)options.BatchSequences * options.AccumulationSteps, isPacked, options.Optimizer, isAdapter, tensorCount);
 
-    /// <inheritdoc/>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{RowsPerStep} rows a step{(IsPacked ? ", packed" : "")}");
+    /// <summary>Refuses to read weights of another kind.</summary>
+    /// <exception cref="TrainingException">The checkpoint has the model where this run trains an adapter, or the other way round.</exception>
+    public void EnsureSameKind(TrainingMethod before, string folder)
+    {
+        if (before.IsAdapter != IsAdapter) throw Other(before, folder);
+    }
+
+    /// <summary>Refuses to go on from a checkpoint that was made in another way.</summary>
+    /// <exception cref="TrainingException">It was.</exception>
+    public void EnsureSame(TrainingMethod before, string folder)
+    {
+        if (before.What != What) throw Other(before, folder);
+        if (before.Rows != Rows)
+            throw new TrainingException($"{folder}: was trained with {before.Rows}, this run has {Rows}, so that records would be left out or learnt twice; keep batch_sequences times accumulation_steps and packing as they were, or use another output");
+    }
+
+    private TrainingException Other(TrainingMethod before, string folder) =>
+        new($"{folder}: was trained by {before.What}, this run by {What}; resume with the command and the config it was made with, or use another output");
+
+    private string What => string.Create(CultureInfo.InvariantCulture, $"{Optimizer} on {TensorCount} tensors of {(IsAdapter ? "an adapter" : "the model")}");
+
+    private string Rows => string.Create(CultureInfo.InvariantCulture, $"{RowsPerStep} rows a step{(IsPacked ? ", packed" : "")}");
 }
 
 /// <summary>What a run needs to go on as if it had never stopped, besides weights and optimiser state.</summary>
@@ -27,8 +51,8 @@ internal sealed record RowOrder(long RowsPerStep, bool IsPacked)
 /// <param name="DataFingerprint">Hash of the data; a resumed run must have the same.</param>
 internal sealed record TrainingState(long Step, string DataFingerprint)
 {
-    /// <summary>Which records each step read; null in checkpoints that do not say.</summary>
-    public RowOrder? Rows { get; init; }
+    /// <summary>How it was trained.</summary>
+    public required TrainingMethod Method { get; init; }
 
     /// <summary>Tokens trained on.</summary>
     public long Tokens { get; init; }
@@ -135,25 +159,49 @@ internal static class TrainingCheckpoint
     /// <summary>The newest complete checkpoint under <paramref name="root"/>, or null.</summary>
     public static string? Latest(string root) => Complete(root).LastOrDefault();
 
+    /// <summary>The complete checkpoint before <paramref name="folder"/>, or null.</summary>
+    public static string? Before(string root, string folder) => Complete(root).TakeWhile(earlier => earlier != folder).LastOrDefault();
+
+    /// <summary>Where the checkpoint of a step is, if there is one.</summary>
+    public static string FolderOf(string root, long step) => Path.Combine(root, FolderName(step));
+
     /// <summary>Reads weights, optimiser state and generator of the checkpoint <paramref name="folder"/>.</summary>
-    /// <exception cref="TrainingException">A file is not the one that was written, or the checkpoint is of another model.</exception>
+    /// <exception cref="TrainingException">A file is not the one that was written, or the checkpoint is of another model or was trained in another way.</exception>
     /// <exception cref="CheckpointException">The weights cannot be read.</exception>
-    public static TrainingState Load(string folder, TrainedWeights weights)
+    public static TrainingState Load(string folder, TrainedWeights weights, TrainingMethod method)
     {
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
         CheckHashes(folder);
+        var state = StateOf(folder);
+        method.EnsureSameKind(state.Method, folder);
         weights.Load(folder);
+        method.EnsureSame(state.Method, folder);
         var stored = TensorBytes.ReadAll(Path.Combine(folder, OptimizerFile));
         var byName = weights.Parameters.ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
         foreach (var (name, tensor) in stored)
         {
             var bar = name.IndexOf('|', StringComparison.Ordinal);
-            if (bar > 0) byName[name[..bar]].StateOf(name[(bar + 1)..]).copy_(tensor);
+            if (bar < 0) continue;
+            if (!byName.TryGetValue(name[..bar], out var parameter)) throw new TrainingException($"{folder}: trained {name[..bar]}, which this run does not; resume with the config it was made with, or use another output");
+            parameter.StateOf(name[(bar + 1)..]).copy_(tensor);
         }
 
         random.set_rng_state(stored[GeneratorName]);
-        return JsonSerializer.Deserialize<TrainingState>(File.ReadAllBytes(Path.Combine(folder, StateFile)))!;
+        return state;
+    }
+
+    private static TrainingState StateOf(string folder)
+    {
+        var path = Path.Combine(folder, StateFile);
+        try
+        {
+            return JsonSerializer.Deserialize<TrainingState>(File.ReadAllBytes(path))!;
+        }
+        catch (JsonException fault)
+        {
+            throw new TrainingException($"{path}: was written by another version of this program, which does not say how the run was trained: {JsonFault.Describe(fault)}; use another output", fault);
+        }
     }
 
     private static IEnumerable<TensorToWrite> StateTensors(IReadOnlyList<TrainedParameter> parameters)

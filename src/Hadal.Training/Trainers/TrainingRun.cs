@@ -20,7 +20,7 @@ internal sealed class TrainingRun : IDisposable
     private readonly string _checkpoints;
     private readonly FileStream _claim;
     private readonly string? _latest;
-    private TrainingState _state = new(0, "");
+    private TrainingState _state = new(0, "") { Method = new TrainingMethod(0, false, "", false, 0) };
     private MetricsLog? _log;
     private LogWindow _window = new();
     private long _totalSteps;
@@ -66,21 +66,18 @@ internal sealed class TrainingRun : IDisposable
     /// <summary>Reads the newest checkpoint, where there is one.</summary>
     /// <param name="weights">What is trained; it is set to what the checkpoint holds.</param>
     /// <param name="dataFingerprint">Hash of the data, which must be that of the checkpoint.</param>
-    /// <param name="rows">Which records each step reads, which must be as in the checkpoint.</param>
+    /// <param name="method">Which records each step reads and what changes which weights, which must be as in the checkpoint.</param>
     /// <param name="totalSteps">Steps of the whole run.</param>
     /// <param name="patience">Validation scores in a row that may fall short of the best before the run stops; 0 for any number.</param>
     /// <exception cref="TrainingException">The checkpoint is of another run, or damaged.</exception>
-    public void Restore(TrainedWeights weights, string dataFingerprint, RowOrder rows, long totalSteps, int patience = 0)
+    public void Restore(TrainedWeights weights, string dataFingerprint, TrainingMethod method, long totalSteps, int patience = 0)
     {
         (_totalSteps, _patience) = (totalSteps, patience);
-        _state = new TrainingState(0, dataFingerprint) { Rows = rows };
+        _state = new TrainingState(0, dataFingerprint) { Method = method };
         if (_latest is not null)
         {
-            _state = TrainingCheckpoint.Load(_latest, weights);
+            _state = TrainingCheckpoint.Load(_latest, weights, method);
             if (_state.DataFingerprint != dataFingerprint) throw new TrainingException($"{_latest}: was trained on other data or another tokenizer, or from another model; use another output");
-            if (_state.Rows is { } before && before != rows)
-                throw new TrainingException($"{_latest}: was trained with {before}, this run has {rows}, so that records would be left out or learnt twice; keep batch_sequences times accumulation_steps and packing as they were, or use another output");
-            _state = _state with { Rows = rows };
             if (Step > totalSteps) throw new TrainingException($"{_latest}: has done {Step} steps, more than the {totalSteps} of this run; ask for more steps, or use another output");
         }
 
@@ -95,9 +92,19 @@ internal sealed class TrainingRun : IDisposable
         _state = _state with { Step = Step + 1, Tokens = _state.Tokens + result.Tokens };
         _window.Add(result);
         _skippedInARow = result.IsFinite ? 0 : _skippedInARow + 1;
-        if (_skippedInARow < MaxSkippedInARow) return;
-        throw new TrainingException($"step {Step}: {_skippedInARow} steps in a row without a finite loss (now {result.Loss}, gradient length {result.GradientNorm}); the last checkpoint is "
-            + $"{TrainingCheckpoint.Latest(_checkpoints) ?? "none"}: lower learning_rate (now {result.LearningRate}) and use --resume");
+        if (_skippedInARow == 0 || (_skippedInARow < MaxSkippedInARow && Step < _totalSteps)) return;
+        throw new TrainingException($"step {Step}: {_skippedInARow} steps in a row without a finite loss (now {result.Loss}, gradient length {result.GradientNorm}); {WhereToGoOn()}: "
+            + $"lower learning_rate (now {result.LearningRate}) and use --resume");
+    }
+
+    /// <summary>The checkpoint to resume from. One that no step with a finite loss has followed may hold what went wrong already; the one before it does not.</summary>
+    private string WhereToGoOn()
+    {
+        var latest = TrainingCheckpoint.Latest(_checkpoints);
+        return latest is null ? "there is no checkpoint yet"
+            : latest == TrainingCheckpoint.FolderOf(_checkpoints, Step - _skippedInARow) && TrainingCheckpoint.Before(_checkpoints, latest) is { } earlier
+                ? $"no step after the last checkpoint, {latest}, had a finite loss; where that stays so, remove that folder, and {earlier} is the last"
+                : $"the last checkpoint is {latest}";
     }
 
     /// <summary>Writes the line of the log that is due, and shows where the run is.</summary>
@@ -120,6 +127,16 @@ internal sealed class TrainingRun : IDisposable
     /// <summary>Whether a validation has chosen weights.</summary>
     public bool HasBest => _state.BestStep is not null;
 
+    /// <summary>Makes sure that the weights which a validation chose are still where they were published: no checkpoint need have them.</summary>
+    /// <param name="name">Their folder in the output: <c>model</c> or <c>adapter</c>.</param>
+    /// <exception cref="TrainingException">They are gone.</exception>
+    public void EnsureBestIsThere(string name)
+    {
+        var place = Path.Combine(_options.OutputDirectory, name);
+        if (HasBest && !Directory.Exists(place))
+            throw new TrainingException($"{place}: is gone, and with it the weights of step {_state.BestStep}, the best so far; put it back, or use another output");
+    }
+
     /// <summary>Whether there were validations, and none of them had a score that is a finite number.</summary>
     public bool HasOnlyScoresThatAreNoNumbers => !HasBest && _state.ScoresSinceBest > 0;
 
@@ -135,13 +152,17 @@ internal sealed class TrainingRun : IDisposable
         return isBest;
     }
 
-    /// <summary>Saves where a checkpoint is due or somebody asked to stop.</summary>
-    /// <exception cref="OperationCanceledException">Somebody did; a checkpoint of this step was written.</exception>
+    /// <summary>Saves where a checkpoint is due or somebody asked to stop; never behind a step without a finite loss, whose cause may be in the weights.</summary>
+    /// <exception cref="OperationCanceledException">Somebody did; the message says whether a checkpoint of this step was written.</exception>
     public void Save(TrainedWeights weights)
     {
-        if (IsDone || _cancellation.IsCancellationRequested || (_options.CheckpointEverySteps > 0 && Step % _options.CheckpointEverySteps == 0))
-            TrainingCheckpoint.Save(_checkpoints, weights, _state, _options.KeepCheckpoints);
-        if (_cancellation.IsCancellationRequested) throw new OperationCanceledException("interrupted; a checkpoint was written, --resume goes on from it", _cancellation);
+        var isDue = IsDone || _cancellation.IsCancellationRequested || (_options.CheckpointEverySteps > 0 && Step % _options.CheckpointEverySteps == 0);
+        var isSound = _skippedInARow == 0;
+        if (isDue && isSound) TrainingCheckpoint.Save(_checkpoints, weights, _state, _options.KeepCheckpoints);
+        if (!_cancellation.IsCancellationRequested) return;
+        throw new OperationCanceledException(isSound
+            ? "interrupted; a checkpoint was written, --resume goes on from it"
+            : $"interrupted after a step without a finite loss, behind which no checkpoint is written; {WhereToGoOn()}", _cancellation);
     }
 
     /// <summary>Makes sure that the place of the result is free or holds an earlier result of this run, and puts back what a kill left beside it.</summary>

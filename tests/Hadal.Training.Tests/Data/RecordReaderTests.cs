@@ -32,7 +32,7 @@ public sealed class RecordReaderTests : IDisposable
     {
         File.WriteAllBytes(Path.Combine(_folder.FullName, "a.jsonl"), [.. "{\"text\": \""u8, 0xC3, 0x28, .. "\"}\n{\"text\": \"b\"}\n"u8]);
         var records = Read(new RecordSource { Path = "a.jsonl" });
-        Assert.Equal(["is no UTF-8", null], records.Select(record => record.Fault));
+        Assert.Equal(["is no UTF-8; convert the file, for example with iconv -t UTF-8", null], records.Select(record => record.Fault));
     }
 
     [Fact]
@@ -48,6 +48,50 @@ public sealed class RecordReaderTests : IDisposable
         Assert.Equal("a quotation mark is never closed", records[4].Fault);
         Write("a.tsv", "text\tlabel\na,b\tc\n");
         Assert.Equal("a,b", Read(new RecordSource { Path = "a.tsv" }).Single().Text("text"));
+    }
+
+    [Fact]
+    public void A_byte_of_another_encoding_is_a_fault_of_its_row_only_in_every_kind_of_text()
+    {
+        byte[] latin = [.. "caf"u8, 0xE9];
+        File.WriteAllBytes(Path.Combine(_folder.FullName, "a.csv"), [.. "text,label\nsea,1\n"u8, .. latin, .. ",1\nsalt,0\n\"deep\n"u8, .. latin, .. "\",0\nfish,1\n"u8]);
+        var records = Read(new RecordSource { Path = "a.csv" });
+        Assert.Equal([2, 3, 4, 6, 7], records.Select(record => record.Line));
+        Assert.Equal(["sea", null, "salt", null, "fish"], records.Select(record => record.Fault is null ? record.Text("text") : null));
+        Assert.StartsWith("is no UTF-8; convert the file", records[1].Fault, StringComparison.Ordinal);
+        File.WriteAllBytes(Path.Combine(_folder.FullName, "a.txt"), [.. "sea\n--\ndeep\n"u8, .. latin, .. "\n--\nsalt"u8]);
+        Assert.Equal([(1, null), (4, "is no UTF-8; convert the file, for example with iconv -t UTF-8"), (6, null)], Read(new RecordSource { Path = "a.txt", Separator = "--" }).Select(record => ((int)record.Line, record.Fault)));
+    }
+
+    [Theory]
+    [InlineData("utf-16")]
+    [InlineData("utf-16BE")]
+    [InlineData("utf-32")]
+    public void A_file_whose_first_bytes_name_its_encoding_is_read_in_it(string name)
+    {
+        var encoding = Encoding.GetEncoding(name);
+        File.WriteAllBytes(Path.Combine(_folder.FullName, "a.tsv"), [.. encoding.GetPreamble(), .. encoding.GetBytes("text\tlabel\r\n深海 \U0001F30A\t1\r\n")]);
+        var record = Read(new RecordSource { Path = "a.tsv" }).Single();
+        Assert.Equal(("深海 \U0001F30A", "1"), (record.Text("text"), record.Text("label")));
+    }
+
+    [Fact]
+    public void A_quote_that_is_left_open_costs_its_line_and_none_behind_it()
+    {
+        var rows = Enumerable.Range(0, 40).Select(row => row switch { 9 => "\"open,1", 20 => "\"two\nlines\",1", 30 => "\"open too,1", 32 => "\"quoted\",1", _ => $"text {row},{row % 2}" });
+        Write("a.csv", "text,label\n" + string.Join('\n', rows) + "\n");
+        var records = Read(new RecordSource { Path = "a.csv" });
+        Assert.Equal(40, records.Count);
+        Assert.Equal([11, 33], records.Where(record => record.Fault is not null).Select(record => record.Line));
+        Assert.Equal("two\nlines", records[20].Text("text"));
+        Assert.Equal("quoted", records[32].Text("text"));
+        Assert.All(records.Where(record => record.Fault is not null), record => Assert.Equal("text follows a closing quotation mark", record.Fault));
+
+        // The last one has no partner at all.
+        Write("b.csv", "text,label\na,1\n\"open,1\nb,2\nc,3\n");
+        records = Read(new RecordSource { Path = "b.csv" });
+        Assert.Equal([2, 3, 4, 5], records.Select(record => record.Line));
+        Assert.Equal([null, "a quotation mark is never closed", null, null], records.Select(record => record.Fault));
     }
 
     [Fact]
@@ -119,8 +163,8 @@ public sealed class RecordReaderTests : IDisposable
     {
         File.WriteAllBytes(Path.Combine(_folder.FullName, "a.csv.gz"), [1, 2, 3]);
         Assert.Contains("is no gzip file", Refusal("a.csv.gz"), StringComparison.Ordinal);
-        File.WriteAllBytes(Path.Combine(_folder.FullName, "a.csv"), [.. "text\n"u8, 0xFF, 0xFE]);
-        Assert.Contains("expected UTF-8 text", Refusal("a.csv"), StringComparison.Ordinal);
+        File.WriteAllBytes(Path.Combine(_folder.FullName, "a.csv"), [0xFF, 0xFE, 0x00, 0xD8, 0x0A, 0x00]);
+        Assert.Contains("begins as UTF-16 or UTF-32 and is none", Refusal("a.csv"), StringComparison.Ordinal);
         Write("a.docx", "x");
         Assert.Contains("expected a name that ends in .jsonl", Refusal("a.docx"), StringComparison.Ordinal);
 

@@ -97,6 +97,27 @@ public sealed class LabelTaskTests : IDisposable
     }
 
     [Fact]
+    public void Words_behind_the_end_of_a_long_text_are_told_by_training_and_by_evaluation()
+    {
+        using var run = new TinyAdaptation(TinyAdaptation.Qwen, "task=tagging", """labels=["O","B-X"]""", "steps=1", "sequence_length=24");
+        var words = Enumerable.Repeat("sea", 60).ToList();
+        foreach (var file in (string[])["train.jsonl", "valid.jsonl"])
+            File.WriteAllText(Path.Combine(run.Folder, file), JsonSerializer.Serialize(new { tokens = words, tags = words.Select((_, index) => index < 59 ? "O" : "B-X") }));
+        var trained = run.Run();
+        Assert.Contains(run.Notes, note => note.StartsWith("2 of 2 examples are longer than sequence_length and lose their end", StringComparison.Ordinal));
+        var notes = new List<string>();
+        Evaluation.Run(trained, "tagging", new RecordSource { Path = Path.Combine(run.Folder, "valid.jsonl") }, 24, notes.Add, CancellationToken.None);
+        Assert.Equal("1 of 1 records are longer than 24 tokens and lost their end; --sequence-length raises that", Assert.Single(notes));
+
+        // A word that fills all there is leaves nothing to be tagged, and is no word without a character.
+        var task = new TagTask(Tokenizer(), 8, new LabelNames(["O", "X"]));
+        Assert.Equal(
+            "tokens: the first word alone has more than the 8 tokens of sequence_length; raise it, or cut the word",
+            Assert.Throws<BadRecordException>(() => task.Make(Record($$"""{"tokens": ["{{new string('7', 40)}}", "sea"], "tags": [0, 1]}"""))).Message);
+        Assert.Equal("tokens: none of them has a character", Assert.Throws<BadRecordException>(() => task.Make(Record("""{"tokens": [""], "tags": [0]}"""))).Message);
+    }
+
+    [Fact]
     public void Texts_get_values()
     {
         using var run = new TinyAdaptation(TinyAdaptation.Qwen, "task=regression", "steps=60", "batch_sequences=8", "learning_rate=0.02", "evaluate_every_steps=30");

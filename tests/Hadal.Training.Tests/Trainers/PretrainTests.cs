@@ -208,7 +208,7 @@ public sealed class PretrainTests
     {
         using var run = new TinyRun("learning_rate=1e30", "warmup_steps=0");
         var fault = Assert.Throws<TrainingException>(() => run.Run());
-        Assert.Matches(@"^step \d+: 5 steps in a row without a finite loss .*the last checkpoint is .*: lower learning_rate \(now [0-9.]+E\+\d+\) and use --resume$", fault.Message);
+        Assert.Matches(@"^step \d+: 5 steps in a row without a finite loss .*; there is no checkpoint yet: lower learning_rate \(now [0-9.]+E\+\d+\) and use --resume$", fault.Message);
     }
 
     private static void Poison(TinyRun run, char character)

@@ -10,6 +10,9 @@ internal static class RecordReader
     /// <summary>Bytes of one record at most.</summary>
     internal const int MaxRecordBytes = 64 << 20;
 
+    /// <summary>Bytes of the mark of UTF-32.</summary>
+    private const int LongestMark = 4;
+
     /// <summary>The records of a source in order.</summary>
     /// <param name="source">The source.</param>
     /// <param name="folder">Where relative paths start.</param>
@@ -23,14 +26,14 @@ internal static class RecordReader
         return kind switch
         {
             ".jsonl" or ".ndjson" or ".json" => Streamed(JsonLines.Read),
-            ".csv" => Streamed((stream, _) => SeparatedValues.Read(stream, ',', path)),
-            ".tsv" => Streamed((stream, _) => SeparatedValues.Read(stream, '\t', path)),
-            ".txt" => Streamed((stream, _) => PlainText.Read(stream, source.Separator)),
+            ".csv" => Streamed(lines => SeparatedValues.Read(lines, ',', path)),
+            ".tsv" => Streamed(lines => SeparatedValues.Read(lines, '\t', path)),
+            ".txt" => Streamed(lines => PlainText.Read(lines, source.Separator)),
             ".parquet" when !isPacked => ParquetRows.Read(path, cancellation).Select(row => new DataRecord(path, row.Line, row.Fields, source.Columns) { ColumnFaults = row.Faults }),
             _ => throw new TrainingException($"{path}: expected a name that ends in .jsonl, .ndjson, .json, .csv, .tsv or .txt (or one of these and .gz), or in .parquet"),
         };
 
-        IEnumerable<DataRecord> Streamed(Func<Stream, CancellationToken, IEnumerable<(long, JsonElement, string?)>> read) => Named(Opened(path, isPacked, read, cancellation));
+        IEnumerable<DataRecord> Streamed(Func<IEnumerable<TextLine>, IEnumerable<(long, JsonElement, string?)>> read) => Named(Opened(path, isPacked, read, cancellation));
 
         IEnumerable<DataRecord> Named(IEnumerable<(long Line, JsonElement Fields, string? Fault)> records) =>
             records.Select(record => new DataRecord(path, record.Line, record.Fields, source.Columns) { Fault = record.Fault });
@@ -50,19 +53,31 @@ internal static class RecordReader
         return JsonElement.Parse(buffer.GetBuffer().AsSpan(0, (int)buffer.Length));
     }
 
-    /// <summary>A reader of text that takes UTF-8 and nothing else.</summary>
-    internal static StreamReader TextOf(Stream stream) => new(stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true), detectEncodingFromByteOrderMarks: true, bufferSize: 1 << 16);
-
     private static IEnumerable<(long Line, JsonElement Fields, string? Fault)> Opened(
-        string path, bool isPacked, Func<Stream, CancellationToken, IEnumerable<(long, JsonElement, string?)>> read, CancellationToken cancellation)
+        string path, bool isPacked, Func<IEnumerable<TextLine>, IEnumerable<(long, JsonElement, string?)>> read, CancellationToken cancellation)
     {
         using var file = RegularFile.Open(path, path);
-        using Stream stream = isPacked ? new GZipStream(file, CompressionMode.Decompress) : file;
-        using var records = read(stream, cancellation).GetEnumerator();
+        using var records = read(Lines()).GetEnumerator();
         while (MoveNext(path, records))
         {
             cancellation.ThrowIfCancellationRequested();
             yield return records.Current;
+        }
+
+        IEnumerable<TextLine> Lines()
+        {
+            var encoding = TextLines.EncodingOf(FirstBytes());
+            file.Position = 0;
+            using Stream unpacked = isPacked ? new GZipStream(file, CompressionMode.Decompress) : file;
+            using var stream = encoding is null ? unpacked : Encoding.CreateTranscodingStream(unpacked, encoding, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
+            foreach (var line in TextLines.Read(stream, cancellation)) yield return line;
+        }
+
+        byte[] FirstBytes()
+        {
+            using var unpacked = isPacked ? new GZipStream(file, CompressionMode.Decompress, leaveOpen: true) : null;
+            var bytes = new byte[LongestMark];
+            return bytes[..((Stream?)unpacked ?? file).ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false)];
         }
     }
 
@@ -74,7 +89,7 @@ internal static class RecordReader
         }
         catch (DecoderFallbackException fault)
         {
-            throw new TrainingException($"{path}: expected UTF-8 text, found other bytes; convert it, for example with iconv -t UTF-8", fault);
+            throw new TrainingException($"{path}: begins as UTF-16 or UTF-32 and is none; convert it, for example with iconv -t UTF-8", fault);
         }
         catch (InvalidDataException fault)
         {

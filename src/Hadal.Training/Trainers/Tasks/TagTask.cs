@@ -42,8 +42,11 @@ internal sealed class TagTask(Tokenizer tokenizer, int sequenceLength, LabelName
             before = word;
         }
 
-        var example = new TrainingExample([.. ids.Take(sequenceLength)], [.. marks.Take(sequenceLength)]);
-        return example.LabelCount > 0 ? [example] : throw new BadRecordException("tokens: none of them has a character");
+        var example = new TrainingExample([.. ids.Take(sequenceLength)], [.. marks.Take(sequenceLength)]) { IsCut = ids.Count > sequenceLength };
+        if (example.LabelCount > 0) return [example];
+        throw new BadRecordException(example.IsCut
+            ? FormattableString.Invariant($"tokens: the first word alone has more than the {sequenceLength} tokens of sequence_length; raise it, or cut the word")
+            : "tokens: none of them has a character");
     }
 
     /// <inheritdoc/>
