@@ -61,17 +61,21 @@ static int Compare(string file, string[] options)
         }
     }
 
-    FormattableString work = $"--threads {threads} --prompt {prompt} --generate {generate} --depth {depth} --repeat 1";
+    FormattableString work = $"--threads {threads} --prompt {prompt} --generate {generate} --depth {depth}";
     var engines = Peers.Find(folder, settings).Select(peer => new Engine(peer.Name, peer.Program, [.. peer.Before, file, .. Words(work), .. peer.After])).ToList();
     var hadal = Directory.GetFiles(Path.Combine("src", "Hadal.Cli", "bin", "Release"), "hadal.dll", SearchOption.AllDirectories).First();
     var cache = depth + prompt > 1024 ? ["--cache", "bf16"] : Array.Empty<string>();
-    engines.Insert(0, new Engine("Hadal", "dotnet", ["exec", hadal, "bench", file, .. Words(work), .. cache, "--json"]));
+    engines.Insert(0, new Engine("Hadal", "dotnet", ["exec", hadal, "bench", file, .. Words(work), .. cache, "--turns"]));
     var bandwidth = new List<double>();
+    // Each program opens the file, fills its context and warms up once; then all take turns.
+    foreach (var engine in engines) engine.Start();
     for (var round = 0; round < rounds; round++)
     {
         bandwidth.Add(Bandwidth(threads));
         foreach (var engine in engines) engine.Run();
     }
+
+    foreach (var engine in engines) engine.Dispose();
 
     Console.WriteLine(FormattableString.Invariant(
         $"{Path.GetFileName(file)}, {new FileInfo(file).Length / 1e9:F2} GB, {threads} threads, prompt {prompt}, generate {generate}, depth {depth}: medians of {rounds}, Hadal over the other, each run"));
@@ -118,27 +122,42 @@ internal static class Peers
     }
 }
 
-internal sealed class Engine(string name, string program, string[] arguments)
+internal sealed class Engine(string name, string program, string[] arguments) : IDisposable
 {
     private readonly List<double> _prefill = [], _decode = [];
+    private Process? _process;
+
+    public void Start()
+    {
+        _process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
+        Turn();
+    }
 
     public void Run()
     {
-        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true };
-        using var process = Process.Start(start)!;
-        var text = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        if (process.ExitCode != 0) throw new InvalidOperationException($"{name}: exit code {process.ExitCode}");
-        using var document = JsonDocument.Parse(text);
-        var root = document.RootElement;
-        Add(_prefill, root, "prefill");
-        Add(_decode, root, "decode");
+        var rates = Turn();
+        Add(_prefill, rates, "prefill_tokens_per_second");
+        Add(_decode, rates, "decode_tokens_per_second");
     }
 
-    private static void Add(List<double> values, JsonElement root, string work)
+    private JsonElement Turn()
     {
-        if (root.TryGetProperty(work, out var list)) values.AddRange(list.EnumerateArray().Select(value => value.GetDouble()));
-        else if (root.GetProperty(work + "_tokens_per_second") is { ValueKind: JsonValueKind.Number } value) values.Add(value.GetDouble());
+        _process!.StandardInput.Write('\n');
+        _process.StandardInput.Flush();
+        var line = _process.StandardOutput.ReadLine() ?? throw new InvalidOperationException($"{name}: ended without an answer");
+        return JsonDocument.Parse(line).RootElement;
+    }
+
+    private static void Add(List<double> values, JsonElement rates, string work)
+    {
+        if (rates.GetProperty(work) is { ValueKind: JsonValueKind.Number } value) values.Add(value.GetDouble());
+    }
+
+    public void Dispose()
+    {
+        _process?.StandardInput.Close();
+        _process?.WaitForExit();
+        _process?.Dispose();
     }
 
     public void Print(Engine reference)

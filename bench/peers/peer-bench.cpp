@@ -1,6 +1,7 @@
 // Times llama.cpp, or ik_llama.cpp with -DIK, through its library: one prompt, then single tokens at a depth, all on random tokens.
-//   peer-bench MODEL --threads N --prompt N --generate N --depth N --repeat N [--flash 0|1] [--cache f16|q8_0] [--repack 0|1] [--mla N]
-// Prints one object: {"prefill":[tokens/s of each round],"decode":[...]}. The first round warms up and does not count.
+//   peer-bench MODEL --threads N --prompt N --generate N --depth N [--flash 0|1] [--cache f16|q8_0] [--repack 0|1] [--mla N]
+// Measures one round for each line on standard input and prints it as {"prefill_tokens_per_second":N,"decode_tokens_per_second":N}, null where nothing was asked,
+// as hadal bench --turns does. The context is filled to its depth when the first begins, which is slow.
 #include "llama.h"
 
 #include <chrono>
@@ -34,14 +35,13 @@ static bool prompt(llama_context * context, std::vector<llama_token> & tokens, i
     return true;
 }
 
-static void print(const char * name, const std::vector<double> & values) {
-    printf("\"%s\":[", name);
-    for (size_t i = 0; i < values.size(); i++) printf(i ? ",%.3f" : "%.3f", values[i]);
-    printf("]");
+static void print(const char * name, double rate) {
+    if (rate > 0) printf("\"%s_tokens_per_second\":%.3f", name, rate);
+    else printf("\"%s_tokens_per_second\":null", name);
 }
 
 int main(int argc, char ** argv) {
-    int threads = 2, prompt_count = 0, generate = 0, depth = 0, repeat = 1, flash = 0, repack = 0, mla = 0;
+    int threads = 2, prompt_count = 0, generate = 0, depth = 0, flash = 0, repack = 0, mla = 0;
     std::string cache = "f16";
     for (int i = 2; i + 1 < argc; i += 2) {
         const std::string key = argv[i];
@@ -49,7 +49,6 @@ int main(int argc, char ** argv) {
         else if (key == "--prompt") prompt_count = atoi(argv[i + 1]);
         else if (key == "--generate") generate = atoi(argv[i + 1]);
         else if (key == "--depth") depth = atoi(argv[i + 1]);
-        else if (key == "--repeat") repeat = atoi(argv[i + 1]);
         else if (key == "--flash") flash = atoi(argv[i + 1]);
         else if (key == "--repack") repack = atoi(argv[i + 1]);
         else if (key == "--mla") mla = atoi(argv[i + 1]);
@@ -88,28 +87,31 @@ int main(int argc, char ** argv) {
     std::vector<llama_token> tokens(total);
     srand(1);
     for (auto & token : tokens) token = rand() % vocabulary;
-    if (depth > 0 && !prompt(context, tokens, 0, depth)) return 1;
-    std::vector<double> prefill, decoded;
-    for (int round = 0; round <= repeat; round++) {
+    bool filled = depth == 0;
+    while (getchar() != EOF) { // a line is its end only
+        if (!filled && !prompt(context, tokens, 0, depth)) return 1;
+        filled = true;
+        double prefill = 0, decoded = 0;
         if (prompt_count > 0) {
             llama_kv_cache_seq_rm(context, 0, depth, -1);
             const double start = now();
             if (!prompt(context, tokens, depth, prompt_count)) return 1;
-            if (round > 0) prefill.push_back(prompt_count / (now() - start));
+            prefill = prompt_count / (now() - start);
         }
         if (generate > 0) {
             llama_kv_cache_seq_rm(context, 0, depth, -1);
             const double start = now();
             for (int i = 0; i < generate; i++)
                 if (!decode(context, tokens.data() + depth + i, 1, depth + i)) return 1;
-            if (round > 0) decoded.push_back(generate / (now() - start));
+            decoded = generate / (now() - start);
         }
+        printf("{");
+        print("prefill", prefill);
+        printf(",");
+        print("decode", decoded);
+        printf("}\n");
+        fflush(stdout);
     }
-    printf("{");
-    print("prefill", prefill);
-    printf(",");
-    print("decode", decoded);
-    printf("}\n");
     llama_free(context);
     return 0;
 }

@@ -7,7 +7,7 @@ using Hadal.Inference.Models;
 
 namespace Hadal.Cli;
 
-/// <summary><c>hadal bench [MODEL] [--prompt N] [--generate N] [--depth N] [--threads N] [--repeat N] [--json]</c>.</summary>
+/// <summary><c>hadal bench [MODEL] [--prompt N] [--generate N] [--depth N] [--threads N] [--repeat N] [--turns] [--json]</c>.</summary>
 internal static class BenchCommand
 {
     private const int DefaultPrompt = 512, DefaultGenerate = 128, DefaultRepeat = 3;
@@ -22,8 +22,9 @@ internal static class BenchCommand
         var arithmetic = ModelOpening.ArithmeticOption(Arithmetic.Integer);
         var cache = ModelOpening.CacheOption();
         var repeat = Numbers.Integer("--repeat", 1, 10_000, $"Rounds; medians are reported. Default: {DefaultRepeat}.");
+        var turns = new Option<bool>("--turns") { Description = "Measure one round for each line on standard input and print it as a JSON object, so that programs can be compared in turns. The first is slow." };
         var json = JsonOutput.Option();
-        var command = new Command("bench", "Measures how fast a model reads and writes, on random tokens.") { model, prompt, generate, depth, threads, arithmetic, cache, repeat, json };
+        var command = new Command("bench", "Measures how fast a model reads and writes, on random tokens.") { model, prompt, generate, depth, threads, arithmetic, cache, repeat, turns, json };
         command.SetAction(parsed =>
         {
             var location = new ModelLocator(shell).Find(parsed.GetValue(model));
@@ -41,8 +42,14 @@ internal static class BenchCommand
             options = ModelOpening.FitMemory(checkpoint, options, MachineMemory.Read(), shell.Error);
             using var decoder = DecoderModel.Open(checkpoint, options);
             var loadMs = watch.Elapsed.TotalMilliseconds;
+            if (parsed.GetValue(turns))
+            {
+                TakeTurns(shell, decoder, plan);
+                return ExitCode.Done;
+            }
+
             var (prefill, decode) = shell.IsErrorTerminal
-                ? Tables.WithBar(shell, "measuring", plan.Steps, done => Measure(decoder, plan, done))
+                ? Tables.WithBar(shell, "measuring", (plan.Repeat + 1) * plan.StepsOfRound, done => Measure(decoder, plan, done))
                 : Measure(decoder, plan, _ => { });
             var result = new BenchResult(
                 location.Name, ModelOpening.Quantization(checkpoint), checkpoint.Tensors.Values.Sum(ModelOpening.BytesOf), options.ThreadCount, VectorWidth.Bits,
@@ -56,56 +63,25 @@ internal static class BenchCommand
 
     private static (double? Prefill, double? Decode) Measure(DecoderModel decoder, BenchPlan plan, Action<double> progress)
     {
-        var random = new Random(1);
-        var vocabSize = decoder.Config.VocabSize;
-        var ids = new int[plan.Context];
-        for (var i = 0; i < ids.Length; i++) ids[i] = random.Next(vocabSize);
-        var batch = new ScheduledBatch(vocabSize);
-        using var cache = decoder.CreateCache();
-        if (plan.Depth > 0) Forward(ids.AsMemory(0, plan.Depth), logitCount: 0);
-        var prefill = new List<double>();
-        var decode = new List<double>();
-        var steps = 0;
+        using var run = new BenchRun(decoder, plan, progress);
         // The first round lets the run time compile and the weights come into memory; it does not count.
-        for (var round = 0; round <= plan.Repeat; round++)
-        {
-            if (plan.Prompt > 0)
-            {
-                cache.Truncate(plan.Depth);
-                var start = Stopwatch.GetTimestamp();
-                Forward(ids.AsMemory(plan.Depth, plan.Prompt), logitCount: 1);
-                prefill.Add(plan.Prompt / Stopwatch.GetElapsedTime(start).TotalSeconds);
-                progress(++steps);
-            }
-
-            cache.Truncate(plan.Depth);
-            var seconds = 0.0;
-            for (var i = 0; i < plan.Generate; i++)
-            {
-                var start = Stopwatch.GetTimestamp();
-                Forward(ids.AsMemory(plan.Depth + i, 1), logitCount: 1);
-                seconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
-                progress(++steps);
-            }
-
-            if (plan.Generate > 0) decode.Add(plan.Generate / seconds);
-        }
-
-        return (MedianAfterFirst(prefill), MedianAfterFirst(decode));
-
-        void Forward(ReadOnlyMemory<int> tokens, int logitCount)
-        {
-            batch.Clear();
-            batch.Add(cache, tokens, logitCount);
-            decoder.Forward(batch);
-        }
+        run.Round();
+        var rounds = new BenchRates[plan.Repeat];
+        for (var i = 0; i < rounds.Length; i++) rounds[i] = run.Round();
+        return (Median(rounds.Select(round => round.PrefillTokensPerSecond)), Median(rounds.Select(round => round.DecodeTokensPerSecond)));
     }
 
-    private static double? MedianAfterFirst(List<double> values)
+    private static void TakeTurns(Shell shell, DecoderModel decoder, BenchPlan plan)
     {
-        if (values.Count == 0) return null;
-        var sorted = values.Skip(1).Order().ToArray();
-        return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
+        using var run = new BenchRun(decoder, plan, _ => { });
+        using var lines = new StreamReader(shell.Input, leaveOpen: true);
+        while (lines.ReadLine() is not null) JsonOutput.Write(shell, run.Round(), CommandJson.Default.BenchRates);
+    }
+
+    private static double? Median(IEnumerable<double?> values)
+    {
+        var sorted = values.OfType<double>().Order().ToArray();
+        return sorted.Length == 0 ? null : (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
     }
 
     private static long PeakMemory()
@@ -128,15 +104,6 @@ internal static class BenchCommand
     private static string Speed(double? tokensPerSecond, int tokens, int depth) => tokensPerSecond is { } rate
         ? string.Create(CultureInfo.InvariantCulture, $"{Sizes.Rate(rate)} tokens/s ({tokens} tokens{(depth > 0 ? string.Create(CultureInfo.InvariantCulture, $" after {depth}") : "")})")
         : "not measured";
-
-    private readonly record struct BenchPlan(int Prompt, int Generate, int Depth, int Repeat)
-    {
-        /// <summary>Tokens of the longest sequence.</summary>
-        public long Context => (long)Depth + Math.Max(Prompt, Generate);
-
-        /// <summary>Steps of progress: prompts and single tokens.</summary>
-        public double Steps => (Repeat + 1.0) * ((Prompt > 0 ? 1 : 0) + Generate);
-    }
 }
 
 /// <summary>What <c>bench --json</c> prints. Speeds are medians over the rounds; null where nothing was measured.</summary>

@@ -34,6 +34,7 @@ internal static class JsonOutput
 [JsonSerializable(typeof(RenderResult))]
 [JsonSerializable(typeof(RunResult))]
 [JsonSerializable(typeof(BenchResult))]
+[JsonSerializable(typeof(BenchRates))]
 [JsonSerializable(typeof(GrammarBenchResult))]
 [JsonSerializable(typeof(InspectResult))]
 [JsonSerializable(typeof(PerplexityJson))]

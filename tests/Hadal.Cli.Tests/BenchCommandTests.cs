@@ -36,6 +36,19 @@ public sealed class BenchCommandTests
         Assert.Contains("reading   not measured", TestShell.Run("", "bench", Model, "--prompt", "0", "--generate", "3", "--repeat", "1").Done().Text, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Each_line_of_input_is_a_turn()
+    {
+        var text = TestShell.Run("\n\n\n", "bench", Model, "--prompt", "4", "--generate", "0", "--depth", "6", "--turns").Done().Text;
+        var turns = text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => System.Text.Json.JsonDocument.Parse(line).RootElement).ToArray();
+        Assert.Equal(3, turns.Length);
+        Assert.All(turns, turn =>
+        {
+            Assert.InRange(turn.GetProperty("prefill_tokens_per_second").GetDouble(), double.Epsilon, double.MaxValue);
+            Assert.Equal(System.Text.Json.JsonValueKind.Null, turn.GetProperty("decode_tokens_per_second").ValueKind);
+        });
+    }
+
     [Theory]
     [InlineData("--prompt", "-1", "--prompt: expected a whole number from 0 to 2147483647, found '-1'")]
     [InlineData("--repeat", "0", "--repeat: expected a whole number from 1 to 10000, found '0'")]
