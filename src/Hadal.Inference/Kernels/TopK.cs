@@ -1,9 +1,11 @@
+using System.Numerics;
+using System.Runtime.Intrinsics;
+
 namespace Hadal.Inference.Kernels;
 
 /// <summary>The k largest of n scores, ties by the lowest index. NaN counts as the smallest, −0 equals 0.</summary>
 public static class TopK
 {
-    private const int BinBits = 11;
     private const int BlockLength = 64;
 
     /// <summary>The k largest in falling order of score; for small k, such as routed experts.</summary>
@@ -38,13 +40,31 @@ public static class TopK
     {
         CheckCount(scores, indices);
         if (indices.IsEmpty) return;
-        var threshold = Threshold(scores, indices.Length, out var equalCount);
-        var count = 0;
-        for (var i = 0; i < scores.Length; i++)
+        var threshold = Threshold(scores, indices.Length);
+        // Comparisons of numbers are those of keys, except that no comparison finds a NaN.
+        if (threshold < Key(float.NegativeInfinity))
         {
-            var key = Key(scores[i]);
-            if (key < threshold || (key == threshold && equalCount-- <= 0)) continue;
-            indices[count++] = i;
+            SelectNumbersFirst(scores, indices);
+            return;
+        }
+
+        var bound = Score(threshold);
+        var equalCount = indices.Length - CountAbove(scores, bound);
+        int count = 0, i = 0;
+        for (; i <= scores.Length - Vector512<float>.Count; i += Vector512<float>.Count)
+        {
+            var found = Vector512.GreaterThanOrEqual(Vector512.Create(scores[i..]), Vector512.Create(bound)).ExtractMostSignificantBits();
+            for (; found != 0; found &= found - 1) Take(scores, i + BitOperations.TrailingZeroCount(found), indices);
+        }
+
+        for (; i < scores.Length; i++)
+        {
+            if (scores[i] >= bound) Take(scores, i, indices);
+        }
+
+        void Take(ReadOnlySpan<float> scores, int index, Span<int> indices)
+        {
+            if (scores[index] > bound || equalCount-- > 0) indices[count++] = index;
         }
     }
 
@@ -65,32 +85,55 @@ public static class TopK
         }
     }
 
-    /// <summary>The k-th largest key, found by its leading, middle and last bits, and how many scores equal to it belong to the k.</summary>
-    private static uint Threshold(ReadOnlySpan<float> scores, int k, out int equalCount)
+    /// <summary>The k-th largest key, bit by bit: a bit is set where k scores or more are at least as large as what it makes.</summary>
+    private static uint Threshold(ReadOnlySpan<float> scores, int k)
     {
-        Span<int> bins = stackalloc int[1 << BinBits];
-        uint prefix = 0;
-        var remaining = k;
-        var fixedBits = 0;
-        while (fixedBits < 32)
+        uint threshold = 0, smallest = Key(float.NegativeInfinity);
+        var numbers = CountFrom(scores, float.NegativeInfinity);
+        if (numbers < k) return 0;
+        for (var bit = 1u << 31; bit != 0; bit >>= 1)
         {
-            var bits = Math.Min(BinBits, 32 - fixedBits);
-            var shift = 32 - fixedBits - bits;
-            bins.Clear();
-            foreach (var score in scores)
-            {
-                var key = Key(score);
-                if (fixedBits == 0 || key >> (32 - fixedBits) == prefix) bins[(int)((key >> shift) & ((1u << bits) - 1))]++;
-            }
-
-            var bin = (1 << bits) - 1;
-            for (; bins[bin] < remaining; bin--) remaining -= bins[bin];
-            prefix = (prefix << bits) | (uint)bin;
-            fixedBits += bits;
+            var candidate = threshold | bit;
+            if (candidate <= smallest || CountFrom(scores, Score(candidate)) >= k) threshold = candidate;
         }
 
-        equalCount = remaining;
-        return prefix;
+        return threshold;
+    }
+
+    /// <summary>How many scores are at least as large; NaN never is.</summary>
+    private static int CountFrom(ReadOnlySpan<float> scores, float bound)
+    {
+        var counts = Vector512<int>.Zero;
+        var i = 0;
+        for (; i <= scores.Length - Vector512<float>.Count; i += Vector512<float>.Count)
+            counts -= Vector512.GreaterThanOrEqual(Vector512.Create(scores[i..]), Vector512.Create(bound)).AsInt32();
+        var count = Vector512.Sum(counts);
+        for (; i < scores.Length; i++) count += scores[i] >= bound ? 1 : 0;
+        return count;
+    }
+
+    /// <summary>How many scores are larger.</summary>
+    private static int CountAbove(ReadOnlySpan<float> scores, float bound)
+    {
+        var counts = Vector512<int>.Zero;
+        var i = 0;
+        for (; i <= scores.Length - Vector512<float>.Count; i += Vector512<float>.Count)
+            counts -= Vector512.GreaterThan(Vector512.Create(scores[i..]), Vector512.Create(bound)).AsInt32();
+        var count = Vector512.Sum(counts);
+        for (; i < scores.Length; i++) count += scores[i] > bound ? 1 : 0;
+        return count;
+    }
+
+    /// <summary>Where numbers are fewer than k: all of them and the first of the rest.</summary>
+    private static void SelectNumbersFirst(ReadOnlySpan<float> scores, Span<int> indices)
+    {
+        var others = indices.Length;
+        foreach (var score in scores) others -= float.IsNaN(score) ? 0 : 1;
+        var count = 0;
+        for (var i = 0; i < scores.Length; i++)
+        {
+            if (!float.IsNaN(scores[i]) || others-- > 0) indices[count++] = i;
+        }
     }
 
     /// <summary>An unsigned number that is ordered as the scores are.</summary>
@@ -100,6 +143,9 @@ public static class TopK
         var bits = BitConverter.SingleToUInt32Bits(score + 0f);
         return (bits & 0x8000_0000) != 0 ? ~bits : bits | 0x8000_0000;
     }
+
+    /// <summary>The score of a key; NaN where no number has it.</summary>
+    private static float Score(uint key) => BitConverter.UInt32BitsToSingle((key & 0x8000_0000) != 0 ? key & 0x7FFF_FFFF : ~key);
 
     private static void CheckCount(ReadOnlySpan<float> scores, ReadOnlySpan<int> indices)
     {

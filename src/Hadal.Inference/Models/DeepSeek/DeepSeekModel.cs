@@ -50,7 +50,7 @@ internal sealed class DeepSeekModel : PagedDecoder
         new(
             config.NumHiddenLayers,
             new CacheRows(1, config.KvLoraRank + config.QkRopeHeadDim, format, false),
-            new CacheRows(config.HasIndexer ? 1 : 0, config.IndexHeadDim ?? 0, CacheFormat.F32, false));
+            new CacheRows(config.HasIndexer ? 1 : 0, config.IndexHeadDim ?? 0, CacheFormat.F32, true));
 
     /// <summary>Rows whose queries make an item of absorbed attention; with an indexer each row has positions of its own.</summary>
     public static int RowsTogether(DeepSeekConfig config) =>

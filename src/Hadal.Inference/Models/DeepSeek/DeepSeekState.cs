@@ -68,7 +68,7 @@ internal sealed unsafe class DeepSeekState
     /// <summary>[rows, index_topk] positions in rising order, for rows that see more than index_topk positions.</summary>
     public int[] Selected { get; }
 
-    /// <summary>The context: distance of two rows of <see cref="Scores"/> and of two heads in <see cref="Expanded"/>.</summary>
+    /// <summary>The context: distance of two heads in <see cref="Expanded"/>.</summary>
     public int ScoreStride { get; private set; }
 
     /// <summary>[rows, q_lora_rank].</summary>
@@ -89,8 +89,13 @@ internal sealed unsafe class DeepSeekState
     /// <summary>[rows, heads · v_head_dim].</summary>
     public float* Heads { get; private set; }
 
-    /// <summary>[threads, context]: scores of the indexer.</summary>
+    /// <summary>[threads, <see cref="LightningIndexer.RowsTogether"/>, context in whole blocks]: scores of the indexer.</summary>
     public float* Scores { get; private set; }
+
+    /// <summary>The scores of one of the rows that a thread scores together.</summary>
+    public float* ScoresOf(int partIndex, int row) => Scores + (((partIndex * (long)LightningIndexer.RowsTogether) + row) * IndexScoreStride);
+
+    private long IndexScoreStride => (ScoreStride + BlockPool.BlockTokens - 1L) / BlockPool.BlockTokens * BlockPool.BlockTokens;
 
     /// <summary>Scratch of the absorbed form.</summary>
     public AttentionRoom Absorbed { get; private set; }
@@ -109,9 +114,6 @@ internal sealed unsafe class DeepSeekState
 
     /// <summary>[rows, index_n_heads].</summary>
     public float* IndexWeights { get; private set; }
-
-    /// <summary>[threads, index_n_heads, 64].</summary>
-    public float* IndexTile { get; private set; }
 
     /// <summary>[rows, n_routed_experts].</summary>
     public float* RouterLogits { get; private set; }
@@ -173,11 +175,10 @@ internal sealed unsafe class DeepSeekState
         Expanded = cursor.Take(options.MlaForm == MlaForm.Absorbed ? 0 : threads * ScoreStride * (config.QkHeadDim + config.VHeadDim));
         if (config is { HasIndexer: true, IndexNHeads: { } indexHeads, IndexHeadDim: { } indexWidth })
         {
-            Scores = cursor.Take(threads * ScoreStride);
+            Scores = cursor.Take(threads * LightningIndexer.RowsTogether * IndexScoreStride);
             IndexQueries = cursor.Take(rows * indexHeads * indexWidth);
             IndexKeys = cursor.Take(rows * indexWidth);
             IndexWeights = cursor.Take(rows * indexHeads);
-            IndexTile = cursor.Take(threads * indexHeads * BlockPool.BlockTokens);
         }
 
         long experts = config.NRoutedExperts ?? 0, slots = rows * (config.NumExpertsPerTok ?? 0), width = config.MoeIntermediateSize ?? 0;

@@ -1,4 +1,3 @@
-using System.Numerics;
 using Hadal.Checkpoints.Config;
 using Hadal.Inference.Kernels;
 
@@ -11,6 +10,9 @@ namespace Hadal.Inference.Models.DeepSeek;
 /// half-split pairing of transformers <c>deepseek_v32</c>; the Hadamard rotation of both sides cancels without FP8 and is left out.</remarks>
 internal sealed unsafe class LightningIndexer
 {
+    /// <summary>Rows that are scored together.</summary>
+    public const int RowsTogether = 4;
+
     private const float LayerNormEps = 1e-6f;
 
     private readonly DeepSeekConfig _config;
@@ -56,61 +58,104 @@ internal sealed unsafe class LightningIndexer
             LayerNorm.Apply(key, _kNorm, _kNormBias, LayerNormEps, key);
             state.Rope.HalfSplit(key[.._config.QkRopeHeadDim], pass.Positions[row]);
             pass.CacheOf(row).WriteSecond(layer, pass.Positions[row], 0, key);
-            selects |= pass.Positions[row] >= TopK;
+            selects |= Selects(pass, row);
         }
 
         if (!selects) return;
         _wqB.Multiply(crew, querySource, _wqB.Columns, rows, state.IndexQueries, _wqB.Rows);
         _weightsProj.Multiply(crew, x, _weightsProj.Columns, rows, state.IndexWeights, _headCount);
+        if (rows <= RowsTogether)
+        {
+            // Few rows: threads share the keys, then the rows.
+            for (var row = 0; row < rows; row++) Prepare(pass, row, state);
+            var score = new ScoreJob(this, pass, layer, state, crew.ThreadCount);
+            crew.Run(ref score, crew.ThreadCount);
+            var pick = new PickJob(this, pass, state);
+            crew.Run(ref pick, rows);
+            return;
+        }
+
         var job = new SelectJob(this, pass, layer, state, crew.ThreadCount);
         crew.Run(ref job, crew.ThreadCount);
     }
 
-    /// <summary>Index scores of one row.</summary>
-    private void Score(PagedKvCache cache, int layer, int row, int position, DeepSeekState state, int partIndex, Span<float> scores)
+    /// <summary>Rotates the queries of a row and scales its weights.</summary>
+    private void Prepare(Pass pass, int row, DeepSeekState state)
     {
         var queries = state.IndexQueries + ((long)row * _headCount * _headSize);
-        for (var h = 0; h < _headCount; h++) state.Rope.HalfSplit(new Span<float>(queries + ((long)h * _headSize), _config.QkRopeHeadDim), position);
         var weightScale = (float)(1 / Math.Sqrt((double)_headCount * _headSize));
-        var tile = state.IndexTile + ((long)partIndex * _headCount * BlockPool.BlockTokens);
-        scores.Clear();
-        for (var begin = 0; begin < scores.Length; begin += BlockPool.BlockTokens)
+        for (var h = 0; h < _headCount; h++)
         {
-            var count = Math.Min(BlockPool.BlockTokens, scores.Length - begin);
-            var keys = cache.Pool.Layout.Second.Read(cache.SecondBlock(layer, begin / BlockPool.BlockTokens), 0, count, room: null);
-            Attention.Scores(queries, _headSize, _headCount, keys, _headSize, count, _headSize, 1f, tile, BlockPool.BlockTokens);
-            for (var h = 0; h < _headCount; h++)
+            state.Rope.HalfSplit(new Span<float>(queries + ((long)h * _headSize), _config.QkRopeHeadDim), pass.Positions[row]);
+            state.IndexWeights[((long)row * _headCount) + h] *= weightScale;
+        }
+    }
+
+    /// <summary>Scores of a row at the positions of one block.</summary>
+    private void Score(Pass pass, int layer, int row, int block, DeepSeekState state, float* scores)
+    {
+        var cache = pass.CacheOf(row);
+        var keys = cache.Pool.Layout.Second.Read(cache.SecondBlock(layer, block), 0, BlockPool.BlockTokens, room: null);
+        IndexScores.Block(
+            state.IndexQueries + ((long)row * _headCount * _headSize), state.IndexWeights + ((long)row * _headCount), _headCount, keys, _headSize, scores + ((long)block * BlockPool.BlockTokens));
+    }
+
+    private void Pick(Pass pass, int row, DeepSeekState state, float* scores) =>
+        Kernels.TopK.Select(new ReadOnlySpan<float>(scores, pass.Positions[row] + 1), state.Selected.AsSpan(row * TopK, TopK));
+
+    private bool Selects(Pass pass, int row) => pass.Positions[row] >= TopK;
+
+    /// <summary>Every part takes some blocks of keys for all rows, of which there are few.</summary>
+    private readonly struct ScoreJob(LightningIndexer indexer, Pass pass, int layer, DeepSeekState state, int partCount) : ICrewJob
+    {
+        public void Execute(int partIndex)
+        {
+            for (var row = 0; row < pass.RowCount; row++)
             {
-                var weight = state.IndexWeights[((long)row * _headCount) + h] * weightScale;
-                AddRectified(new Span<float>(tile + ((long)h * BlockPool.BlockTokens), count), weight, scores.Slice(begin, count));
+                if (!indexer.Selects(pass, row)) continue;
+                for (var block = partIndex; block <= pass.Positions[row] / BlockPool.BlockTokens; block += partCount)
+                    indexer.Score(pass, layer, row, block, state, state.ScoresOf(0, row));
             }
         }
     }
 
-    /// <summary><c>sum[s] += weight · max(0, x[s])</c>, product and sum rounded on their own: the same bits at every vector width.</summary>
-    private static void AddRectified(ReadOnlySpan<float> x, float weight, Span<float> sum)
+    private readonly struct PickJob(LightningIndexer indexer, Pass pass, DeepSeekState state) : ICrewJob
     {
-        var s = 0;
-        for (; s <= x.Length - Vector<float>.Count; s += Vector<float>.Count)
+        public void Execute(int partIndex)
         {
-            var rectified = Vector.Max(new Vector<float>(x[s..]), Vector<float>.Zero);
-            (new Vector<float>(sum[s..]) + (rectified * weight)).CopyTo(sum[s..]);
+            if (indexer.Selects(pass, partIndex)) indexer.Pick(pass, partIndex, state, state.ScoresOf(0, partIndex));
         }
-
-        for (; s < x.Length; s++) sum[s] += MathF.Max(0f, x[s]) * weight;
     }
 
+    /// <summary>Every part takes some groups of rows, which find the keys of a block in the first-level cache.</summary>
     private readonly struct SelectJob(LightningIndexer indexer, Pass pass, int layer, DeepSeekState state, int partCount) : ICrewJob
     {
         public void Execute(int partIndex)
         {
-            for (var row = partIndex; row < pass.RowCount; row += partCount)
+            for (var first = partIndex * RowsTogether; first < pass.RowCount; first += partCount * RowsTogether)
             {
-                var position = pass.Positions[row];
-                if (position < indexer.TopK) continue;
-                var scores = new Span<float>(state.Scores + ((long)partIndex * state.ScoreStride), position + 1);
-                indexer.Score(pass.CacheOf(row), layer, row, position, state, partIndex, scores);
-                Kernels.TopK.Select(scores, state.Selected.AsSpan(row * indexer.TopK, indexer.TopK));
+                var end = Math.Min(first + RowsTogether, pass.RowCount);
+                var last = 0;
+                for (var row = first; row < end; row++)
+                {
+                    if (!indexer.Selects(pass, row)) continue;
+                    indexer.Prepare(pass, row, state);
+                    last = Math.Max(last, pass.Positions[row]);
+                }
+
+                for (var block = 0; block <= last / BlockPool.BlockTokens; block++)
+                {
+                    for (var row = first; row < end; row++)
+                    {
+                        if (indexer.Selects(pass, row) && block <= pass.Positions[row] / BlockPool.BlockTokens)
+                            indexer.Score(pass, layer, row, block, state, state.ScoresOf(partIndex, row - first));
+                    }
+                }
+
+                for (var row = first; row < end; row++)
+                {
+                    if (indexer.Selects(pass, row)) indexer.Pick(pass, row, state, state.ScoresOf(partIndex, row - first));
+                }
             }
         }
     }
