@@ -1,6 +1,6 @@
 // Latent attention in its two forms, absorbed and plain: tokens per second of prompts of several lengths, in turns, and from which length on the plain form is ahead.
 //   hadal synth deepseek-v2-lite -o DIR --layers 3 --quantization int4-g128
-//   dotnet run bench/mla.cs -- DIR [--lengths 32,64,128,256,512,1024,2048] [--rounds 5] [--threads 2]
+//   dotnet run bench/mla.cs -- DIR [--lengths 32,64,128,256,512,1024,2048] [--rounds 5] [--threads 2] [--batch 256]
 // Medians over the rounds. The engine keeps to the absorbed form, because a token's numbers must not depend on how a prompt is cut; EngineOptions.MlaForm chooses.
 #:property TargetFramework=net10.0
 #:property PublishAot=false
@@ -20,23 +20,24 @@ if (args is not [var path, ..])
 }
 
 int[] lengths = [32, 64, 128, 256, 512, 1024, 2048];
-int rounds = 5, threads = 2;
+int rounds = 5, threads = 2, batch = 256;
 for (var i = 1; i + 1 < args.Length; i += 2)
 {
     switch (args[i])
     {
         case "--lengths": lengths = [.. args[i + 1].Split(',').Select(text => int.Parse(text, CultureInfo.InvariantCulture))]; break;
         case "--rounds": rounds = int.Parse(args[i + 1], CultureInfo.InvariantCulture); break;
+        case "--batch": batch = int.Parse(args[i + 1], CultureInfo.InvariantCulture); break;
         case "--threads": threads = int.Parse(args[i + 1], CultureInfo.InvariantCulture); break;
         default: Console.Error.WriteLine($"mla.cs: unknown option '{args[i]}'"); return 2;
     }
 }
 
 using var checkpoint = Checkpoint.Open(path);
-var options = new EngineOptions { ThreadCount = threads, Arithmetic = Arithmetic.Integer, MaxContext = lengths.Max(), MaxBatchTokens = 256 };
+var options = new EngineOptions { ThreadCount = threads, Arithmetic = Arithmetic.Integer, MaxContext = lengths.Max(), MaxBatchTokens = batch };
 using var absorbed = DecoderModel.Open(checkpoint, options with { MlaForm = MlaForm.Absorbed });
 using var plain = DecoderModel.Open(checkpoint, options with { MlaForm = MlaForm.Plain });
-Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Path.GetFileName(path)}, {threads} threads, medians of {rounds} rounds"));
+Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Path.GetFileName(path)}, {threads} threads, {batch} tokens computed together, medians of {rounds} rounds"));
 Console.WriteLine("| prompt, tokens | absorbed, tokens/s | plain, tokens/s | plain : absorbed |");
 Console.WriteLine("|---|---|---|---|");
 foreach (var length in lengths)

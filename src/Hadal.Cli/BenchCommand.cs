@@ -21,10 +21,11 @@ internal static class BenchCommand
         var threads = ModelOpening.ThreadsOption();
         var arithmetic = ModelOpening.ArithmeticOption(Arithmetic.Integer);
         var cache = ModelOpening.CacheOption();
+        var mla = ModelOpening.MlaOption();
         var repeat = Numbers.Integer("--repeat", 1, 10_000, $"Rounds; medians are reported. Default: {DefaultRepeat}.");
         var turns = new Option<bool>("--turns") { Description = "Measure one round for each line on standard input and print it as a JSON object, so that programs can be compared in turns. The first is slow." };
         var json = JsonOutput.Option();
-        var command = new Command("bench", "Measures how fast a model reads and writes, on random tokens.") { model, prompt, generate, depth, threads, arithmetic, cache, repeat, turns, json };
+        var command = new Command("bench", "Measures how fast a model reads and writes, on random tokens.") { model, prompt, generate, depth, threads, arithmetic, cache, mla, repeat, turns, json };
         command.SetAction(parsed =>
         {
             var location = new ModelLocator(shell).Find(parsed.GetValue(model));
@@ -38,7 +39,7 @@ internal static class BenchCommand
                 parsed.GetValue(repeat) ?? DefaultRepeat);
             ModelOpening.CheckContext(checkpoint.Config, plan.Context, "--depth with --prompt or --generate");
             if (plan.Prompt == 0 && plan.Generate == 0) throw CommandException.Usage("--prompt and --generate: expected one of them above 0, found 0 and 0");
-            var options = ModelOpening.OptionsOf((int)plan.Context, parsed.GetValue(threads), parsed.GetValue(arithmetic) ?? Arithmetic.Integer, parsed.GetValue(cache));
+            var options = ModelOpening.OptionsOf((int)plan.Context, parsed.GetValue(threads), parsed.GetValue(arithmetic) ?? Arithmetic.Integer, parsed.GetValue(cache), parsed.GetValue(mla));
             options = ModelOpening.FitMemory(checkpoint, options, MachineMemory.Read(), shell.Error);
             using var decoder = DecoderModel.Open(checkpoint, options);
             var loadMs = watch.Elapsed.TotalMilliseconds;

@@ -32,6 +32,7 @@ internal sealed class RunCommand
     private readonly Option<int?> _threads = ModelOpening.ThreadsOption();
     private readonly Option<Arithmetic?> _arithmetic = ModelOpening.ArithmeticOption(Arithmetic.Integer);
     private readonly Option<CacheFormat?> _cache = ModelOpening.CacheOption();
+    private readonly Option<MlaForm?> _mla = ModelOpening.MlaOption();
     private readonly Option<Speculation?> _speculation = ModelOpening.SpeculationOption();
     private readonly Option<string?> _adapter = new("--adapter") { Description = "A LoRA adapter to answer with: a directory with adapter_config.json and adapter_model.safetensors, as peft saves it.", HelpName = "DIR" };
     private readonly Option<bool> _json = JsonOutput.Option();
@@ -47,7 +48,7 @@ internal sealed class RunCommand
         var command = new Command("run", "Answers a prompt, continues a text, or holds a conversation on a terminal.")
         {
             run._model, run._prompt, run._system, run._maxTokens, run._temperature, run._topP, run._topK, run._minP, run._repetitionPenalty, run._presencePenalty,
-            run._frequencyPenalty, run._seed, run._stop, run._context, run._threads, run._arithmetic, run._cache, run._speculation, run._adapter, run._json,
+            run._frequencyPenalty, run._seed, run._stop, run._context, run._threads, run._arithmetic, run._cache, run._mla, run._speculation, run._adapter, run._json,
         };
         foreach (var option in run._grammar.Options) command.Add(option);
         foreach (var sense in run._senses) command.Add(sense);
@@ -69,14 +70,14 @@ internal sealed class RunCommand
             if (parsed.GetValue(sense) is { Length: > 0 }) throw CommandException.Usage($"{sense.Name}: {location.Name} ({checkpoint.Config.ModelType}) reads text only");
         var options = OptionsOf(parsed, checkpoint);
         if (parsed.GetValue(_context) is { } tokens) ModelOpening.CheckContext(checkpoint.Config, tokens, "--context");
-        var engineOptions = ModelOpening.OptionsOf(parsed.GetValue(_context), parsed.GetValue(_threads), parsed.GetValue(_arithmetic) ?? Arithmetic.Integer, parsed.GetValue(_cache));
+        var engineOptions = ModelOpening.OptionsOf(parsed.GetValue(_context), parsed.GetValue(_threads), parsed.GetValue(_arithmetic) ?? Arithmetic.Integer, parsed.GetValue(_cache), parsed.GetValue(_mla));
         engineOptions = ModelOpening.FitMemory(checkpoint, engineOptions, MachineMemory.Read(), _shell.Error);
         if (!engineOptions.KeepsExpertsInFile) _ = checkpoint.ReadAhead();
 
         using var opened = parsed.GetValue(_adapter) is { } path ? LoraAdapter.Open(path, checkpoint.Config) : null;
         if (checkpoint.Config.Head != ModelHead.Language || opened?.Score is not null)
             return LabelAnswer.Run(_shell, checkpoint, opened, await tokenizer.ConfigureAwait(false), engineOptions, prompt, isJson);
-        var limits = new TextGeneratorOptions { MaxConcurrent = 1, MaxQueued = 0, Speculation = parsed.GetValue(_speculation) ?? Speculation.Auto };
+        var limits = new TextGeneratorOptions { MaxConcurrent = 1, MaxQueued = 0, MaxBatchTokens = engineOptions.MaxBatchTokens, Speculation = parsed.GetValue(_speculation) ?? Speculation.Auto };
         var generator = TextGenerator.Open(checkpoint, limits, engineOptions, await tokenizer.ConfigureAwait(false));
         await using (generator.ConfigureAwait(false))
         {

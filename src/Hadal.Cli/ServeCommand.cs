@@ -31,6 +31,7 @@ internal sealed class ServeCommand
     private readonly Option<int?> _threads = ModelOpening.ThreadsOption();
     private readonly Option<Arithmetic?> _arithmetic = ModelOpening.ArithmeticOption(Arithmetic.Integer);
     private readonly Option<CacheFormat?> _cache = ModelOpening.CacheOption();
+    private readonly Option<MlaForm?> _mla = ModelOpening.MlaOption();
     private readonly Option<Speculation?> _speculation = ModelOpening.SpeculationOption();
     private readonly Shell _shell;
 
@@ -45,7 +46,7 @@ internal sealed class ServeCommand
         var serve = new ServeCommand(shell);
         var command = new Command("serve", "Answers OpenAI and DeepSeek clients over HTTP until it is told to stop.")
         {
-            serve._models, serve._urls, serve._keys, serve._anonymous, serve._adapters, serve._parallel, serve._queue, serve._timeout, serve._body, serve._drain, serve._requestLog, serve._logPrompts, serve._context, serve._threads, serve._arithmetic, serve._cache, serve._speculation,
+            serve._models, serve._urls, serve._keys, serve._anonymous, serve._adapters, serve._parallel, serve._queue, serve._timeout, serve._body, serve._drain, serve._requestLog, serve._logPrompts, serve._context, serve._threads, serve._arithmetic, serve._cache, serve._mla, serve._speculation,
         };
         command.SetAction(parsed => serve.RunAsync(parsed).GetAwaiter().GetResult());
         return command;
@@ -136,7 +137,7 @@ internal sealed class ServeCommand
         if (names.FirstOrDefault(name => name.StartsWith('-')) is { } option) throw CommandException.Usage($"unknown option '{option}'");
         ModelLocation[] locations = names.Length == 0 ? [locator.Find(null)] : [.. names.Select(name => locator.Find(name))];
         var adapters = Adapters(parsed);
-        var engine = ModelOpening.OptionsOf(parsed.GetValue(_context), parsed.GetValue(_threads), parsed.GetValue(_arithmetic) ?? Arithmetic.Integer, parsed.GetValue(_cache));
+        var engine = ModelOpening.OptionsOf(parsed.GetValue(_context), parsed.GetValue(_threads), parsed.GetValue(_arithmetic) ?? Arithmetic.Integer, parsed.GetValue(_cache), parsed.GetValue(_mla));
         var limits = new TextGeneratorOptions
         {
             MaxConcurrent = parsed.GetValue(_parallel) ?? 8, MaxQueued = parsed.GetValue(_queue) ?? 64, Speculation = parsed.GetValue(_speculation) ?? Speculation.Auto,

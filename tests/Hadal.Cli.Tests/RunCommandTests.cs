@@ -37,6 +37,14 @@ public sealed class RunCommandTests : IDisposable
     }
 
     [Fact]
+    public void Both_forms_of_latent_attention_read_a_long_prompt_alike()
+    {
+        var prompt = string.Concat(Enumerable.Range(0, 60).Select(i => $"{i} times {i} is {i * i}. "));
+        string Text(string form) => TestShell.Run("", "run", Model, "-p", prompt, "--mla", form, "--temperature", "0", "--max-tokens", "6", "--json").Done().Json.GetProperty("text").GetString()!;
+        Assert.Equal(Text("absorbed"), Text("auto"));
+    }
+
+    [Fact]
     public void At_temperature_zero_a_model_without_a_template_continues_the_text_behind_its_start_token()
     {
         var model = WithoutTemplate();

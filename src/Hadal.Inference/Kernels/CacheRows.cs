@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Hadal.Inference.Kernels.Formats;
 using Hadal.Inference.Models;
 
@@ -93,6 +94,18 @@ internal readonly unsafe record struct CacheRows(int HeadCount, int Width, Cache
         if (Format == CacheFormat.F32) new Span<float>((float*)source + begin, Width).CopyTo(new Span<float>(target, Width));
         else if (Format == CacheFormat.BF16) CacheExpansion.BFloat16((ushort*)source + begin, Width, target);
         else CacheExpansion.Int8((sbyte*)source + begin, Scales(source) + slot, 1, Width, target);
+    }
+
+    /// <summary>Asks for the memory of a token whose numbers <see cref="ReadRow"/> will bring together.</summary>
+    /// <param name="block">Start of the rows of the block.</param>
+    /// <param name="head">Head.</param>
+    /// <param name="slot">Token of the block.</param>
+    public void WillRead(byte* block, int head, int slot)
+    {
+        if (!Sse.IsSupported) return;
+        var length = Width * ElementBytes;
+        var source = block + (head * HeadBytes) + ((long)slot * length);
+        for (var i = 0; i < length; i += 64) Sse.Prefetch0(source + i);
     }
 
     private float* Scales(byte* head) => (float*)(head + (Tokens * (long)Width));

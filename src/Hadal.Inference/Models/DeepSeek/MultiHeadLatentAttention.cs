@@ -194,6 +194,8 @@ internal sealed unsafe class MultiHeadLatentAttention
     /// <summary>Absorbed attention: an item is some rows of a sequence and some heads, all of which read the same latents.</summary>
     private readonly struct Items(MultiHeadLatentAttention attention, Pass pass, int layer, DeepSeekState state) : IAttentionItems
     {
+        private const int RowsAhead = 4;
+
         private readonly int _heads = attention._config.NumAttentionHeads;
         private readonly int _block = Math.Min(attention._config.NumAttentionHeads, DeepSeekState.MaxQueries);
         private readonly int _blocks = (attention._config.NumAttentionHeads + DeepSeekState.MaxQueries - 1) / DeepSeekState.MaxQueries;
@@ -241,6 +243,9 @@ internal sealed unsafe class MultiHeadLatentAttention
             {
                 for (var i = 0; i < count; i++)
                 {
+                    // What is selected lies far apart: asked for ahead, or every row is waited for.
+                    var ahead = begin + i + RowsAhead;
+                    if (ahead < selected.Length) rows.WillRead(cache.FirstBlock(layer, selected[ahead] / BlockPool.BlockTokens), 0, selected[ahead] % BlockPool.BlockTokens);
                     var (block, slot) = Math.DivRem(selected[begin + i], BlockPool.BlockTokens);
                     rows.ReadRow(cache.FirstBlock(layer, block), 0, slot, latents + ((long)i * _width));
                 }
