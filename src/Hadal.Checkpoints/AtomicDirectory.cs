@@ -21,7 +21,7 @@ public static class AtomicDirectory
         {
             write(temporary);
             if (Directory.Exists(full)) Directory.Delete(full);
-            Directory.Move(temporary, full);
+            DurableName.Move(temporary, full);
         }
         catch
         {

@@ -1,6 +1,6 @@
 namespace Hadal.Checkpoints;
 
-/// <summary>Writes a file under a temporary name beside its place, flushes it to disk and renames it: a reader sees the old file or the new one, never half.</summary>
+/// <summary>Writes a file under a temporary name beside its place, flushes it to disk and renames it: a reader sees the old file or the new one, never half, and after a loss of power so too.</summary>
 public static class AtomicFile
 {
     /// <summary>Creates or replaces <paramref name="path"/> with what <paramref name="write"/> writes.</summary>
@@ -20,6 +20,7 @@ public static class AtomicFile
             }
 
             File.Move(temporary, full, overwrite: true);
+            DurableName.Flush(Path.GetDirectoryName(full)!);
         }
         catch (ArgumentOutOfRangeException fault) when (fault.ParamName == "value" && fault.ActualValue is null)
         {

@@ -24,6 +24,7 @@ internal static class MergeCommand
             var location = new ModelLocator(shell).Find(parsed.GetValue(model));
             using var checkpoint = Checkpoint.Open(location.Path);
             using var adapter = LoraAdapter.Open(Path.GetFullPath(parsed.GetValue(adapterPath)!, shell.CurrentDirectory), checkpoint.Config);
+            if (adapter.OtherBase(checkpoint) is { } warning) shell.Error.WriteLine($"hadal: {HadalCommand.OneLine(warning)}");
             var merger = new AdapterMerger(checkpoint, adapter);
             OutputDirectory.CheckSpace(path, merger.BytesAfter);
             using var work = shell.Interruption.Begin();

@@ -75,6 +75,7 @@ internal sealed class RunCommand
         if (!engineOptions.KeepsExpertsInFile) _ = checkpoint.ReadAhead();
 
         using var opened = parsed.GetValue(_adapter) is { } path ? LoraAdapter.Open(path, checkpoint.Config) : null;
+        if (opened?.OtherBase(checkpoint) is { } warning) _shell.Error.WriteLine($"hadal: {HadalCommand.OneLine(warning)}");
         if (checkpoint.Config.Head != ModelHead.Language || opened?.Score is not null)
             return LabelAnswer.Run(_shell, checkpoint, opened, await tokenizer.ConfigureAwait(false), engineOptions, prompt, isJson);
         var limits = new TextGeneratorOptions { MaxConcurrent = 1, MaxQueued = 0, MaxBatchTokens = engineOptions.MaxBatchTokens, Speculation = parsed.GetValue(_speculation) ?? Speculation.Auto };

@@ -146,7 +146,8 @@ internal sealed class ServeCommand
         memory = memory with { AvailableBytes = memory.AvailableBytes / locations.Length };
         return [.. locations.Select((location, index) => new ModelSource(
             location.Name,
-            () => ServedModel.Open(location.Name, location.Path, limits, Fit(location, engine, limits, memory), index == 0 ? adapters : null),
+            () => ServedModel.Open(
+                location.Name, location.Path, limits, Fit(location, engine, limits, memory), index == 0 ? adapters : null, warning => _shell.Error.WriteLine($"hadal: {HadalCommand.OneLine(warning)}")),
             index == 0 ? [.. adapters.Keys] : null))];
     }
 

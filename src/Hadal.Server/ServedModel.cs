@@ -79,10 +79,12 @@ public sealed class ServedModel : IAsyncDisposable, IDisposable
     /// <param name="options">Limits of the engine.</param>
     /// <param name="engineOptions">Limits of the model; defaults if null.</param>
     /// <param name="adapters">LoRA directories by the names that requests will call them.</param>
+    /// <param name="warn">Told of adapters that were trained beside another model, in one line each; may be null.</param>
     /// <exception cref="CheckpointException">Something cannot be read or computed.</exception>
     /// <exception cref="ChatTemplateException">The chat template is not valid.</exception>
     public static ServedModel Open(
-        string name, string path, TextGeneratorOptions? options = null, EngineOptions? engineOptions = null, IReadOnlyDictionary<string, string>? adapters = null)
+        string name, string path, TextGeneratorOptions? options = null, EngineOptions? engineOptions = null, IReadOnlyDictionary<string, string>? adapters = null,
+        Action<string>? warn = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         Checkpoint? checkpoint = null;
@@ -97,6 +99,7 @@ public sealed class ServedModel : IAsyncDisposable, IDisposable
             foreach (var (adapterName, folder) in adapters ?? new Dictionary<string, string>())
             {
                 using var adapter = LoraAdapter.Open(folder, checkpoint.Config);
+                if (adapter.OtherBase(checkpoint) is { } warning) warn?.Invoke(warning);
                 ready.Add(adapterName, generator.AddAdapter(adapter));
                 if (adapter.ChatTemplate is { } template) templates.Add(adapterName, template);
             }

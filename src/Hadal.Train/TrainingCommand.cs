@@ -13,6 +13,9 @@ internal static class TrainingCommand
 {
     private const int Failed = 1, Interrupted = 130;
 
+    /// <summary>Codes of a full disk: ENOSPC, ERROR_DISK_FULL.</summary>
+    private const int DiskFullUnix = 28, DiskFullWindows = unchecked((int)0x80070070);
+
     /// <summary>Runs a training: its config, the changes to it, whether it is resumed, and where to say how far it is.</summary>
     /// <returns>Path of the result.</returns>
     public delegate string Runner(string config, string[] changes, bool resume, IProgress<StepMetrics>? progress, Action<string> note, CancellationToken cancellation);
@@ -56,7 +59,7 @@ internal static class TrainingCommand
         }
         catch (Exception fault) when (fault is TrainingException or CheckpointException or ChatTemplateException or IOException or UnauthorizedAccessException or NotSupportedException or DllNotFoundException)
         {
-            Console.Error.WriteLine($"hadal-train: {fault.Message.ReplaceLineEndings(" ")}");
+            Console.Error.WriteLine($"hadal-train: {fault.Message.ReplaceLineEndings(" ")}{(fault.HResult is DiskFullUnix or DiskFullWindows ? "; make room there and use --resume" : "")}");
             return Failed;
         }
         catch (ExternalException fault)

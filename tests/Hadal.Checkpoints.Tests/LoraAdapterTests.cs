@@ -19,7 +19,7 @@ public sealed class LoraAdapterTests : IDisposable
     [Fact]
     public void A_saved_adapter_opens_with_its_modules_scales_and_numbers()
     {
-        Write("""{"peft_type":"LORA","task_type":"CAUSAL_LM","r":2,"lora_alpha":16,"lora_dropout":0.05,"target_modules":["q_proj","v_proj"],"bias":"none","eva_config":null}""",
+        Write("""{"peft_type":"LORA","task_type":"CAUSAL_LM","r":2,"lora_alpha":16,"lora_dropout":0.05,"target_modules":["q_proj","v_proj"],"bias":"none","eva_config":null,"alora_invocation_tokens":null,"layer_replication":[],"use_qalora":false,"qalora_group_size":16,"arrow_config":null}""",
             Tensor(Q, "lora_A.weight", 2, 8), Tensor(Q, "lora_B.weight", 8, 2), Tensor(V, "lora_A.weight", 2, 8), Tensor(V, "lora_B.weight", 8, 2));
         using var adapter = LoraAdapter.Open(_folder.Path, Model);
         Assert.Equal([Q, V], adapter.Modules.Select(module => module.Name));
@@ -57,6 +57,9 @@ public sealed class LoraAdapterTests : IDisposable
     [Theory]
     [InlineData("""{"peft_type":"IA3","r":0,"fan_in_fan_out":true,"bias":"some","modules_to_save":["lm_head"],"alpha_pattern":{"(":1},"target_parameters":["x"]}""",
         "7 faults: peft_type is IA3, which is not computed; supported: LORA; r is 0, expected 1 to 65536; fan_in_fan_out is true, which is not computed; supported: false; bias is some,*modules_to_save is lm_head,*'(' is no pattern:*target_parameters is *x*")]
+    [InlineData("""{"peft_type":"LORA","alora_invocation_tokens":[5,7]}""", "alora_invocation_tokens is *5,7*, which is not computed; supported: null")]
+    [InlineData("""{"peft_type":"LORA","layer_replication":[[0,2],[1,3]]}""", "layer_replication is *, which is not computed; supported: null")]
+    [InlineData("""{"peft_type":"LORA","use_qalora":true,"arrow_config":{"top_k":2},"use_bdlora":{"nblocks":2}}""", "3 faults: use_qalora is true,*arrow_config is *use_bdlora is *")]
     [InlineData("""{"peft_type":"LORA","r":"2"}""", "r is \"2\", expected a whole number")]
     [InlineData("""{"peft_type":"LORA","r":2,"rank_pattern":[1]}""", "rank_pattern is a list, expected an object of whole numbers")]
     [InlineData("""[]""", "is a list, expected an object")]
@@ -158,6 +161,43 @@ public sealed class LoraAdapterTests : IDisposable
             _folder.Write(name, whole);
             Assert.Null(OpenDamaged());
         }
+    }
+
+    [Fact]
+    public void An_adapter_knows_the_model_it_was_trained_beside()
+    {
+        using TemporaryFolder folder = new(), otherFolder = new();
+        SmallCheckpoint.Write(folder);
+        using var checkpoint = Checkpoint.Open(folder.Path);
+        Write("""{"peft_type":"LORA","r":2,"base_model_name_or_path":"mine"}""", Tensor(Q, "lora_A.weight", 2, 8), Tensor(Q, "lora_B.weight", 8, 2));
+        Assert.Null(OtherBase(checkpoint));
+        AdapterBase.Of(checkpoint).Write(_folder.Path);
+        Assert.Null(OtherBase(checkpoint));
+        AdapterBase.Of(checkpoint).Write(_folder.Path);
+
+        // One number of one weight differs.
+        SmallCheckpoint.Write(otherFolder);
+        var file = otherFolder.PathOf("model.safetensors");
+        var bytes = File.ReadAllBytes(file);
+        bytes[^1] ^= 1;
+        File.WriteAllBytes(file, bytes);
+        using var changed = Checkpoint.Open(otherFolder.Path);
+        Assert.Equal($"{_folder.Path}: was trained beside another model (mine) than {changed.Path}, whose weights differ; its answers may be worse", OtherBase(changed));
+
+        // In other formats the same model cannot be told from another.
+        (AdapterBase.Of(checkpoint) with { Formats = "I32" }).Write(_folder.Path);
+        Assert.Null(OtherBase(changed));
+        foreach (var damaged in (string[])["", "[]", "{}", "{\"sha256\": 1}", "{\"sha256\": \"a\"}"])
+        {
+            _folder.Write(AdapterBase.FileName, damaged);
+            Assert.Contains("base_model.json: ", Assert.Throws<CheckpointException>(() => OtherBase(checkpoint)).Message, StringComparison.Ordinal);
+        }
+    }
+
+    private string? OtherBase(Checkpoint checkpoint)
+    {
+        using var adapter = LoraAdapter.Open(_folder.Path, checkpoint.Config);
+        return adapter.OtherBase(checkpoint);
     }
 
     private string? OpenDamaged() => Refusals.Run(() => LoraAdapter.Open(_folder.Path, Model).Dispose(), 1024);

@@ -74,6 +74,15 @@ public sealed class RunCommandTests : IDisposable
         var adapter = Path.Combine(_folder.FullName, "adapter");
         WriteAdapter(adapter, rank: 2);
         Assert.NotEqual(plain, TestShell.Run("", [.. options, "--adapter", adapter]).Done().Text);
+
+        // Beside another model it answers too, and says so.
+        var mark = Path.Combine(adapter, Hadal.Checkpoints.Adapters.AdapterBase.FileName);
+        using (var checkpoint = Hadal.Checkpoints.Checkpoint.Open(Model)) Hadal.Checkpoints.Adapters.AdapterBase.Of(checkpoint).Write(adapter);
+        var beside = TestShell.Run("", [.. options, "--adapter", adapter]).Done().Text;
+        File.WriteAllText(mark, File.ReadAllText(mark).Replace("\"sha256\": \"", "\"sha256\": \"00", StringComparison.Ordinal));
+        var told = TestShell.Run("", [.. options, "--adapter", adapter]);
+        Assert.Equal((0, beside), (told.ExitCode, told.Text));
+        Assert.Matches("^hadal: [^\n]*adapter: was trained beside another model [^\n]*\n$", told.Error);
         WriteAdapter(adapter, rank: 3);
         Assert.Contains("has rank 3, adapter_config.json says 2", TestShell.Run("", [.. options, "--adapter", adapter]).Fault(1), StringComparison.Ordinal);
         Assert.Contains("is no directory", TestShell.Run("", [.. options, "--adapter", adapter + "x"]).Fault(1), StringComparison.Ordinal);

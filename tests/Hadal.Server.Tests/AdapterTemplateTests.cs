@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Hadal.Checkpoints.Weights;
 using Hadal.Tests;
 
@@ -27,6 +28,10 @@ public sealed class AdapterTemplateTests
         var alone = await PromptTokensAsync("hadal-mini");
         Assert.Equal(alone, await PromptTokensAsync("plain"));
         Assert.Equal(alone + 4, await PromptTokensAsync("talker"));
+
+        // The list of models says so too.
+        var models = JsonElement.Parse(await server.Client.GetStringAsync("/v1/models")).GetProperty("data").EnumerateArray().ToDictionary(entry => entry.GetProperty("id").GetString()!, entry => entry.GetProperty("chat_template").GetBoolean());
+        Assert.Equal([false, false, true], new[] { "hadal-mini", "plain", "talker" }.Select(name => models[name]));
         folder.Delete(recursive: true);
 
         async Task<int> PromptTokensAsync(string name) =>

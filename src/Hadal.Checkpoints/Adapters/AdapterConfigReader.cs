@@ -14,6 +14,10 @@ internal static class AdapterConfigReader
 
     private static readonly string[] BaseChanging = ["pissa", "olora", "corda", "loftq", "lora_ga"];
 
+    /// <summary>Keys that make another computation of the same tensors, or add tensors of another kind.</summary>
+    private static readonly string[] Uncomputed =
+        ["target_parameters", "trainable_token_indices", "alora_invocation_tokens", "layer_replication", "use_qalora", "use_bdlora", "arrow_config"];
+
     /// <summary>Reads and checks the file of a directory.</summary>
     /// <exception cref="CheckpointException">The faults, all in one message.</exception>
     public static AdapterConfig Read(CheckpointFolder folder)
@@ -32,7 +36,7 @@ internal static class AdapterConfigReader
             if (AdapterPatterns.Fault(key) is { } fault) faults.Add($"alpha_pattern, rank_pattern: '{key}' is no pattern: {fault}");
         foreach (var (key, value) in config.OtherKeys ?? new Dictionary<string, JsonElement>())
         {
-            if (key is "target_parameters" or "trainable_token_indices" && IsSet(value)) Unsupported(key, value.GetRawText(), "null");
+            if (Uncomputed.Contains(key) && IsSet(value)) Unsupported(key, value.GetRawText(), "null");
             if (key == "init_lora_weights" && ChangesBase(value))
                 faults.Add($"{key} is {value.GetRawText()}, which changed the weights of the model it was trained on; these are not in the adapter: save it with peft's path_initial_model_for_weight_conversion");
         }
@@ -80,7 +84,7 @@ internal static class AdapterConfigReader
 
     private static bool IsSet(JsonElement value) => value.ValueKind switch
     {
-        JsonValueKind.Null => false,
+        JsonValueKind.Null or JsonValueKind.False => false,
         JsonValueKind.Array => value.GetArrayLength() > 0,
         JsonValueKind.Object => value.EnumerateObject().Any(),
         _ => true,

@@ -42,6 +42,20 @@ public sealed class LoraAdapter : IDisposable
     /// <summary>Source of the chat template it was trained with, or null where the directory has none.</summary>
     public string? ChatTemplate { get; private init; }
 
+    /// <summary>Which model it was trained beside, or null where the directory does not say.</summary>
+    public AdapterBase? Base { get; private init; }
+
+    /// <summary>Warns of a model of the right shapes that is not the one it was trained beside: what it makes of that one nobody has measured.</summary>
+    /// <returns>The warning in one line; null where the model is the same, or nothing can be said.</returns>
+    public string? OtherBase(Checkpoint checkpoint)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        if (Base is null) return null;
+        var given = AdapterBase.Of(checkpoint);
+        return given.Formats != Base.Formats || given.Sha256 == Base.Sha256 ? null
+            : $"{Path}: was trained beside another model ({Config.BaseModelNameOrPath ?? "unnamed"}) than {checkpoint.Path}, whose weights differ; its answers may be worse";
+    }
+
     /// <summary>Numbers in the adapter.</summary>
     public long ParameterCount => Modules.Sum(module =>
         module.A.ElementCount + module.B.ElementCount + (module.Magnitude?.ElementCount ?? 0) + (module.Bias?.ElementCount ?? 0))
@@ -64,7 +78,7 @@ public sealed class LoraAdapter : IDisposable
         try
         {
             var binder = new LoraBinder(found, config, model, file);
-            return new LoraAdapter(full, config, binder.Bind(), file) { Score = binder.Score, ChatTemplate = ChatTemplateFile.Read(folder, []) };
+            return new LoraAdapter(full, config, binder.Bind(), file) { Score = binder.Score, ChatTemplate = ChatTemplateFile.Read(folder, []), Base = AdapterBase.Read(folder) };
         }
         catch
         {

@@ -14,5 +14,6 @@ namespace Hadal.Checkpoints.Config;
 [JsonSerializable(typeof(QuantizationConfig))]
 [JsonSerializable(typeof(GenerationConfig))]
 [JsonSerializable(typeof(Adapters.AdapterConfig))]
+[JsonSerializable(typeof(Adapters.AdapterBase))]
 [JsonSerializable(typeof(string[]))]
 internal sealed partial class ConfigJson : JsonSerializerContext;

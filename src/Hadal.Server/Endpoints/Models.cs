@@ -43,8 +43,9 @@ internal static class Models
             else
             {
                 json.WriteString("task", "generation");
-                json.WriteBoolean("chat_template", model.HasTemplate);
-                json.WriteString("thinking", model.Format switch { { Reasons: false } => "never", { CanSwitch: true } => "optional", _ => "always" });
+                var form = entry.Parent is null ? model : model.FormOf(entry.Name);
+                json.WriteBoolean("chat_template", form.HasTemplate);
+                json.WriteString("thinking", form.Format switch { { Reasons: false } => "never", { CanSwitch: true } => "optional", _ => "always" });
             }
         }
 

@@ -43,6 +43,17 @@ internal static class LoraTargets
         return [.. every.Where(named => chosen.Contains(named.Name))];
     }
 
+    /// <summary>Says of names that this model does not have which matrices are adapted for them; null where it has all of them.</summary>
+    public static string? Substitutions(CausalModel model, JsonElement? targets)
+    {
+        if (targets is not { ValueKind: JsonValueKind.Array } list || model.Config is not DeepSeekConfig) return null;
+        var all = model.Adaptable.ToList();
+        var replaced = list.EnumerateArray().Select(name => name.GetString()!).Where(name => LatentNames.ContainsKey(name) && Ending(all, name).Count == 0).Distinct().ToList();
+        return replaced.Count == 0 ? null
+            : $"lora.target_modules: attention of this {model.Config.ModelType} model has latents; adapted are {string.Join(", ", replaced.Select(name => $"{LatentNames[name]} for {name}"))}"
+                + (replaced.Contains("q_proj") && replaced.Count == 1 ? "" : "; kv_a_proj_with_mqa makes keys and values alike");
+    }
+
     /// <summary>What stands in <c>adapter_config.json</c>: short names where they mean exactly these projections, otherwise their paths.</summary>
     public static IReadOnlyList<string> Describe(IReadOnlyList<(string Name, IAdaptable Matrix)> targets, ModelConfig config)
     {

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Hadal.Checkpoints;
+using Hadal.Checkpoints.Adapters;
 using Hadal.Checkpoints.Config;
 using Hadal.Checkpoints.Weights;
 using Hadal.Training.Adapters;
@@ -56,7 +57,9 @@ public static class FineTune
         model.RecomputesActivations = options.RecomputeActivations;
         using var adapter = options.Lora is null ? null : LowRankAdapter.Attach(model, options.Lora, options.Model);
         var parameters = adapter?.Parameters ?? Unfrozen(model, options.HeadOnly);
+        var standsOn = adapter is null ? null : AdapterBase.Of(start);
         var weights = adapter is null ? TrainedWeights.Of(model, parameters, CopyTexts) : new TrainedWeights(parameters, adapter.Save, adapter.Load);
+        if (options.Lora is not null && LoraTargets.Substitutions(model, options.Lora.TargetModules) is { } substitutions) note?.Invoke(substitutions);
         note?.Invoke(Shares(model, parameters));
         foreach (var examples in (ExampleFile[])[data.Train, data.Validation])
             task.Prepare(model, examples, units => Batches(examples, units, task.GroupSize, options.BatchSequences));
@@ -91,6 +94,7 @@ public static class FineTune
             ? run.Publish(name, folder =>
             {
                 adapter.Save(folder);
+                standsOn!.Write(folder);
                 CopyTemplate(folder);
             })
             : run.Publish(name, folder =>
@@ -148,18 +152,19 @@ public static class FineTune
     /// <summary>All weights that answers depend on. Indexers learn from a loss of their own, prediction layers from another; both stay as they are.</summary>
     private static List<TrainedParameter> Unfrozen(CausalModel model, bool headOnly)
     {
-        var predicted = model.Config is DeepSeekConfig config
-            ? Enumerable.Range(config.NumHiddenLayers, config.NumNextnPredictLayers).Select(layer => string.Create(CultureInfo.InvariantCulture, $"model.layers.{layer}.")).ToList()
-            : [];
         var trained = new List<TrainedParameter>();
         foreach (var parameter in TrainedParameter.Of(model))
         {
-            parameter.Parameter.requires_grad = (!headOnly || parameter.Name.StartsWith("score.", StringComparison.Ordinal)) && !parameter.IsIndexer && !predicted.Any(layer => parameter.Name.StartsWith(layer, StringComparison.Ordinal));
+            parameter.Parameter.requires_grad = (!headOnly || parameter.Name.StartsWith("score.", StringComparison.Ordinal)) && !parameter.IsIndexer && !IsPredicting(parameter.Name, model.Config);
             if (parameter.Parameter.requires_grad) trained.Add(parameter);
         }
 
         return trained;
     }
+
+    /// <summary>Whether a weight is of a prediction layer, which no answer depends on.</summary>
+    private static bool IsPredicting(string name, ModelConfig config) => config is DeepSeekConfig deepSeek && Enumerable.Range(config.NumHiddenLayers, deepSeek.NumNextnPredictLayers)
+        .Any(layer => name.StartsWith(string.Create(CultureInfo.InvariantCulture, $"model.layers.{layer}."), StringComparison.Ordinal));
 
     /// <summary>One optimiser step: batches, forward, loss, backward, clip, update.</summary>
     private static StepResult Step(
@@ -205,10 +210,11 @@ public static class FineTune
         ? examples.Lengths
         : [.. Enumerable.Range(0, examples.Count / groupSize).Select(unit => examples.Lengths.Skip(unit * groupSize).Take(groupSize).Sum())];
 
+    /// <summary>How much is trained, of the weights that answers depend on: prediction layers do not count, which a model with a head for labels has not.</summary>
     private static string Shares(CausalModel model, IReadOnlyList<TrainedParameter> parameters)
     {
         var trained = parameters.Sum(parameter => parameter.Parameter.NumberOfElements);
-        var whole = model.parameters().Sum(parameter => parameter.NumberOfElements);
+        var whole = model.named_parameters().Where(named => !IsPredicting(named.name, model.Config)).Sum(named => named.parameter.NumberOfElements);
         return string.Create(CultureInfo.InvariantCulture, $"{trained} numbers are trained beside or among the model's {whole} ({100.0 * trained / whole:F2} %)");
     }
 

@@ -102,7 +102,8 @@ public sealed record FineTuneOptions : RunOptions
 }
 
 /// <summary>Sets of keys that belong together.</summary>
-/// <remarks><c>classic</c> is the recipe most articles give: rank 16, alpha 32, dropout 0.05 on queries and values, learning rate 1e-5. <c>hadal</c> adapts all
+/// <remarks><c>classic</c> is the recipe most articles give: rank 16, alpha 32, dropout 0.05 on <c>q_proj</c> and <c>v_proj</c>, learning rate 1e-5; where attention has latents
+/// (DeepSeek's families, <c>hadal</c>) these are <c>q_b_proj</c>, which makes the queries, and <c>kv_a_proj_with_mqa</c>, which makes the latent of keys and values. The preset <c>hadal</c> adapts all
 /// linear layers, at about ten times the learning rate of full fine-tuning: Schulman et al. 2025, "LoRA Without Regret".</remarks>
 public static class FineTunePresets
 {

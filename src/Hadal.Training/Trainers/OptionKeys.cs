@@ -43,6 +43,18 @@ internal static class OptionKeys
         return [.. json.Select(pair => pair.Key).Except(known).Select(key => $"{prefix}{key}: unknown key{Advice(key, known, prefix)}")];
     }
 
+    /// <summary>Whether the key at the end of a path means text.</summary>
+    public static bool IsText(Type type, IEnumerable<string> path)
+    {
+        foreach (var key in path)
+        {
+            if (!IsRecord(type) || !Properties(type).TryGetValue(key, out var property)) return false;
+            type = property.PropertyType;
+        }
+
+        return type == typeof(string);
+    }
+
     /// <summary>The keys, those of all runs before those of one kind.</summary>
     private static Dictionary<string, PropertyInfo> Properties(Type type) => type.GetProperties()
         .OrderBy(property => property.DeclaringType == type)

@@ -29,7 +29,7 @@ internal static class OptionsFile
         {
             var node = JsonNode.Parse(RegularFile.ReadText(path, path), null, FileSyntax);
             if (node is not JsonObject root) throw new TrainingException($"{path}: expected a JSON object");
-            foreach (var change in changes) Apply(root, change);
+            foreach (var change in changes) Apply(root, change, typeof(T));
             List<string> more = [.. complete?.Invoke(root) ?? []];
             if ((List<string>)[.. OptionKeys.Faults(root, typeof(T)), .. more] is { Count: > 0 } faults) throw new TrainingException($"{path}: {string.Join("; ", faults)}");
             var options = root.Deserialize<T>(Json)! with { Folder = Path.GetDirectoryName(Path.GetFullPath(path))! };
@@ -46,7 +46,7 @@ internal static class OptionsFile
         }
     }
 
-    private static void Apply(JsonObject root, string change)
+    private static void Apply(JsonObject root, string change, Type type)
     {
         var equals = change.IndexOf('=', StringComparison.Ordinal);
         if (equals <= 0) throw new TrainingException($"--set {change}: expected key=value");
@@ -58,7 +58,11 @@ internal static class OptionsFile
                 ?? throw new TrainingException($"--set {change}: {key} is not an object; set it as a whole, {key}=JSON");
         }
 
-        node[keys[^1]] = ParseValue(change[(equals + 1)..], change);
+        var value = ParseValue(change[(equals + 1)..], change);
+
+        // 2024 is a fine name of a folder.
+        var isName = value?.GetValueKind() is JsonValueKind.Number or JsonValueKind.True or JsonValueKind.False && OptionKeys.IsText(type, keys);
+        node[keys[^1]] = isName ? JsonValue.Create(change[(equals + 1)..]) : value;
     }
 
     private static JsonNode? ParseValue(string text, string change)

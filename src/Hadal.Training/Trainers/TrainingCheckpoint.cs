@@ -122,7 +122,7 @@ internal static class TrainingCheckpoint
                 Remove(final);
             }
 
-            Directory.Move(temporary, final);
+            DurableName.Move(temporary, final);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {

@@ -198,7 +198,7 @@ internal sealed class TrainingRun : IDisposable
                 Directory.Move(final, old);
             }
 
-            Directory.Move(temporary, final);
+            DurableName.Move(temporary, final);
             if (Directory.Exists(old)) Directory.Delete(old, recursive: true);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
@@ -225,6 +225,7 @@ internal sealed class TrainingRun : IDisposable
         try
         {
             Directory.CreateDirectory(checkpoints);
+            DurableName.Flush(Path.GetDirectoryName(checkpoints)!);
             return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)

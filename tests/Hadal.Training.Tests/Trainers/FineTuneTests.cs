@@ -433,6 +433,83 @@ public sealed class FineTuneTests
         Assert.Contains(run.Notes, note => note.StartsWith("1 of ", StringComparison.Ordinal) && note.Contains("are longer than sequence_length and lose their end", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("qwen2", "lora={\"use_dora\": true, \"bias\": \"lora_only\"}")]
+    [InlineData("hadal", "lora={\"use_rslora\": true, \"target_modules\": [\"q_proj\", \"experts\"]}")]
+    public void An_adapter_is_measured_beside_its_model_and_another_model_is_told(string family, string lora)
+    {
+        using var run = new TinyAdaptation(family == "hadal" ? TinyAdaptation.Hadal : TinyAdaptation.Qwen, lora, "learning_rate=0.03");
+        var path = run.Run("lora");
+        var model = Path.Combine(run.Folder, "base");
+        var best = run.Lines.Where(line => line.TryGetProperty("validation", out _)).Min(line => line.GetProperty("validation").GetProperty("loss").GetDouble());
+        var notes = new List<string>();
+        Assert.Equal(best, Loss(new EvaluationOptions { Adapter = path }), 1e-4);
+        Assert.Empty(notes);
+        Assert.NotEqual(best, Loss(new EvaluationOptions()), 1e-2);
+        Assert.Equal(
+            family == "hadal" ? ["lora.target_modules: attention of this hadal model has latents; adapted are q_b_proj for q_proj"] : [], run.Notes.Where(note => note.StartsWith("lora.target_modules", StringComparison.Ordinal)));
+
+        // The same shapes with other numbers in them: an answer, and a warning.
+        var weights = Path.Combine(model, "model.safetensors");
+        var bytes = File.ReadAllBytes(weights);
+        File.WriteAllBytes(weights, [.. bytes[..^1], (byte)(bytes[^1] ^ 1)]);
+        Loss(new EvaluationOptions { Adapter = path });
+        Assert.Equal($"{path}: was trained beside another model (base) than {model}, whose weights differ; its answers may be worse", Assert.Single(notes));
+        File.WriteAllBytes(weights, bytes);
+        notes.Clear();
+
+        // A model without a template is measured on conversations with one that is given, and an adapter with its own.
+        var tokenizer = Path.Combine(model, "tokenizer_config.json");
+        var settings = System.Text.Json.Nodes.JsonNode.Parse(File.ReadAllText(tokenizer))!.AsObject();
+        Assert.True(settings.Remove("chat_template"));
+        File.WriteAllText(tokenizer, settings.ToJsonString());
+        Assert.Contains("--chat-template", Assert.Throws<TrainingException>(() => Loss(new EvaluationOptions())).Message, StringComparison.Ordinal);
+        var template = Path.Combine(run.Folder, "template.jinja");
+        File.WriteAllText(template, TinyAdaptation.Template);
+        Assert.Equal(best, Loss(new EvaluationOptions { Adapter = path, ChatTemplate = template }), 1e-4);
+        File.Copy(template, Path.Combine(path, "chat_template.jinja"));
+        Assert.Equal(best, Loss(new EvaluationOptions { Adapter = path }), 1e-4);
+
+        double Loss(EvaluationOptions options) => Evaluation.Run(model, "language", new RecordSource { Path = Path.Combine(run.Folder, "valid.jsonl") }, options, notes.Add, CancellationToken.None).Figures["loss"];
+    }
+
+    [Fact]
+    public void The_common_recipe_says_which_matrices_it_means_where_attention_has_latents()
+    {
+        using var run = new TinyAdaptation(TinyAdaptation.Hadal, "preset=classic", "steps=1");
+        run.Run("lora");
+        Assert.Contains("lora.target_modules: attention of this hadal model has latents; adapted are q_b_proj for q_proj, kv_a_proj_with_mqa for v_proj; kv_a_proj_with_mqa makes keys and values alike", run.Notes);
+    }
+
+    [Fact]
+    public void Shares_count_what_answers_depend_on()
+    {
+        using var run = new TinyAdaptation(TinyAdaptation.Hadal, "steps=1");
+        run.Run("lora");
+        using var start = Checkpoint.Open(Path.Combine(run.Folder, "base"));
+        var counted = start.Tensors.Where(tensor => !tensor.Key.StartsWith("model.layers.2.", StringComparison.Ordinal) && !tensor.Key.EndsWith("e_score_correction_bias", StringComparison.Ordinal)).Sum(tensor => tensor.Value.ElementCount);
+        Assert.Contains(run.Notes, note => note.Contains($"the model's {counted} (", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_share_that_holds_out_nothing_is_said()
+    {
+        using var run = new TinyAdaptation(TinyAdaptation.Qwen, "steps=1", "validation=[]", "held_out=0.1");
+        File.WriteAllLines(Path.Combine(run.Folder, "train.jsonl"), Enumerable.Repeat("""{"instruction": "sea", "output": "cold"}""", 20));
+        run.Run();
+        Assert.Contains(run.Notes, note => note.StartsWith("held_out: no record was drawn", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Names_that_look_like_numbers_are_names()
+    {
+        using var run = new TinyAdaptation(TinyAdaptation.Qwen, "steps=1", "output=2024", "preset=classic");
+        Assert.Equal(Path.Combine(run.Folder, "2024", "model"), FineTuneOptions.Read(run.ConfigPath, [.. run.Changes, "save_type=float32"], "lora").OutputDirectory + Path.DirectorySeparatorChar + "model");
+        Assert.Equal("true", FineTuneOptions.Read(run.ConfigPath, [.. run.Changes, "chat_template=true"], "lora").ChatTemplate);
+        Assert.Null(FineTuneOptions.Read(run.ConfigPath, [.. run.Changes, "chat_template=null"], "lora").ChatTemplate);
+        Assert.Contains("epochs: expected", Assert.Throws<TrainingException>(() => FineTuneOptions.Read(run.ConfigPath, [.. run.Changes, "epochs=many"], "lora")).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_preset_gives_what_the_file_leaves_out()
     {

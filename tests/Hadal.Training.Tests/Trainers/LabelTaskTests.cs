@@ -37,6 +37,13 @@ public sealed class LabelTaskTests : IDisposable
             Assert.Equal((ModelHead.Sequence, "SEQ_CLS"), (adapter.Head, adapter.Config.TaskType));
             Assert.Equal(["calm", "bright"], adapter.Labels);
 
+            // Measured beside the model it has the figures that chose it.
+            var chosen = run.Lines.Where(line => line.TryGetProperty("validation", out _)).Select(line => line.GetProperty("validation")).MaxBy(figures => figures.GetProperty("macro_f1").GetDouble());
+            var (_, beside) = Evaluation.Run(
+                Path.Combine(run.Folder, "base"), "classification", new RecordSource { Path = Path.Combine(run.Folder, "valid.jsonl") }, new EvaluationOptions { Adapter = path }, run.Notes.Add, CancellationToken.None);
+            Assert.Equal(chosen.GetProperty("accuracy").GetDouble(), beside["accuracy"]);
+            Assert.Equal(chosen.GetProperty("loss").GetDouble(), beside["loss"], 1e-4);
+
             // peft knows no such key, and drops settings where it finds one.
             Assert.DoesNotContain("label", File.ReadAllText(Path.Combine(path, "adapter_config.json")), StringComparison.Ordinal);
             Assert.Equal("""["calm","bright"]""", string.Concat(File.ReadAllText(Path.Combine(path, "label_names.json")).Where(letter => !char.IsWhiteSpace(letter))));
@@ -106,7 +113,7 @@ public sealed class LabelTaskTests : IDisposable
         var trained = run.Run();
         Assert.Contains(run.Notes, note => note.StartsWith("2 of 2 examples are longer than sequence_length and lose their end", StringComparison.Ordinal));
         var notes = new List<string>();
-        Evaluation.Run(trained, "tagging", new RecordSource { Path = Path.Combine(run.Folder, "valid.jsonl") }, 24, notes.Add, CancellationToken.None);
+        Evaluation.Run(trained, "tagging", new RecordSource { Path = Path.Combine(run.Folder, "valid.jsonl") }, new EvaluationOptions { SequenceLength = 24 }, notes.Add, CancellationToken.None);
         Assert.Equal("1 of 1 records are longer than 24 tokens and lost their end; --sequence-length raises that", Assert.Single(notes));
 
         // A word that fills all there is leaves nothing to be tagged, and is no word without a character.
@@ -228,8 +235,10 @@ public sealed class LabelTaskTests : IDisposable
         Assert.NotEqual(inWindows, Measure("long.jsonl", 32));
         Measure("answers.jsonl", 16);
         Assert.Equal("1 of 1 records are longer than 16 tokens and lost their end; --sequence-length raises that", Assert.Single(notes));
-        Assert.Contains("expected at most 64", Assert.Throws<TrainingException>(() => Measure("long.jsonl", 65)).Message, StringComparison.Ordinal);
+        foreach (var length in (int[])[-5, 0, 1])
+            Assert.Equal($"--sequence-length: expected 2 to 64, for which the model was made, got {length}", Assert.Throws<TrainingException>(() => Measure("long.jsonl", length)).Message);
+        Assert.Contains("expected 2 to 64", Assert.Throws<TrainingException>(() => Measure("long.jsonl", 65)).Message, StringComparison.Ordinal);
 
-        double Measure(string file, int length) => Evaluation.Run(model, "language", new RecordSource { Path = Path.Combine(run.Folder, file) }, length, notes.Add, CancellationToken.None).Figures["loss"];
+        double Measure(string file, int length) => Evaluation.Run(model, "language", new RecordSource { Path = Path.Combine(run.Folder, file) }, new EvaluationOptions { SequenceLength = length }, notes.Add, CancellationToken.None).Figures["loss"];
     }
 }

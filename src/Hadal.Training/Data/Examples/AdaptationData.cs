@@ -110,6 +110,8 @@ internal sealed class AdaptationData : IDisposable
                 Judge(train.Count);
                 train.End();
                 validation.End();
+                if (plan.HeldOut > 0 && validation.Count == 0)
+                    note?.Invoke("held_out: no record was drawn, so that nothing is measured and the last weights are the result; raise it, give more different records, or name some as validation");
                 if (_cutCount > 0) note?.Invoke(string.Create(CultureInfo.InvariantCulture, $"{_cutCount} of {train.Count + validation.Count} examples are longer than sequence_length and lose their end, which is not learnt; raise sequence_length to keep it"));
                 note?.Invoke(string.Create(CultureInfo.InvariantCulture,
                     $"{_recordCount} records: {train.Count} examples of {train.TokenCount} tokens to learn, {validation.Count} examples of {validation.TokenCount} tokens to measure on"));

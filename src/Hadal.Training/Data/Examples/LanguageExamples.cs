@@ -38,7 +38,7 @@ internal sealed class LanguageExamples(Tokenizer tokenizer, string? template, in
         }
     }
 
-    private ChatExamples Chat => _chat ?? throw new BadRecordException("the model has no chat template to write it with; name one with chat_template");
+    private ChatExamples Chat => _chat ?? throw new BadRecordException("the model has no chat template to write it with; name one with chat_template, or --chat-template of hadal-train eval");
 
     private static List<ChatMessage> Instruction(DataRecord record)
     {
