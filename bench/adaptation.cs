@@ -1,6 +1,8 @@
 // What adapting a model gives: all weights, our preset, the common recipe and the head alone, on three tasks, each with several seeds.
 //   dotnet run -c Release bench/adaptation.cs -- --data ../shared/data [--model models/hadal-mini] [--results artifacts/adaptation/results.jsonl]
-//                                                [--tasks headlines,phrasebank,bc5cdr] [--methods hadal,all,head,classic] [--seeds 5] [--threads 1]
+//                                                [--tasks headlines,phrasebank,bc5cdr] [--methods hadal,all,head,classic] [--seeds 5] [--threads 1] [--search]
+// METHOD@RATE is a method at another learning rate than its own. --search scores on texts of the training part that are neither learnt nor tested, so that rates are chosen without the test; its
+// results go into a file of their own (--results artifacts/adaptation/search.jsonl).
 // Every run is a process of its own, so that its peak memory is its own, and ends as one line of the results; what stands there is not run again, so that the same command goes on after a stop.
 // Tests are scored by the engine, with the adapter as it would be served. With --table the results are summed up: mean and 95 % interval (t) over seeds.
 //   phrasebank  Financial PhraseBank, the sentences on which all readers agreed, each once, five folds by chance (near repeats in one fold); seed = fold to test
@@ -27,11 +29,11 @@ using Hadal.Inference.Engine;
 using Hadal.Inference.Models;
 using Hadal.Training.Trainers;
 
-const int Epochs = 3, RowsAtOnce = 5, LearntNews = 600, LearntHeadlines = 400, LearntSentences = 300, KeptTexts = 40, TestedSentences = 300, TestedTexts = 300;
+const int Epochs = 3, RowsAtOnce = 5, LearntNews = 600, LearntHeadlines = 400, LearntSentences = 300, KeptTexts = 40, Tested = 300;
 var options = new Dictionary<string, string>
 {
     ["--data"] = "../shared/data", ["--model"] = "models/hadal-mini", ["--results"] = "artifacts/adaptation/results.jsonl", ["--tasks"] = "headlines,phrasebank,bc5cdr",
-    ["--methods"] = "hadal,all,head,classic", ["--seeds"] = "5", ["--threads"] = "1", ["--run"] = "", ["--table"] = "",
+    ["--methods"] = "hadal,all,head,classic", ["--seeds"] = "5", ["--threads"] = "1", ["--run"] = "", ["--table"] = "", ["--search"] = "",
 };
 for (var index = 0; index < args.Length; index++)
 {
@@ -42,7 +44,7 @@ for (var index = 0; index < args.Length; index++)
     }
 
     var key = args[index];
-    options[key] = key == "--table" ? "yes" : args[++index];
+    options[key] = key is "--table" or "--search" ? "yes" : args[++index];
 }
 
 var results = Path.GetFullPath(options["--results"]);
@@ -57,7 +59,7 @@ foreach (var seed in Enumerable.Range(1, int.Parse(options["--seeds"], CultureIn
             var name = FormattableString.Invariant($"{task}/{method}/{seed}");
             if (Lines().Any(line => (string)line["run"]! == name)) continue;
             var start = new ProcessStartInfo(Environment.ProcessPath!) { UseShellExecute = false };
-            foreach (var argument in (string[])[.. Hosted(), "--run", name, "--data", options["--data"], "--model", options["--model"], "--results", results, "--threads", options["--threads"]])
+            foreach (var argument in (string[])[.. Hosted(), "--run", name, "--data", options["--data"], "--model", options["--model"], "--results", results, "--threads", options["--threads"], .. options["--search"] == "" ? Array.Empty<string>() : ["--search"]])
                 start.ArgumentList.Add(argument);
             using var process = Process.Start(start)!;
             process.WaitForExit();
@@ -93,16 +95,18 @@ int RunOne(string[] name)
         ["sequence_length"] = 96, ["batch_sequences"] = RowsAtOnce, ["packing"] = true, ["evaluate_every_steps"] = 0, ["checkpoint_every_steps"] = 0, ["log_every_steps"] = 10,
         ["thread_count"] = int.Parse(options["--threads"], CultureInfo.InvariantCulture),
     };
-    string[] changes = method switch
+    var (way, rate) = method.Split('@') is [var before, var after] ? (before, after) : (method, "");
+    string[] changes = way switch
     {
-        "all" => ["learning_rate=3e-4"],
-        "hadal" => ["preset=hadal", "learning_rate=3e-3", "lora.r=8"],
+        "all" => ["learning_rate=1e-3"],
+        "hadal" => ["preset=hadal"],
         "classic" => ["preset=classic"],
         "head" => ["head_only=true", "learning_rate=3e-3"],
         _ => throw new ArgumentException($"unknown method {method}"),
     };
+    if (rate.Length > 0) changes = [.. changes.Where(change => !change.StartsWith("learning_rate", StringComparison.Ordinal)), $"learning_rate={rate}"];
     File.WriteAllText(Path.Combine(folder, "adapt.json"), config.ToJsonString());
-    var stage = method is "hadal" or "classic" ? "lora" : "sft";
+    var stage = way is "hadal" or "classic" ? "lora" : "sft";
     var trained = "";
     var watch = Stopwatch.StartNew();
     var path = FineTune.Run(FineTuneOptions.Read(Path.Combine(folder, "adapt.json"), changes, stage), stage, resume: false, null, note => trained = note.Contains("numbers are trained", StringComparison.Ordinal) ? note : trained, CancellationToken.None);
@@ -184,7 +188,8 @@ static List<(string Kind, int Begin, int End)> Spans(IReadOnlyList<string> tags)
     var texts = PhraseBank.Read(Path.Combine(options["--data"], "finance/financial-phrasebank/Sentences_AllAgree.txt"));
     var folds = Folds.Of([.. texts.Select(text => text.Text)], 5, seed: 1);
     var rest = Shuffled(texts.Where((_, index) => folds[index] != seed - 1), seed);
-    return (SentimentLabels.Names.ToArray(), Records(rest.Skip(KeptTexts).Take(LearntNews)), Records(rest.Take(KeptTexts)), Records(texts.Where((_, index) => folds[index] == seed - 1).Take(TestedTexts)));
+    var test = Scored(rest, LearntNews, texts.Where((_, index) => folds[index] == seed - 1));
+    return (SentimentLabels.Names.ToArray(), Records(rest.Skip(KeptTexts).Take(LearntNews)), Records(rest.Take(KeptTexts)), Records(test));
 }
 
 (string[] Labels, IReadOnlyList<JsonObject> Train, IReadOnlyList<JsonObject> Valid, IReadOnlyList<JsonObject> Test) Headlines(int seed)
@@ -192,15 +197,18 @@ static List<(string Kind, int Begin, int End)> Spans(IReadOnlyList<string> tags)
     var texts = ChineseHeadlines.Read(Path.Combine(options["--data"], "finance/zh-news-polarity/news_seed.csv.gz"));
     var (before, after) = ChineseHeadlines.SplitByDate(texts, 0.8);
     var rest = Shuffled(before.Select(item => item.Text), seed);
-    return (["negative", "positive"], Records(rest.Skip(KeptTexts).Take(LearntHeadlines), halve: true), Records(rest.Take(KeptTexts), halve: true), Records(after.Select(item => item.Text).Take(TestedTexts), halve: true));
+    return (["negative", "positive"], Records(rest.Skip(KeptTexts).Take(LearntHeadlines), halve: true), Records(rest.Take(KeptTexts), halve: true), Records(Scored(rest, LearntHeadlines, after.Select(item => item.Text)), halve: true));
 }
 
 (string[] Labels, IReadOnlyList<JsonObject> Train, IReadOnlyList<JsonObject> Valid, IReadOnlyList<JsonObject> Test) Tagging(int seed)
 {
     var learnt = Shuffled(Abstracts("CDR_TrainingSet.PubTator.txt.gz"), seed).SelectMany(sentences => sentences).ToList();
-    var tested = Abstracts("CDR_DevelopmentSet.PubTator.txt.gz").SelectMany(sentences => sentences).Take(TestedSentences).ToList();
-    return (["O", "B-Chemical", "I-Chemical", "B-Disease", "I-Disease"], [.. learnt.Skip(KeptTexts).Take(LearntSentences)], [.. learnt.Take(KeptTexts)], tested);
+    var tested = Abstracts("CDR_DevelopmentSet.PubTator.txt.gz").SelectMany(sentences => sentences);
+    return (["O", "B-Chemical", "I-Chemical", "B-Disease", "I-Disease"], [.. learnt.Skip(KeptTexts).Take(LearntSentences)], [.. learnt.Take(KeptTexts)], Scored(learnt, LearntSentences, tested));
 }
+
+// What a run is scored on: the test, or in a search what is left of the training part.
+List<T> Scored<T>(IEnumerable<T> rest, int learnt, IEnumerable<T> test) => [.. (options["--search"] == "" ? test : rest.Skip(KeptTexts + learnt)).Take(Tested)];
 
 static IReadOnlyList<JsonObject> Records(IEnumerable<LabelledText> texts, bool halve = false) => [.. texts.Select(text => new JsonObject { ["text"] = text.Text, ["label"] = halve ? text.Label / 2 : text.Label })];
 

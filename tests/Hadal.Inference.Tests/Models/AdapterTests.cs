@@ -168,6 +168,58 @@ public sealed class AdapterTests : IDisposable
         Assert.Equal((await engine.CompleteAsync(prompt, TinyEngine.Greedy(6) with { Adapter = spare })).TokenIds, (await answer).TokenIds);
     }
 
+    [Fact]
+    public async Task Adapters_that_come_and_go_change_no_bit_of_the_answers_being_written()
+    {
+        const int Steps = 60;
+        var config = TinyEngine.ConfigOf("qwen3");
+        using LoraAdapter kept = Adapter(config, Adapted(config), seed: 31), coming = Adapter(config, Adapted(config), seed: 32);
+        var (plain, adapted, swapped, _) = await AnswersAsync(isBusy: false);
+        var (plainBusy, adaptedBusy, swappedBusy, changes) = await AnswersAsync(isBusy: true);
+        Assert.Equal(Steps, plain.Count);
+        Assert.NotEqual(plain, adapted);
+        Assert.Equal(plain, plainBusy);
+        Assert.Equal(adapted, adaptedBusy);
+        Assert.All(swappedBusy, answer => Assert.Equal(swapped[0], answer));
+        Assert.True(changes >= Steps, $"{changes}");
+
+        // Tokens with the bits of their log-probabilities; in a busy engine an adapter is added and removed before every pass, and others are added, asked and removed meanwhile.
+        async Task<(List<(int?, float?)> Plain, List<(int?, float?)> Adapted, List<List<(int?, float?)>> Swapped, int Changes)> AnswersAsync(bool isBusy)
+        {
+            TinyEngine? opened = null;
+            var changes = 0;
+            await using var engine = new TinyEngine(TinyEngine.Weights("qwen3"), beforeForward: () =>
+            {
+                if (!isBusy) return;
+                using var passing = opened!.Generator.AddAdapter(coming);
+                Assert.True(passing.IsLoaded);
+                changes++;
+            });
+            opened = engine;
+            using var ready = engine.Generator.AddAdapter(kept);
+            var writing = Task.WhenAll(AnswerAsync(engine, null, Steps), AnswerAsync(engine, ready, Steps));
+            if (!isBusy) await writing;
+            var swapped = new List<List<(int?, float?)>>();
+            do
+            {
+                using var chosen = engine.Generator.AddAdapter(coming);
+                swapped.Add(await AnswerAsync(engine, chosen, 3));
+            }
+            while (!writing.IsCompleted);
+            var answers = await writing;
+            return (answers[0], answers[1], swapped, changes);
+        }
+
+        static async Task<List<(int?, float?)>> AnswerAsync(TinyEngine engine, DecoderAdapter? adapter, int count)
+        {
+            var tokens = new List<(int?, float?)>();
+            var options = TinyEngine.Greedy(count) with { Adapter = adapter, TopLogProbs = 0, IgnoreEos = true };
+            await foreach (var chunk in engine.Generator.GenerateAsync(TinyEngine.Prompt(5, 1), options, TestContext.Current.CancellationToken))
+                if (chunk.TokenId is not null) tokens.Add((chunk.TokenId, chunk.LogProb));
+            return tokens;
+        }
+    }
+
     /// <summary>Everything that adapters are computed of, routed experts and kv_b_proj among it.</summary>
     private static IEnumerable<string> Adapted(ModelConfig config) => WeightManifest.For(config)
         .Where(spec => spec is { Quantizable: true, Role: WeightRole.Projection or WeightRole.Expert } && !spec.Name.Contains("indexer", StringComparison.Ordinal) && !spec.Name.Contains("eh_proj", StringComparison.Ordinal)

@@ -367,7 +367,8 @@ public sealed class FineTuneTests
         using var run = new TinyAdaptation(TinyAdaptation.Qwen);
         File.WriteAllText(run.ConfigPath, """{ "output": "out", "model": "base", "train": [{ "path": "train.jsonl" }] }""");
         Assert.Equal(1e-5, FineTuneOptions.Read(run.ConfigPath, ["preset=hadal"], "dpo").LearningRate);
-        Assert.Equal(2e-4, FineTuneOptions.Read(run.ConfigPath, ["preset=hadal"], "lora").LearningRate);
+        var ours = FineTuneOptions.Read(run.ConfigPath, ["preset=hadal"], "lora");
+        Assert.Equal((5e-3, 8, 32.0, "all-linear"), (ours.LearningRate, ours.Lora!.R, ours.Lora.LoraAlpha, ours.Lora.TargetModules!.Value.GetString()));
         Assert.Contains("lora: expected an object, got null", Assert.Throws<TrainingException>(() => FineTuneOptions.Read(run.ConfigPath, ["lora=null"], "lora")).Message, StringComparison.Ordinal);
     }
 
