@@ -105,7 +105,7 @@ public sealed record FineTuneOptions : RunOptions
 /// <remarks><c>classic</c> is the recipe most articles give: rank 16, alpha 32, dropout 0.05 on <c>q_proj</c> and <c>v_proj</c>, learning rate 1e-5; where attention has latents
 /// (DeepSeek's families, <c>hadal</c>) these are <c>q_b_proj</c>, which makes the queries, and <c>kv_a_proj_with_mqa</c>, which makes the latent of keys and values. The preset <c>hadal</c> adapts all
 /// linear layers with rank 8, at five times the learning rate that was best for all weights: found on <c>hadal-mini</c> by <c>bench/adaptation.cs --search</c>, as the share of numbers trained (2 % of it) was. Larger models want a
-/// smaller rate; the factor is what carries over (Schulman et al. 2025, "LoRA Without Regret", find ten).</remarks>
+/// smaller rate. Schulman et al. 2025, "LoRA Without Regret", find a factor of ten over many models.</remarks>
 public static class FineTunePresets
 {
     private static readonly Dictionary<string, string> Presets = new(StringComparer.Ordinal)
