@@ -185,6 +185,17 @@ public sealed class ChatCompletionsTests(SharedServer shared)
         }
     }
 
+    [Fact]
+    public async Task Who_says_the_same_in_other_fields_shares_nothing()
+    {
+        var fields = "\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":\"" + string.Join(' ', Enumerable.Repeat("salt", 150)) + "\"}]";
+        foreach (var (isCached, salt) in new[] { (false, """ "user_id":"a\u0000b","cache_salt":"c" """), (true, """ "user_id":"a\u0000b","cache_salt":"c" """), (false, """ "user_id":"a","cache_salt":"b\u0000c" """) })
+        {
+            var usage = (await _server.PostAsync(Path, "{\"model\":\"hadal-mini\"," + salt + "," + fields + "}")).GetProperty("usage");
+            Assert.Equal(isCached, usage.GetProperty("prompt_cache_hit_tokens").GetInt32() > 0);
+        }
+    }
+
     [Theory]
     [InlineData("hadal-mini")]
     [InlineData("chat")]
@@ -253,11 +264,13 @@ public sealed class ChatCompletionsTests(SharedServer shared)
     }
 
     [Theory]
-    [InlineData("{\\\"a\\\": \\\"r", "ed\"}")]
-    [InlineData("{\\\"a\\\": \\\"red\\\"}", "")]
-    [InlineData("{\\\"b", null)]
-    [InlineData("Sure: {", null)]
-    public async Task A_prefix_is_the_beginning_of_the_form_that_is_asked_for(string prefix, string? rest)
+    [InlineData("{\\\"a\\\": \\\"r", "ed\"}", null)]
+    [InlineData("{\\\"a\\\": \\\"red\\\"}", "", null)]
+    [InlineData("{\\\"b\\\": 1", null, "{\"b")]
+    [InlineData("{\\\"é\\\": 1", null, "{\"é")]
+    [InlineData("Sure: {", null, "S")]
+    [InlineData(" {", null, " ")]
+    public async Task A_prefix_is_the_beginning_of_the_form_that_is_asked_for(string prefix, string? rest, string? found)
     {
         const string schema = "{\"type\":\"object\",\"properties\":{\"a\":{\"enum\":[\"red\",\"green\"]}},\"required\":[\"a\"],\"additionalProperties\":false}";
         var messages = "\"messages\":[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"assistant\",\"content\":\"" + prefix + "\",\"prefix\":true}]";
@@ -265,8 +278,20 @@ public sealed class ChatCompletionsTests(SharedServer shared)
         {
             var body = $"{{\"model\":\"{model}\",{messages},\"response_format\":{{\"type\":\"json_schema\",\"json_schema\":{{\"name\":\"x\",\"schema\":{schema}}}}}}}";
             if (rest is not null) Assert.Equal(rest, Content(await _server.PostAsync(Path, body)));
-            else Assert.Contains("begins", (await _server.FaultAsync(Path, body)).Error.GetProperty("message").GetString(), StringComparison.Ordinal);
+            else
+            {
+                var (status, error) = await _server.FaultAsync(Path, body);
+                Assert.Equal((400, "messages[1].content"), (status, error.GetProperty("param").GetString()));
+                Assert.StartsWith($"messages[1].content: no text of the grammar begins with '{found}'", error.GetProperty("message").GetString(), StringComparison.Ordinal);
+            }
         }
+    }
+
+    [Fact]
+    public async Task A_choice_is_whole_whatever_characters_are_in_it()
+    {
+        var answer = await _server.PostAsync(Path, Body("hadal-mini", "\"max_tokens\":40,\"structured_outputs\":{\"choice\":[\"left\\u0000right\"]}"));
+        Assert.Equal("left\0right", Content(answer));
     }
 
     [Fact]

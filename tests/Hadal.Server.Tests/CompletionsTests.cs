@@ -23,6 +23,25 @@ public sealed class CompletionsTests(SharedServer shared)
     }
 
     [Fact]
+    public async Task Offsets_are_those_of_the_text_also_where_tokens_share_a_character()
+    {
+        const string expected = "Wal 🐋 end";
+        const string fields = "\"model\":\"hadal-mini\",\"prompt\":\"x\",\"max_tokens\":40,\"logprobs\":1,\"structured_outputs\":{\"choice\":[\"" + expected + "\"]}";
+        var whole = (await _server.PostAsync("/v1/completions", "{" + fields + "}")).GetProperty("choices")[0];
+        Assert.Equal(expected, whole.GetProperty("text").GetString());
+        var tokens = whole.GetProperty("logprobs").GetProperty("tokens").EnumerateArray().Select(token => token.GetString()!).ToList();
+        var offsets = whole.GetProperty("logprobs").GetProperty("text_offset").EnumerateArray().Select(item => item.GetInt32()).ToList();
+        Assert.Equal(tokens.Count, offsets.Count);
+        Assert.Contains(tokens, token => token.Contains('\uFFFD'));
+        for (var i = 0; i < tokens.Count; i++)
+            if (!tokens[i].Contains('\uFFFD')) Assert.Equal(tokens[i], expected.Substring(offsets[i], tokens[i].Length));
+            else Assert.InRange(offsets[i], 3, 4);
+        var streamed = (await _server.StreamAsync("/v1/completions", "{" + fields + ",\"stream\":true}")).Select(chunk => chunk.GetProperty("choices")[0].GetProperty("logprobs"))
+            .Where(item => item.ValueKind == JsonValueKind.Object).SelectMany(item => item.GetProperty("text_offset").EnumerateArray()).Select(item => item.GetInt32());
+        Assert.Equal(offsets, streamed);
+    }
+
+    [Fact]
     public async Task Several_prompts_get_several_answers_in_order()
     {
         var answer = await _server.PostAsync("/v1/completions", """{"model":"hadal-mini","prompt":["Ice is","Fire is"],"n":2,"max_tokens":5,"seed":1,"echo":true}""");

@@ -32,6 +32,30 @@ public sealed class ForcedTokensTests(SharedServer shared)
     }
 
     [Fact]
+    public async Task Log_probabilities_are_of_all_tokens_and_a_forced_one_is_certain()
+    {
+        const string more = ",\"logprobs\":true,\"top_logprobs\":2";
+        var choice = (await shared.Server.PostAsync("/v1/chat/completions", Body(more).Replace("\"stream\":true,", "", StringComparison.Ordinal))).GetProperty("choices")[0];
+        var tokens = choice.GetProperty("logprobs").GetProperty("content").EnumerateArray().ToList();
+        var bytes = tokens.SelectMany(token => token.GetProperty("bytes").EnumerateArray()).Select(value => value.GetByte()).ToArray();
+        Assert.Equal(choice.GetProperty("message").GetProperty("content").GetString(), System.Text.Encoding.UTF8.GetString(bytes));
+        var certain = tokens.Where(token => token.GetProperty("top_logprobs").GetArrayLength() == 1).ToList();
+        Assert.NotEmpty(certain);
+        Assert.NotEqual(tokens.Count, certain.Count);
+        foreach (var token in certain)
+        {
+            var alternative = token.GetProperty("top_logprobs")[0];
+            Assert.Equal((0, 0), (token.GetProperty("logprob").GetDouble(), alternative.GetProperty("logprob").GetDouble()));
+            Assert.Equal(token.GetProperty("token").GetString(), alternative.GetProperty("token").GetString());
+        }
+
+        var chunks = await shared.Server.StreamAsync("/v1/chat/completions", Body(more));
+        var streamed = chunks.SelectMany(chunk => chunk.GetProperty("choices").EnumerateArray()).Select(item => item.GetProperty("logprobs")).Where(item => item.ValueKind == JsonValueKind.Object)
+            .SelectMany(item => item.GetProperty("content").EnumerateArray()).Select(item => item.GetRawText());
+        Assert.Equal(tokens.Select(token => token.GetRawText()), streamed);
+    }
+
+    [Fact]
     public async Task Marks_are_of_streams_only()
     {
         var (status, error) = await shared.Server.FaultAsync("/v1/chat/completions", """{"model":"hadal-mini","messages":[{"role":"user","content":"x"}],"mark_forced":true}""");

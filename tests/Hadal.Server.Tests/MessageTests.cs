@@ -84,6 +84,8 @@ public sealed class MessageTests(MessageTests.OpenModels models) : IClassFixture
     [InlineData("""{"role":"assistant","content":"y","refusal":null,"annotations":[],"audio":null,"function_call":null,"tool_calls":null,"name":"a","reasoning_content":"z","reasoning":"z"}""")]
     [InlineData("""{"role":"assistant","content":"y","annotations":[{"type":"url_citation"}],"parsed":{"a":1},"prefix":false,"tool_calls":[],"provider_specific_fields":null}""")]
     [InlineData("""{"role":"assistant","content":null,"refusal":"y"}""")]
+    [InlineData("""{"role":"assistant","content":"y","refusal":"","audio":"","function_call":"","provider_specific_fields":""}""")]
+    [InlineData("""{"content":[{"type":"refusal","refusal":"y"}],"role":"assistant"}""")]
     public async Task What_clients_send_along_is_taken(string message)
     {
         var model = models.Of("deepseek-v3.1");
@@ -100,6 +102,8 @@ public sealed class MessageTests(MessageTests.OpenModels models) : IClassFixture
     [InlineData("""{"role":"assistant","content":"x","prefix":true},{"role":"user","content":"x"}""", "messages[0].prefix")]
     [InlineData("""{"role":"user","content":"x"},{"role":"assistant","content":"x","prefix":true,"reasoning_content":"y"}""", "messages[1].reasoning_content")]
     [InlineData("""{"role":"assistant","content":"x","refusal":"y"}""", "messages[0].refusal")]
+    [InlineData("""{"role":"user","content":[{"type":"refusal","refusal":"y"}]}""", "messages[0].content[0].type")]
+    [InlineData("""{"role":"assistant","content":[{"type":"refusal","text":"y"}]}""", "messages[0].content[0].refusal")]
     [InlineData("""{"role":"assistant","content":"x","audio":{"id":"a"}}""", "messages[0].audio")]
     [InlineData("""{"role":"assistant","content":null,"function_call":{"name":"f","arguments":"{}"}}""", "messages[0].function_call")]
     [InlineData("""{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f","arguments":"{a"}}]}""", "messages[0].tool_calls[0].function.arguments")]

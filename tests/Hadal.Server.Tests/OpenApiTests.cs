@@ -50,6 +50,28 @@ public sealed class OpenApiTests(SharedServer shared, LabelServer labels) : ICla
     }
 
     [Fact]
+    public async Task Fields_that_ask_for_nothing_are_in_the_document_and_taken()
+    {
+        var schemas = (await DocumentAsync()).GetProperty("components").GetProperty("schemas");
+        var nulls = 0;
+        foreach (var schema in schemas.EnumerateObject().Where(schema => schema.Name.EndsWith("Request", StringComparison.Ordinal)))
+        {
+            var required = schema.Value.TryGetProperty("required", out var names) ? names.EnumerateArray().Select(name => name.GetString()).ToList() : [];
+            foreach (var field in schema.Value.GetProperty("properties").EnumerateObject().Where(field => !required.Contains(field.Name)))
+            {
+                Assert.True(field.Value.GetRawText().Contains("null", StringComparison.Ordinal), $"{schema.Name}.{field.Name}: null is not in the document");
+                nulls++;
+            }
+        }
+
+        Assert.True(nulls > 50);
+        const string harmless = """ "functions":[],"modalities":["text"],"store":false,"verbosity":"medium","service_tier":"auto" """;
+        var known = schemas.GetProperty("ChatCompletionRequest").GetProperty("properties").EnumerateObject().Select(field => field.Name);
+        Assert.Subset(known.ToHashSet(), JsonElement.Parse("{" + harmless + "}").EnumerateObject().Select(field => field.Name).ToHashSet());
+        await shared.Server.PostAsync("/v1/chat/completions", """{"model":"chat","messages":[{"role":"user","content":"x"}],"max_tokens":1,""" + harmless + "}");
+    }
+
+    [Fact]
     public async Task Every_member_of_the_document_occurs_in_answers()
     {
         var document = ApiDocument.Read();

@@ -137,6 +137,18 @@ public sealed class RefusalTests(SharedServer shared)
         Assert.Equal(400, (await _server.FaultAsync("/v1/chat/completions", """{"messages":[]}""")).Status);
     }
 
+    [Theory]
+    [InlineData("tool_choice.allowed_tools.more", """ "tools":[],"more":1 """)]
+    [InlineData("tool_choice.allowed_tools.tools[0].type", """ "tools":[{"type":"custom","function":{"name":"f"}}] """)]
+    [InlineData("tool_choice.allowed_tools.tools[0].more", """ "tools":[{"type":"function","function":{"name":"f"},"more":1}] """)]
+    [InlineData("tool_choice.allowed_tools.tools[0].function.more", """ "tools":[{"type":"function","function":{"name":"f","more":1}}] """)]
+    public async Task What_is_said_of_allowed_tools_is_known_or_refused(string field, string allowed)
+    {
+        var fields = """ "tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"auto", """ + allowed + "}}";
+        var (status, error) = await _server.FaultAsync("/v1/chat/completions", ChatCompletionsTests.Body("chat", fields));
+        Assert.Equal((400, field), (status, error.GetProperty("param").GetString()));
+    }
+
     [Fact]
     public async Task A_call_that_must_be_made_of_no_tool_is_refused()
     {

@@ -9,6 +9,15 @@ public sealed class ResponsesTests(SharedServer shared)
 {
     private readonly TestServer _server = shared.Server;
 
+    [Fact]
+    public async Task Who_asks_for_sealed_thoughts_gets_an_answer()
+    {
+        const string body = """{"model":"chat","input":"x","max_output_tokens":4,"store":false,"include":["reasoning.encrypted_content"]}""";
+        Assert.Equal("response", (await _server.PostAsync("/v1/responses", body)).GetProperty("object").GetString());
+        var (status, error) = await _server.FaultAsync("/v1/responses", body.Replace("reasoning.encrypted_content", "message.output_text.logprobs", StringComparison.Ordinal));
+        Assert.Equal((400, "include"), (status, error.GetProperty("param").GetString()));
+    }
+
     [Theory]
     [InlineData("""[{"role":"user","content":"x"},{"type":"function_call_output","call_id":"b","output":"2"}]""", "input[1].call_id")]
     [InlineData("""[{"role":"user","content":"x"},{"type":"reasoning","summary":[]},{"type":"function_call","call_id":"a","name":"f","arguments":"{}"},{"type":"function_call","call_id":"b","name":"f","arguments":"["}]""", "input[3].arguments")]

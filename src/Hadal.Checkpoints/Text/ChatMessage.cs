@@ -29,7 +29,7 @@ public sealed record ChatMessage(string Role, string? Content)
     public IReadOnlyDictionary<string, JsonElement>? OtherFields { get; init; }
 
     /// <summary>Reads messages in the OpenAI form: an array of objects with <c>role</c> and <c>content</c>, where content is text, null, or
-    /// an array of parts of type <c>text</c>, whose texts are joined.</summary>
+    /// an array of parts of type <c>text</c>, of an assistant also <c>refusal</c>, whose texts are joined.</summary>
     /// <param name="messages">A JSON array.</param>
     /// <exception cref="ArgumentException">All faults, each with its path, for example <c>messages[2].content</c>.</exception>
     public static IReadOnlyList<ChatMessage> ReadMessages(JsonElement messages)
@@ -87,7 +87,7 @@ public sealed record ChatMessage(string Role, string? Content)
                 switch (field.Name)
                 {
                     case "role": role = Text(field.Name, field.Value); break;
-                    case "content": content = Content(field.Value); break;
+                    case "content": content = Content(field.Value, message.TryGetProperty("role", out var author) && author.ValueKind == JsonValueKind.String && author.ValueEquals("assistant")); break;
                     case "name": name = Text(field.Name, field.Value); break;
                     case "reasoning_content": reasoning = Text(field.Name, field.Value); break;
                     case "tool_call_id": toolCallId = Text(field.Name, field.Value); break;
@@ -103,7 +103,7 @@ public sealed record ChatMessage(string Role, string? Content)
             };
         }
 
-        private string? Content(JsonElement value)
+        private string? Content(JsonElement value, bool isAssistant)
         {
             if (value.ValueKind != JsonValueKind.Array) return Text("content", value);
             var text = new StringBuilder();
@@ -111,15 +111,19 @@ public sealed record ChatMessage(string Role, string? Content)
             foreach (var part in value.EnumerateArray())
             {
                 var place = string.Create(CultureInfo.InvariantCulture, $"content[{index++}]");
+                var member = isAssistant && IsRefusal(part) ? "refusal" : "text";
                 if (part.ValueKind != JsonValueKind.Object) faults.Add($"{path}.{place}: expected an object, found {Kind(part)}");
-                else if (!part.TryGetProperty("type", out var type) || type.ValueKind != JsonValueKind.String || !type.ValueEquals("text"))
+                else if (!part.TryGetProperty("type", out var type) || type.ValueKind != JsonValueKind.String || !type.ValueEquals(member))
                     faults.Add($"{path}.{place}.type: expected \"text\", which is all this model reads");
-                else if (!part.TryGetProperty("text", out var partText) || partText.ValueKind != JsonValueKind.String)
-                    faults.Add($"{path}.{place}.text: expected text");
-                else text.Append(Text(place + ".text", partText));
+                else if (!part.TryGetProperty(member, out var partText) || partText.ValueKind != JsonValueKind.String)
+                    faults.Add($"{path}.{place}.{member}: expected text");
+                else text.Append(Text($"{place}.{member}", partText));
             }
 
             return text.ToString();
+
+            static bool IsRefusal(JsonElement part) =>
+                part.ValueKind == JsonValueKind.Object && part.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String && type.ValueEquals("refusal");
         }
 
         private JsonElement? Calls(JsonElement value)

@@ -27,10 +27,10 @@ public readonly record struct GeneratedChunk
     /// <summary>Text that became certain: often empty (half a character, the possible beginning of a stop string), sometimes of several tokens.</summary>
     public string Text { get; init; }
 
-    /// <summary>Log-probability of <see cref="TokenId"/>, if asked for.</summary>
+    /// <summary>Log-probability of <see cref="TokenId"/>, if asked for; 0 where it <see cref="IsForced"/>.</summary>
     public float? LogProb { get; init; }
 
-    /// <summary>The most likely tokens in falling order, if asked for.</summary>
+    /// <summary>The most likely tokens in falling order, if asked for; the token alone where it <see cref="IsForced"/>.</summary>
     public IReadOnlyList<TokenLogProb>? TopLogProbs { get; init; }
 
     /// <summary>Whether the grammar left no choice, so that the model was not asked for <see cref="TokenId"/>.</summary>

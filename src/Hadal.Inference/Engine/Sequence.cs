@@ -285,9 +285,10 @@ internal sealed class Sequence
     private bool TryTakeForced()
     {
         if (_constraint is null || _constraint.TakeForced() is not (var tokenId and >= 0)) return false;
-        _topLogProbCount = 0;
         Append(tokenId);
-        _chunk = _chunk with { IsForced = true };
+        _topLogProbCount = Math.Min(1, _topLogProbs.Length);
+        _topLogProbs.AsSpan(0, _topLogProbCount).Fill(new TokenLogProb(tokenId, 0));
+        _chunk = _chunk with { IsForced = true, LogProb = _options.TopLogProbs is null ? null : 0 };
         return true;
     }
 

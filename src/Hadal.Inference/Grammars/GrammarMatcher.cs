@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Hadal.Inference.Grammars;
 
 /// <summary>Follows one text through a grammar, token by token, and says which tokens may come next.</summary>
@@ -7,6 +9,9 @@ public sealed class GrammarMatcher
 {
     /// <summary>A run of forced bytes is given out in pieces of at most this size.</summary>
     private const int MaxForcedBytes = 1024;
+
+    /// <summary>UTF-16 units of a text that a fault repeats.</summary>
+    private const int MaxShown = 40;
 
     /// <summary>Counted steps begin anew after so many bytes of a beginning, about a token's.</summary>
     private const int BytesPerBudget = 8;
@@ -202,10 +207,19 @@ public sealed class GrammarMatcher
         {
             if (i % BytesPerBudget == 0) _tables.BeginSteps();
             configuration = _tables.Step(configuration, _beginning[i]);
-            if (configuration == GrammarTables.Dead) throw new GrammarException($"no text of the grammar begins as this one does, which byte {i} does not go on");
+            if (configuration == GrammarTables.Dead) throw new GrammarException($"no text of the grammar begins with '{Beginning(i)}'");
         }
 
         return configuration;
+    }
+
+    /// <summary>What there is of the text, up to and with the character of a byte; of a long one its end.</summary>
+    private string Beginning(int last)
+    {
+        var end = last + 1;
+        while (end < _beginning.Length && (_beginning[end] & 0xC0) == 0x80) end++;
+        var text = Encoding.UTF8.GetString(_beginning, 0, end);
+        return text.Length <= MaxShown ? text : string.Concat("…", text.AsSpan(text.Length - MaxShown));
     }
 
     private List<byte> ForcedBytes(out bool endsHere)

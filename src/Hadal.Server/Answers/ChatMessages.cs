@@ -75,6 +75,7 @@ internal static class ChatMessages
                     kept[name] = value;
                     break;
                 case "refusal" when message.Role == "assistant" && value.ValueKind == JsonValueKind.String:
+                    if (IsEmptyText(value) && (message.Content is not null || message.ToolCalls is not null)) break;
                     if (!string.IsNullOrEmpty(message.Content)) throw Fault(name, "expected only without content");
                     message = message with { Content = value.GetString() };
                     break;
@@ -82,8 +83,10 @@ internal static class ChatMessages
                     // Said of the content, which stands there.
                     break;
                 case "audio" or "function_call":
+                    if (IsEmptyText(value)) break;
                     throw ApiException.Invalid($"{place}.{name}", $"{place}.{name} is not supported: {(name == "audio" ? "messages are text" : "use tool_calls")}", "unsupported_parameter");
                 default:
+                    if (IsEmptyText(value) && !model.TemplateReads(name)) break;
                     if (!model.TemplateReads(name)) throw ApiException.Invalid($"{place}.{Shown(name)}", $"unknown field '{place}.{Shown(name)}', which this model's chat template does not read either", "unknown_parameter");
                     kept[name] = value;
                     break;
@@ -93,6 +96,8 @@ internal static class ChatMessages
         return message with { OtherFields = kept.Count > 0 ? kept : null };
 
         ApiException Fault(string name, string expected) => ApiException.Invalid($"{place}.{name}", $"{place}.{name}: {expected}");
+
+        static bool IsEmptyText(JsonElement value) => value.ValueKind == JsonValueKind.String && value.ValueEquals("");
     }
 
     /// <summary>The calls of an answer in one form, with arguments that are an object; null for none.</summary>

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Hadal.Checkpoints.Text;
 using Hadal.Inference.Engine;
@@ -71,6 +72,7 @@ internal sealed record ChatRequest
 
         // What the model is said to have written of its answer, it has written of the form.
         var beginning = grammar is not null && messages[^1] is { Role: "assistant", Content: { } begun } && ChatMessages.IsPrefix(messages[^1]) ? begun : "";
+        if (beginning.Length > 0) CheckBeginning(grammar!, choice.Model.Generator, beginning, messages.Count - 1);
         var prompt = Render(choice.Model, messages, tools, variables, out var opensReasoning);
         var options = fields.Options with
         {
@@ -175,6 +177,20 @@ internal sealed record ChatRequest
         form.End();
         var compiled = await GrammarCache.OfSchemaAsync(schema.GetRawText(), bestEffort, "response_format.json_schema.schema", cancel).ConfigureAwait(false);
         return (compiled.Grammar, compiled.NotEnforced);
+    }
+
+    /// <summary>Refuses a prefix that no text of the form begins with, before anything is queued.</summary>
+    private static void CheckBeginning(Grammar grammar, TextGenerator generator, string beginning, int index)
+    {
+        try
+        {
+            _ = new GrammarMatcher(grammar, TokenTrie.Of(generator.Tokenizer, generator.EndTokenIds), Encoding.UTF8.GetBytes(beginning));
+        }
+        catch (GrammarException fault)
+        {
+            var field = FormattableString.Invariant($"messages[{index}].content");
+            throw ApiException.Invalid(field, $"{field}: {fault.Message}; a prefix is the beginning of the form as the model writes it, which is JSON without whitespace in front of it or line breaks");
+        }
     }
 
     private static void RefuseHosted(RequestReader request)

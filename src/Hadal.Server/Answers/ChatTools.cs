@@ -91,16 +91,23 @@ internal sealed record ChatTools(JsonElement? Rendered, IReadOnlyList<ChatTool> 
     {
         var allowed = choice.Inner("allowed_tools") ?? throw choice.Missing("allowed_tools");
         var mode = allowed.Word("mode", "auto", "required");
-        var names = (allowed.List("tools", MaxTools) ?? []).Select(item =>
-        {
-            var reader = new RequestReader(item, "tool_choice.allowed_tools.tools");
-            return (reader.Inner("function") ?? throw reader.Missing("function")).RequiredText("name");
-        });
-        var chosen = names.Select(name => Find(tools, name)).ToList();
+        var chosen = (allowed.List("tools", MaxTools) ?? []).Select((item, index) => Find(tools, NameOf(item, index))).ToList();
+        allowed.End();
         choice.End();
         if (mode == "required" && chosen.Count == 0)
             throw ApiException.Invalid("tool_choice.allowed_tools.tools", "tool_choice.allowed_tools.tools: expected at least one tool where one must be called");
         return new ChatTools(rendered, chosen, MustCall: mode == "required", Parallel: mode != "required");
+
+        static string NameOf(JsonElement item, int index)
+        {
+            var tool = new RequestReader(item, FormattableString.Invariant($"tool_choice.allowed_tools.tools[{index}]"));
+            tool.Word("type", "function");
+            var function = tool.Inner("function") ?? throw tool.Missing("function");
+            var name = function.RequiredText("name");
+            function.End();
+            tool.End();
+            return name;
+        }
     }
 
     private static ChatTool Find(List<ChatTool> tools, string name) =>

@@ -23,9 +23,8 @@ internal sealed class LogProbWriter(Tokenizer tokenizer)
     /// <summary>The form of completions.</summary>
     /// <param name="json">Where to.</param>
     /// <param name="chunks">Tokens in order.</param>
-    /// <param name="offset">UTF-16 units of the answer in front of them.</param>
-    /// <returns>Units in front of what follows them.</returns>
-    public int WriteCompletion(Utf8JsonWriter json, IReadOnlyList<GeneratedChunk> chunks, int offset)
+    /// <param name="offsets">Where they are in the text of the answer.</param>
+    public void WriteCompletion(Utf8JsonWriter json, IReadOnlyList<GeneratedChunk> chunks, TextOffsets offsets)
     {
         var texts = chunks.Select(chunk => Text(chunk.TokenId!.Value)).ToList();
         json.WriteStartObject("logprobs");
@@ -39,15 +38,9 @@ internal sealed class LogProbWriter(Tokenizer tokenizer)
         foreach (var chunk in chunks) WriteTop(json, chunk);
         json.WriteEndArray();
         json.WriteStartArray("text_offset");
-        foreach (var text in texts)
-        {
-            json.WriteNumberValue(offset);
-            offset += text.Length;
-        }
-
+        foreach (var chunk in chunks) json.WriteNumberValue(offsets.Next(chunk.TokenId!.Value));
         json.WriteEndArray();
         json.WriteEndObject();
-        return offset;
     }
 
     private static float Value(float logProb) => Math.Max(logProb, Unlikely);
@@ -93,5 +86,22 @@ internal sealed class LogProbWriter(Tokenizer tokenizer)
         json.WriteStartArray("bytes");
         foreach (var value in tokenizer.TokenBytes(tokenId)) json.WriteNumberValue(value);
         json.WriteEndArray();
+    }
+}
+
+/// <summary>Where the tokens of an answer begin in its text: control tokens are no part of it, and tokens that share a character begin where it does.</summary>
+/// <param name="tokenizer">Decodes them.</param>
+/// <param name="start">UTF-16 units in front of the first.</param>
+internal sealed class TextOffsets(Tokenizer tokenizer, int start)
+{
+    private readonly IncrementalDecoder _decoder = new(tokenizer, skipSpecial: true);
+    private int _offset = start;
+
+    /// <summary>UTF-16 units of the text in front of the next token.</summary>
+    public int Next(int tokenId)
+    {
+        var offset = _offset;
+        _offset += _decoder.Append(tokenId).Length;
+        return offset;
     }
 }

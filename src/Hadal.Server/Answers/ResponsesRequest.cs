@@ -101,7 +101,9 @@ internal sealed partial record ResponsesRequest(ChatRequest Chat, JsonElement Bo
         request.Refuse("background", "answers come at once", "false");
         request.Refuse("truncation", "an input that does not fit is refused", "\"disabled\"");
         request.Refuse("max_tool_calls", "it bounds hosted tools, of which there are none");
-        request.Refuse("include", "there is nothing more to include", "[]");
+
+        // Clients that keep nothing with the server ask for sealed thoughts; here thoughts are given as they are.
+        request.Refuse("include", "there is nothing more to include", "[]", "[\"reasoning.encrypted_content\"]");
         request.Refuse("top_logprobs", "use /v1/chat/completions", "0");
         request.Refuse("prompt", "nothing is kept; send the text");
         request.End();

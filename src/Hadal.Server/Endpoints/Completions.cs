@@ -69,12 +69,13 @@ internal static class Completions
     private static async Task<GenerationUsage> StreamChoiceAsync(RequestScope scope, EventStream events, CompletionWriter writer, Started<GeneratedChunk> answer, int index)
     {
         GenerationUsage? usage = null;
-        var offset = writer.Echo(index).Length;
-        if (offset > 0) await events.WriteAsync(json => writer.WriteChunk(json, index, writer.Echo(index), null, null, ref offset)).ConfigureAwait(false);
+        var echo = writer.Echo(index);
+        var offsets = writer.Offsets(index);
+        if (echo.Length > 0) await events.WriteAsync(json => writer.WriteChunk(json, index, echo, null, null, offsets)).ConfigureAwait(false);
         await foreach (var chunk in ReadAsync(scope, answer).ConfigureAwait(false))
         {
             if (chunk.Text.Length > 0 || chunk.LogProb is not null || chunk.FinishReason is not null)
-                await events.WriteAsync(json => writer.WriteChunk(json, index, chunk.Text, chunk, chunk.FinishReason, ref offset)).ConfigureAwait(false);
+                await events.WriteAsync(json => writer.WriteChunk(json, index, chunk.Text, chunk, chunk.FinishReason, offsets)).ConfigureAwait(false);
             usage = chunk.Usage ?? usage;
         }
 
@@ -127,6 +128,9 @@ internal sealed class CompletionWriter(CompletionRequest request, string id, Dat
     /// <summary>Whether a stream ends with the usage.</summary>
     public bool IncludesUsage => request.Fields.IncludeUsage;
 
+    /// <summary>Where the tokens of an answer will be in its text.</summary>
+    public TextOffsets Offsets(int index) => new(request.Choice.Model.Generator.Tokenizer, Echo(index).Length);
+
     /// <summary>What stands in front of an answer.</summary>
     public string Echo(int index) => request.Echo ? request.Prompts[index / request.Fields.ChoiceCount].Text : "";
 
@@ -140,7 +144,7 @@ internal sealed class CompletionWriter(CompletionRequest request, string id, Dat
             json.WriteString("text", choices[i].Text.ToString());
             json.WriteNumber("index", i);
             if (request.Options.TopLogProbs is null) json.WriteNull("logprobs");
-            else _logProbs.WriteCompletion(json, [.. choices[i].Chunks.Where(IsText)], Echo(i).Length);
+            else _logProbs.WriteCompletion(json, [.. choices[i].Chunks.Where(IsText)], Offsets(i));
             json.WriteString("finish_reason", choices[i].FinishReason);
             json.WriteEndObject();
         }
@@ -151,13 +155,13 @@ internal sealed class CompletionWriter(CompletionRequest request, string id, Dat
     }
 
     /// <summary>A chunk about one answer.</summary>
-    public void WriteChunk(Utf8JsonWriter json, int index, string text, GeneratedChunk? chunk, string? finishReason, ref int offset)
+    public void WriteChunk(Utf8JsonWriter json, int index, string text, GeneratedChunk? chunk, string? finishReason, TextOffsets offsets)
     {
         Begin(json);
         json.WriteStartObject();
         json.WriteString("text", text);
         json.WriteNumber("index", index);
-        if (chunk is { LogProb: not null } token && IsText(token)) offset = _logProbs.WriteCompletion(json, [token], offset);
+        if (chunk is { LogProb: not null } token && IsText(token)) _logProbs.WriteCompletion(json, [token], offsets);
         else json.WriteNull("logprobs");
         json.WriteString("finish_reason", finishReason);
         json.WriteEndObject();

@@ -98,7 +98,10 @@ internal sealed record GenerationFields
         value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var id) && id >= 0 ? id : throw ApiException.Invalid(name, $"{name}: expected token ids");
 
     /// <summary>What was computed is shared within a key, and within it only where the client says the same.</summary>
-    public static string Salt(RequestReader request, Caller caller) => string.Join('\0', caller.Name, request.Text("user_id", 512), request.Text("cache_salt", 512));
+    public static string Salt(RequestReader request, Caller caller) => Joined([caller.Name, request.Text("user_id", 512) ?? "", request.Text("cache_salt", 512) ?? ""]);
+
+    /// <summary>Texts as one that no other texts give, whatever characters are in them: each behind its length.</summary>
+    private static string Joined(IEnumerable<string> texts) => string.Concat(texts.Select(text => FormattableString.Invariant($"{text.Length}:{text}")));
 
     private static Dictionary<int, double>? Biases(RequestReader request)
     {
@@ -156,8 +159,8 @@ internal sealed record GenerationFields
         }
 
         if (choices!.Count == 0 || choices.Any(item => item.ValueKind != JsonValueKind.String)) throw ApiException.Invalid("structured_outputs.choice", "structured_outputs.choice: expected texts");
-        return await GrammarCache.OfAsync(
-            "choice", string.Join('\0', choices.Select(item => item.GetString())), source => PlainGrammars.FromChoices(source.Split('\0'), GrammarCache.Limits), "structured_outputs.choice", cancel).ConfigureAwait(false);
+        var texts = choices.Select(item => item.GetString()!).ToList();
+        return await GrammarCache.OfAsync("choice", Joined(texts), _ => PlainGrammars.FromChoices(texts, GrammarCache.Limits), "structured_outputs.choice", cancel).ConfigureAwait(false);
     }
 }
 
