@@ -72,7 +72,7 @@ internal sealed record ChatRequest
 
         // What the model is said to have written of its answer, it has written of the form.
         var beginning = grammar is not null && messages[^1] is { Role: "assistant", Content: { } begun } && ChatMessages.IsPrefix(messages[^1]) ? begun : "";
-        if (beginning.Length > 0) CheckBeginning(grammar!, choice.Model.Generator, beginning, messages.Count - 1);
+        if (beginning.Length > 0) CheckBeginning(grammar!, choice.Model.Generator, beginning, messages.Count - 1, isJson: fields.Options.Grammar is null);
         var prompt = Render(choice.Model, messages, tools, variables, out var opensReasoning);
         var options = fields.Options with
         {
@@ -180,7 +180,7 @@ internal sealed record ChatRequest
     }
 
     /// <summary>Refuses a prefix that no text of the form begins with, before anything is queued.</summary>
-    private static void CheckBeginning(Grammar grammar, TextGenerator generator, string beginning, int index)
+    private static void CheckBeginning(Grammar grammar, TextGenerator generator, string beginning, int index, bool isJson)
     {
         try
         {
@@ -189,7 +189,7 @@ internal sealed record ChatRequest
         catch (GrammarException fault)
         {
             var field = FormattableString.Invariant($"messages[{index}].content");
-            throw ApiException.Invalid(field, $"{field}: {fault.Message}; a prefix is the beginning of the form as the model writes it, which is JSON without whitespace in front of it or line breaks");
+            throw ApiException.Invalid(field, $"{field}: {fault.Message}; expected the beginning of the form as the model writes it{(isJson ? ", JSON without whitespace in front and without line breaks" : "")}");
         }
     }
 

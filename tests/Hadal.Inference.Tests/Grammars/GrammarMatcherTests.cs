@@ -122,7 +122,7 @@ public sealed class GrammarMatcherTests
     public void What_no_text_begins_with_is_refused()
     {
         var vocabulary = Vocabulary([], "ab"u8);
-        Assert.Contains("byte 1", Assert.Throws<GrammarException>(() => new GrammarMatcher(PlainGrammars.FromRegex("ab"), vocabulary, "aa"u8)).Message, StringComparison.Ordinal);
+        Assert.Contains("begins with 'aa'", Assert.Throws<GrammarException>(() => new GrammarMatcher(PlainGrammars.FromRegex("ab"), vocabulary, "aa"u8)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
