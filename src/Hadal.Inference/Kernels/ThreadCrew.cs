@@ -13,8 +13,9 @@ public interface ICrewJob
 }
 
 /// <summary>A fixed set of threads that run the parts of one job at a time: they spin for a moment after a job, then park.</summary>
-/// <remarks>The caller of <see cref="Run{TJob}"/> is the first of the threads. Thread i of T does the parts [i·P/T, (i+1)·P/T), so the
-/// partition is fixed; a job must give the same result for every partition. No allocation per run. One job runs at a time.</remarks>
+/// <remarks>The caller of <see cref="Run{TJob}"/> is the first of the threads. Share i of T is the parts [i·P/T, (i+1)·P/T), so the
+/// partition is fixed; a job must give the same result for every partition. Share i is that of thread i, unless the caller has done its own before the thread
+/// has begun: then the caller does it, and nobody waits for a thread that the system does not run. No allocation per run. One job runs at a time.</remarks>
 public sealed unsafe class ThreadCrew : IDisposable
 {
     /// <summary>How long a thread spins before it parks: longer than the gaps between two kernels, short beside a scheduler's time slice.</summary>
@@ -110,6 +111,13 @@ public sealed unsafe class ThreadCrew : IDisposable
         Volatile.Write(ref _pending.Value, active - 1);
         for (var i = 0; i < active - 1; i++) _workers[i].Wake();
         ExecuteShare(0);
+        for (var i = 0; i < active - 1; i++)
+        {
+            if (!_workers[i].TakeOver()) continue;
+            ExecuteShare(i + 1);
+            Interlocked.Decrement(ref _pending.Value);
+        }
+
         WaitForWorkers();
         _job = null;
         _failure?.Throw();
@@ -172,6 +180,7 @@ public sealed unsafe class ThreadCrew : IDisposable
         private readonly object _gate = new();
         private readonly Thread _thread;
         private PaddedInt _generation;
+        private PaddedInt _taken;
         private PaddedInt _isParked;
         private volatile bool _isStopped;
 
@@ -192,6 +201,12 @@ public sealed unsafe class ThreadCrew : IDisposable
             lock (_gate) Monitor.Pulse(_gate);
         }
 
+        /// <summary>Takes the share of the last wake-up from a worker that has not begun it.</summary>
+        public bool TakeOver() => Volatile.Read(ref _taken.Value) != _generation.Value && Take(_generation.Value);
+
+        /// <summary>Whoever sets the number of a wake-up first does its share. The run of an older number is over, so that its share cannot be taken any more.</summary>
+        private bool Take(int generation) => Interlocked.CompareExchange(ref _taken.Value, generation, generation - 1) == generation - 1;
+
         public void Stop()
         {
             _isStopped = true;
@@ -202,23 +217,28 @@ public sealed unsafe class ThreadCrew : IDisposable
         private void Loop()
         {
             var seen = 0;
+            var isLate = false;
             while (true)
             {
-                WaitFor(seen);
-                seen++;
+                seen = WaitFor(seen, isLate);
                 if (_isStopped) return;
+                isLate = !Take(seen);
+                if (isLate) continue;
                 _crew.ExecuteShare(_index);
                 _crew.ReportDone();
             }
         }
 
-        private void WaitFor(int seen)
+        /// <summary>Waits for the wake-up behind <paramref name="seen"/>, parked at once by a worker that came too late for the last: there are more threads than processors.</summary>
+        private int WaitFor(int seen, bool isLate)
         {
             var start = Stopwatch.GetTimestamp();
-            while (Volatile.Read(ref _generation.Value) == seen)
+            while (true)
             {
+                var generation = Volatile.Read(ref _generation.Value);
+                if (generation != seen) return generation;
                 Thread.SpinWait(10);
-                if (Stopwatch.GetTimestamp() - start < SpinTicks) continue;
+                if (!isLate && Stopwatch.GetTimestamp() - start < SpinTicks) continue;
                 lock (_gate)
                 {
                     Interlocked.Exchange(ref _isParked.Value, 1);

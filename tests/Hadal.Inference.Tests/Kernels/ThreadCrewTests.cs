@@ -36,6 +36,21 @@ public sealed unsafe class ThreadCrewTests
         Assert.All(job.Counts, count => Assert.Equal(20, count));
     }
 
+    [Fact]
+    public void What_a_thread_has_not_begun_the_caller_does_and_every_part_runs_once()
+    {
+        // More threads than any machine here runs at once, and next to no work: most are still waking when the caller has done its own.
+        using var crew = new ThreadCrew(64);
+        var job = new WhereJob(new int[64], new int[64]);
+        for (var run = 1; run <= 2000; run++)
+        {
+            crew.Run(ref job, 64);
+            Assert.All(job.Counts, count => Assert.Equal(run, count));
+        }
+
+        Assert.Contains(job.Threads[1..], thread => thread == Environment.CurrentManagedThreadId);
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(4)]
@@ -148,6 +163,20 @@ public sealed unsafe class ThreadCrewTests
         public int[] Counts => counts;
 
         public void Execute(int partIndex) => Interlocked.Increment(ref counts[partIndex]);
+    }
+
+    private readonly struct WhereJob(int[] counts, int[] threads) : ICrewJob
+    {
+        public int[] Counts => counts;
+
+        /// <summary>The thread that did a part last.</summary>
+        public int[] Threads => threads;
+
+        public void Execute(int partIndex)
+        {
+            Interlocked.Increment(ref counts[partIndex]);
+            threads[partIndex] = Environment.CurrentManagedThreadId;
+        }
     }
 
     private struct SumJob : ICrewJob
