@@ -2,6 +2,7 @@
 //   bench/peers/build.sh FOLDER                                      builds the peers from their public sources
 //   dotnet run bench/peers.cs -- write SHAPE FILE.gguf [--layers N]  random weights: projections in Q4_0, the head in Q6_K, as the peers' own quantiser stores them
 //   dotnet run bench/peers.cs -- compare FILE.gguf --peers FOLDER [--threads 2] [--prompt 0] [--generate 0] [--depth 0] [--rounds 5] [--settings llama.plain,ik.repack-flash]
+// Rounds share one placement of each program's memory, which alone makes a fifth: start again to see it.
 // Build Hadal first: dotnet build -c Release src/Hadal.Cli. --settings chooses what of each peer runs: see Peers. Where caches matter, all hold 16 bits.
 #:property TargetFramework=net10.0
 #:property PublishAot=false
