@@ -19,10 +19,21 @@ int rounds = 7;
 var threadCounts = Enumerable.Range(0, 16).Select(i => 1 << i).Where(n => n < Environment.ProcessorCount).Append(Environment.ProcessorCount).ToArray();
 var json = args.Contains("--json");
 var onlyMemory = args.Contains("--only");
-for (var i = 0; i + 1 < args.Length; i++)
+for (var i = 0; i < args.Length; i++)
 {
-    if (args[i] == "--threads") threadCounts = [int.Parse(args[i + 1], CultureInfo.InvariantCulture)];
-    if (args[i] == "--rounds") rounds = int.Parse(args[i + 1], CultureInfo.InvariantCulture);
+    var value = i + 1 < args.Length ? args[i + 1] : "";
+    switch (args[i])
+    {
+        case "--json": continue;
+        case "--threads" when int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var threads) && threads is >= 1 and <= 1024: threadCounts = [threads]; break;
+        case "--rounds" when int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out rounds) && rounds >= 1: break;
+        case "--only" when value == "memory": break;
+        default:
+            Console.Error.WriteLine($"peak.cs: expected --threads 1 to 1024, --rounds 1 or more, --only memory, --json, found '{args[i]} {value}'");
+            return 2;
+    }
+
+    i++;
 }
 
 var lines = new List<(int Threads, string What, double Rate, string Unit)>();
@@ -53,12 +64,13 @@ if (json)
 {
     Console.WriteLine("[" + string.Join(",", lines.Select(line =>
         FormattableString.Invariant($"{{\"threads\":{line.Threads},\"what\":\"{line.What}\",\"rate\":{line.Rate:F2},\"unit\":\"{line.Unit}\"}}"))) + "]");
-    return;
+    return 0;
 }
 
 Console.WriteLine("| threads | what | rate |");
 Console.WriteLine("|---|---|---|");
 foreach (var line in lines) Console.WriteLine(FormattableString.Invariant($"| {line.Threads} | {line.What} | {line.Rate:F1} {line.Unit} |"));
+return 0;
 
 unsafe double Read(ThreadCrew crew, int threads)
 {

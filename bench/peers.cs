@@ -64,7 +64,7 @@ static int Compare(string file, string[] options)
 
     FormattableString work = $"--threads {threads} --prompt {prompt} --generate {generate} --depth {depth}";
     var engines = Peers.Find(folder, settings).Select(peer => new Engine(peer.Name, peer.Program, [.. peer.Before, file, .. Words(work), .. peer.After])).ToList();
-    var hadal = Directory.GetFiles(Path.Combine("src", "Hadal.Cli", "bin", "Release"), "hadal.dll", SearchOption.AllDirectories).First();
+    var hadal = Directory.GetFiles(Path.Combine("src", "Hadal.Cli", "bin", "Release"), "hadal.dll", SearchOption.AllDirectories).MaxBy(File.GetLastWriteTimeUtc)!;
     var cache = depth + prompt > 1024 ? ["--cache", "bf16"] : Array.Empty<string>();
     engines.Insert(0, new Engine("Hadal", "dotnet", ["exec", hadal, "bench", file, .. Words(work), .. cache, "--turns"]));
     var bandwidth = new List<double>();

@@ -7,7 +7,7 @@ using Hadal.Inference.Models;
 
 namespace Hadal.Cli;
 
-/// <summary><c>hadal bench [MODEL] [--prompt N] [--generate N] [--depth N] [--threads N] [--repeat N] [--turns] [--json]</c>.</summary>
+/// <summary><c>hadal bench [MODEL] [--prompt N] [--generate N] [--depth N] [--threads N] [--arithmetic A] [--cache C] [--mla M] [--repeat N] [--turns] [--json]</c>.</summary>
 internal static class BenchCommand
 {
     private const int DefaultPrompt = 512, DefaultGenerate = 128, DefaultRepeat = 3;
@@ -28,6 +28,8 @@ internal static class BenchCommand
         var command = new Command("bench", "Measures how fast a model reads and writes, on random tokens.") { model, prompt, generate, depth, threads, arithmetic, cache, mla, repeat, turns, json };
         command.SetAction(parsed =>
         {
+            if (parsed.GetValue(turns) && (parsed.GetValue(repeat) is not null || parsed.GetValue(json)))
+                throw CommandException.Usage("--turns: expected neither --repeat nor --json, because every line of input asks for a round and gets an object");
             var location = new ModelLocator(shell).Find(parsed.GetValue(model));
             var watch = Stopwatch.StartNew();
             using var checkpoint = Checkpoint.Open(location.Path);
@@ -38,6 +40,8 @@ internal static class BenchCommand
                 parsed.GetValue(depth) ?? 0,
                 parsed.GetValue(repeat) ?? DefaultRepeat);
             ModelOpening.CheckContext(checkpoint.Config, plan.Context, "--depth with --prompt or --generate");
+            if (plan.Prompt == 0 && plan.Generate == 0 && room <= 0)
+                throw CommandException.Usage($"--depth: expected fewer tokens than the {checkpoint.Config.MaxPositionEmbeddings} for which the model was made, found {plan.Depth}");
             if (plan.Prompt == 0 && plan.Generate == 0) throw CommandException.Usage("--prompt and --generate: expected one of them above 0, found 0 and 0");
             var options = ModelOpening.OptionsOf((int)plan.Context, parsed.GetValue(threads), parsed.GetValue(arithmetic) ?? Arithmetic.Integer, parsed.GetValue(cache), parsed.GetValue(mla));
             options = ModelOpening.FitMemory(checkpoint, options, MachineMemory.Read(), shell.Error);

@@ -1,4 +1,5 @@
 using Hadal.Inference.Kernels;
+using Hadal.Inference.Models;
 using Hadal.Tests;
 
 namespace Hadal.Cli.Tests;
@@ -47,6 +48,23 @@ public sealed class BenchCommandTests
             Assert.InRange(turn.GetProperty("prefill_tokens_per_second").GetDouble(), double.Epsilon, double.MaxValue);
             Assert.Equal(System.Text.Json.JsonValueKind.Null, turn.GetProperty("decode_tokens_per_second").ValueKind);
         });
+    }
+
+    [Fact]
+    public void Turns_take_neither_rounds_nor_one_object() =>
+        Assert.Contains("expected neither --repeat nor --json", TestShell.Run("\n", "bench", Model, "--turns", "--json").Fault(2), StringComparison.Ordinal);
+
+    [Fact]
+    public void A_depth_that_fills_the_context_is_named() =>
+        Assert.StartsWith("hadal: --depth: expected fewer tokens than the 163840", TestShell.Run("", "bench", Model, "--depth", "163840").Fault(2), StringComparison.Ordinal);
+
+    [Fact]
+    public void Auto_reads_in_larger_passes_and_the_default_does_not()
+    {
+        var auto = ModelOpening.OptionsOf(null, null, Arithmetic.Integer, mla: MlaForm.Auto);
+        Assert.Equal((MlaForm.Auto, 1024), (auto.MlaForm, auto.MaxBatchTokens));
+        var standard = ModelOpening.OptionsOf(null, null, Arithmetic.Integer);
+        Assert.Equal((MlaForm.Absorbed, 256), (standard.MlaForm, standard.MaxBatchTokens));
     }
 
     [Theory]

@@ -188,7 +188,7 @@ public sealed unsafe class LatentAttentionTests
         Assert.NotEqual(expected[(39 * 48)..], cut[(39 * 48)..]);
     }
 
-    /// <summary>What one layer needs to run alone.</summary>
+    /// <summary>The indexer of the example.</summary>
     private static TinyModel IndexerOf(JsonElement example, DeepSeekConfig config) => new TinyModel(config)
         .Add("wq_b.weight", [12, 3], example.Matrix("wq_b")).Add("wk.weight", [6, 4], example.Matrix("wk"))
         .Add("k_norm.weight", [6], example.Floats("k_norm_weight")).Add("k_norm.bias", [6], example.Floats("k_norm_bias"))

@@ -132,9 +132,10 @@ internal sealed unsafe class LightningIndexer
     {
         public void Execute(int partIndex)
         {
-            for (var first = partIndex * RowsTogether; first < pass.RowCount; first += partCount * RowsTogether)
+            var together = Math.Min((pass.RowCount + partCount - 1) / partCount, RowsTogether);
+            for (var first = partIndex * together; first < pass.RowCount; first += partCount * together)
             {
-                var end = Math.Min(first + RowsTogether, pass.RowCount);
+                var end = Math.Min(first + together, pass.RowCount);
                 var last = 0;
                 for (var row = first; row < end; row++)
                 {
