@@ -49,7 +49,7 @@ public static class TopK
         }
 
         var bound = Score(threshold);
-        var equalCount = indices.Length - CountAbove(scores, bound);
+        var equalCount = indices.Length - CountFrom(scores, Score(threshold + 1));
         int count = 0, i = 0;
         for (; i <= scores.Length - Vector512<float>.Count; i += Vector512<float>.Count)
         {
@@ -89,8 +89,7 @@ public static class TopK
     private static uint Threshold(ReadOnlySpan<float> scores, int k)
     {
         uint threshold = 0, smallest = Key(float.NegativeInfinity);
-        var numbers = CountFrom(scores, float.NegativeInfinity);
-        if (numbers < k) return 0;
+        if (CountFrom(scores, float.NegativeInfinity) < k) return 0;
         for (var bit = 1u << 31; bit != 0; bit >>= 1)
         {
             var candidate = threshold | bit;
@@ -112,23 +111,10 @@ public static class TopK
         return count;
     }
 
-    /// <summary>How many scores are larger.</summary>
-    private static int CountAbove(ReadOnlySpan<float> scores, float bound)
-    {
-        var counts = Vector512<int>.Zero;
-        var i = 0;
-        for (; i <= scores.Length - Vector512<float>.Count; i += Vector512<float>.Count)
-            counts -= Vector512.GreaterThan(Vector512.Create(scores[i..]), Vector512.Create(bound)).AsInt32();
-        var count = Vector512.Sum(counts);
-        for (; i < scores.Length; i++) count += scores[i] > bound ? 1 : 0;
-        return count;
-    }
-
     /// <summary>Where numbers are fewer than k: all of them and the first of the rest.</summary>
     private static void SelectNumbersFirst(ReadOnlySpan<float> scores, Span<int> indices)
     {
-        var others = indices.Length;
-        foreach (var score in scores) others -= float.IsNaN(score) ? 0 : 1;
+        var others = indices.Length - CountFrom(scores, float.NegativeInfinity);
         var count = 0;
         for (var i = 0; i < scores.Length; i++)
         {
