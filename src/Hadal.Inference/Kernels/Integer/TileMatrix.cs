@@ -27,7 +27,7 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(TilePacker packer, TSca
     private const int UnpackFromTokens = 16;
 
     /// <summary>Bytes between what is read and what is asked for from memory.</summary>
-    private const int BytesAhead = 8192;
+    private const int BytesAhead = 6144;
 
     /// <summary>Room for one block of the largest codes and scales, wherever it is aligned.</summary>
     private const int RoomBytes = 64 + (2 * ((BlockGroups * 64) + (BlockGroups * WholeBytes.ByteCount)));
@@ -186,7 +186,7 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(TilePacker packer, TSca
             {
                 var groups = GroupsAt(g);
                 var block = Block(slab, g, records + (2 * RecordBytes) + SumBytes);
-                for (var p = 0; p < 2; p++) scales.Expand<TLanes, TVector>(block + (p * _scaleBytes), groups, records + (p * RecordBytes));
+                Expand<TLanes, TVector>(block, groups, records);
                 Tiles<TBytes, TByteVector, TLanes, TVector, TCodes>(
                     CodesAt(block, 0, 0), TCodes.GroupBytes, records, x, g, tokenCount, groups, sums, Slabs == null ? 0 : BytesAhead);
             }
@@ -217,7 +217,7 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(TilePacker packer, TSca
             {
                 var groups = GroupsAt(g);
                 var block = Block(slab, g, unpacked + CodeBytes + SumBytes);
-                for (var p = 0; p < 2; p++) scales.Expand<TLanes, TVector>(block + (p * _scaleBytes), groups, records + (p * RecordBytes));
+                Expand<TLanes, TVector>(block, groups, records);
                 if (TCodes.Bits < 8)
                 {
                     Unpack<TBytes, TByteVector, TVector>(CodesAt(block, 0, 0), 2 * groups, unpacked);
@@ -231,6 +231,16 @@ internal sealed unsafe class TileMatrix<TCodes, TScales>(TilePacker packer, TSca
 
             CopySums(sums, slab, tokens, y + ((long)t * yStride), yStride, rowBegin, rowEnd);
         }
+    }
+
+    /// <summary>The records of both panels of a block. Memory is asked for as far ahead of scales as of codes: a gap between what is asked for would be waited for.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Expand<TLanes, TVector>(byte* block, int groupCount, byte* records)
+        where TLanes : struct, ILanes<TVector>
+        where TVector : struct
+    {
+        if (Slabs != null) IntegerTiles.Prefetch(block + BytesAhead, 2 * _scaleBytes);
+        for (var p = 0; p < 2; p++) scales.Expand<TLanes, TVector>(block + (p * _scaleBytes), groupCount, records + (p * BlockGroups * ITileScales.RecordBytes));
     }
 
     /// <summary>All tokens times a block: both panels at once where a vector has 16 rows.</summary>
