@@ -60,10 +60,12 @@ internal sealed class CheckpointFolder(string path)
         return System.IO.Path.GetFileName(snapshots) == "snapshots" && IsBelow(target, System.IO.Path.Combine(System.IO.Path.GetDirectoryName(snapshots)!, "blobs"));
     }
 
-    private static bool IsBelow(string path, string root) => path.StartsWith(root + System.IO.Path.DirectorySeparatorChar, StringComparison.Ordinal);
+    /// <summary>Whether a path lies in a directory, by their names alone.</summary>
+    internal static bool IsBelow(string path, string root) => path.StartsWith(root + System.IO.Path.DirectorySeparatorChar, StringComparison.Ordinal);
 
     /// <summary>The path without links in any part of it, followed one part at a time as the system does: <c>a/..</c> is not where it was if <c>a</c> is a link.</summary>
-    private static string RealPath(string path)
+    /// <exception cref="CheckpointException">There are too many links.</exception>
+    internal static string RealPath(string path)
     {
         const int MaxLinks = 40;
         var real = System.IO.Path.GetPathRoot(path)!;

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
 using Hadal.Checkpoints;
+using Hadal.Checkpoints.Adapters;
 using Hadal.Inference.Engine;
 using Hadal.Inference.Models;
 using Hadal.Server;
@@ -17,9 +18,10 @@ internal sealed class ServeCommand
     };
 
     private readonly Option<string[]> _urls = new("--urls") { Description = "Addresses to listen on. Default: http://127.0.0.1:8080, this machine only.", HelpName = "URL" };
-    private readonly Option<string?> _keys = new("--api-key-file") { Description = "File of keys, one a line: printf %s \"$KEY\" | sha256sum. Read again when it changes. A second word names the key, max-concurrent=N bounds its answers at a time.", HelpName = "FILE" };
+    private readonly Option<string?> _keys = new("--api-key-file") { Description = "File of keys, one a line: printf %s \"$KEY\" | sha256sum. Read again when it changes. A second word names the key, max-concurrent=N bounds its answers at a time, may=adapters lets it load adapters.", HelpName = "FILE" };
     private readonly Option<bool> _anonymous = new("--allow-anonymous") { Description = "Listens beyond this machine without asking for a key." };
-    private readonly Option<string[]> _adapters = new("--adapter") { Description = "A LoRA adapter as a model of its own; may be given several times. It belongs to the first MODEL.", HelpName = "NAME=DIR" };
+    private readonly Option<string[]> _adapters = new("--adapter") { Description = "A LoRA adapter as a model of its own; may be given several times. It belongs to the MODEL it was trained beside, else to the first that it fits.", HelpName = "NAME=DIR" };
+    private readonly Option<string?> _adapterFolder = new("--adapters") { Description = "A directory whose folders are adapters by their names; POST /v1/load_lora_adapter and /v1/unload_lora_adapter load, replace and unload those in it while the server answers.", HelpName = "DIR" };
     private readonly Option<int?> _parallel = Numbers.Integer("--parallel", 1, 1024, "Answers and texts computed together at most. Default: 8.");
     private readonly Option<int?> _queue = Numbers.Integer("--queue", 0, 65536, "Answers and texts that wait beyond those; the next is told to come again. One of several keys leaves others as many places as it holds. Default: 64.");
     private readonly Option<int?> _timeout = Numbers.Integer("--timeout", 1, 86400, "Seconds until an answer must be whole. Default: 600.");
@@ -46,7 +48,7 @@ internal sealed class ServeCommand
         var serve = new ServeCommand(shell);
         var command = new Command("serve", "Answers OpenAI and DeepSeek clients over HTTP until it is told to stop.")
         {
-            serve._models, serve._urls, serve._keys, serve._anonymous, serve._adapters, serve._parallel, serve._queue, serve._timeout, serve._body, serve._drain, serve._requestLog, serve._logPrompts, serve._context, serve._threads, serve._arithmetic, serve._cache, serve._mla, serve._speculation,
+            serve._models, serve._urls, serve._keys, serve._anonymous, serve._adapters, serve._adapterFolder, serve._parallel, serve._queue, serve._timeout, serve._body, serve._drain, serve._requestLog, serve._logPrompts, serve._context, serve._threads, serve._arithmetic, serve._cache, serve._mla, serve._speculation,
         };
         command.SetAction(parsed => serve.RunAsync(parsed).GetAwaiter().GetResult());
         return command;
@@ -71,7 +73,7 @@ internal sealed class ServeCommand
             var stop = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             using var registration = work.Token.Register(stop.SetResult);
             await (await Task.WhenAny(server.Loaded, stop.Task).ConfigureAwait(false)).ConfigureAwait(false);
-            if (server.Loaded.IsCompletedSuccessfully) _shell.Error.WriteLine($"hadal: ready: {string.Join(", ", sources.SelectMany(source => (source.AdapterNames ?? []).Prepend(source.Name)))}");
+            if (server.Loaded.IsCompletedSuccessfully) _shell.Error.WriteLine($"hadal: ready: {string.Join(", ", server.ModelNames)}");
             await stop.Task.ConfigureAwait(false);
             _shell.Error.WriteLine("hadal: stopping; answers that have begun may end, a second signal ends them now");
             await server.StopAsync().ConfigureAwait(false);
@@ -113,6 +115,7 @@ internal sealed class ServeCommand
         var options = new ServerOptions
         {
             ApiKeyFile = parsed.GetValue(_keys) is { } file ? Path.GetFullPath(file, _shell.CurrentDirectory) : null,
+            AdapterFolder = parsed.GetValue(_adapterFolder) is { } adapters ? Path.GetFullPath(adapters, _shell.CurrentDirectory) : null,
             AllowAnonymous = parsed.GetValue(_anonymous),
             PageFolder = Page(),
             Log = line => _shell.Error.WriteLine($"hadal: {HadalCommand.OneLine(line)}"),
@@ -136,7 +139,7 @@ internal sealed class ServeCommand
         var names = parsed.GetValue(_models) ?? [];
         if (names.FirstOrDefault(name => name.StartsWith('-')) is { } option) throw CommandException.Usage($"unknown option '{option}'");
         ModelLocation[] locations = names.Length == 0 ? [locator.Find(null)] : [.. names.Select(name => locator.Find(name))];
-        var adapters = Adapters(parsed);
+        var adapters = ByModel(Adapters(parsed), locations);
         var engine = ModelOpening.OptionsOf(parsed.GetValue(_context), parsed.GetValue(_threads), parsed.GetValue(_arithmetic) ?? Arithmetic.Integer, parsed.GetValue(_cache), parsed.GetValue(_mla));
         var limits = new TextGeneratorOptions
         {
@@ -147,8 +150,27 @@ internal sealed class ServeCommand
         return [.. locations.Select((location, index) => new ModelSource(
             location.Name,
             () => ServedModel.Open(
-                location.Name, location.Path, limits, Fit(location, engine, limits, memory), index == 0 ? adapters : null, warning => _shell.Error.WriteLine($"hadal: {HadalCommand.OneLine(warning)}")),
-            index == 0 ? [.. adapters.Keys] : null))];
+                location.Name, location.Path, limits, Fit(location, engine, limits, memory), adapters[index], warning => _shell.Error.WriteLine($"hadal: {HadalCommand.OneLine(warning)}")),
+            [.. adapters[index].Keys]))];
+    }
+
+    /// <summary>The adapters of each model; whether they fit an only one is seen when it is opened.</summary>
+    private static Dictionary<string, string>[] ByModel(Dictionary<string, string> adapters, ModelLocation[] locations)
+    {
+        if (locations.Length == 1) return [adapters];
+        Dictionary<string, string>[] byModel = [.. locations.Select(_ => new Dictionary<string, string>())];
+        if (adapters.Count == 0) return byModel;
+        var checkpoints = new List<Checkpoint>();
+        try
+        {
+            foreach (var location in locations) checkpoints.Add(Checkpoint.Open(location.Path));
+            foreach (var (name, folder) in adapters) byModel[LoraAdapter.FindBase(folder, checkpoints)].Add(name, folder);
+            return byModel;
+        }
+        finally
+        {
+            foreach (var checkpoint in checkpoints) checkpoint.Dispose();
+        }
     }
 
     private Dictionary<string, string> Adapters(ParseResult parsed)

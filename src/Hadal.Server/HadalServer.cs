@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Hadal.Checkpoints.Adapters;
 using Hadal.Server.Endpoints;
 using Hadal.Server.Http;
 using Microsoft.AspNetCore.Builder;
@@ -24,7 +25,10 @@ public sealed class HadalServer : IAsyncDisposable
     /// <summary>Addresses it listens on, with the ports that were free.</summary>
     public IReadOnlyList<string> Urls => [.. _app.Urls];
 
-    /// <summary>Ends when all models are ready; fails with the reason why one is not.</summary>
+    /// <summary>Names of models and adapters as of now.</summary>
+    public IReadOnlyList<string> ModelNames => [.. _state.Catalog.Entries.Select(entry => entry.Name)];
+
+    /// <summary>Ends when all models and the adapters of <see cref="ServerOptions.AdapterFolder"/> are ready; fails with the reason why a model is not.</summary>
     public Task Loaded => _state.Catalog.Loaded;
 
     /// <summary>Listens, and opens the models meanwhile.</summary>
@@ -33,17 +37,20 @@ public sealed class HadalServer : IAsyncDisposable
     /// <exception cref="ArgumentException">An option is out of range, or two models have one name; the message has all faults.</exception>
     /// <exception cref="FormatException">The file of keys is malformed.</exception>
     /// <exception cref="IOException">The file of keys or the page cannot be read, or an address is taken.</exception>
+    /// <exception cref="Checkpoints.CheckpointException">The directory of adapters is none, or cannot be read.</exception>
     public static async Task<HadalServer> StartAsync(ServerOptions options, IReadOnlyList<ModelSource> models)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(models);
         if (options.Faults() is { Count: > 0 } faults) throw new ArgumentException(string.Join("; ", faults));
         var keys = options.ApiKeyFile is { } file ? new ApiKeys(file, options.Log) : null;
+        var folders = options.AdapterFolder is { } directory ? new AdapterFolders(directory) : null;
         var app = Build(options);
         ServerState? state = null;
         try
         {
-            state = new ServerState(options, new ModelCatalog(models, options.Clock), keys);
+            var catalog = new ModelCatalog(models, options.Clock, folders, options.Log);
+            state = new ServerState(options, catalog, keys, folders is null ? null : new AdapterLoading(folders, catalog));
             Map(app, state);
             await app.StartAsync().ConfigureAwait(false);
             return new HadalServer(app, state);
@@ -120,6 +127,8 @@ public sealed class HadalServer : IAsyncDisposable
             app.MapPost(root + "/responses", RequestPipeline.Work("responses", Responses.HandleAsync));
             app.MapPost(root + "/embeddings", RequestPipeline.Work("embeddings", Embeddings.HandleAsync));
             app.MapPost(root + "/classify", RequestPipeline.Work("classify", Classify.HandleAsync));
+            app.MapPost(root + "/load_lora_adapter", RequestPipeline.Work("load_lora_adapter", LoraAdapters.LoadAsync));
+            app.MapPost(root + "/unload_lora_adapter", RequestPipeline.Work("unload_lora_adapter", LoraAdapters.UnloadAsync));
             app.MapPost(root + "/tokenize", RequestPipeline.Work("tokenize", Tokens.TokenizeAsync));
             app.MapPost(root + "/detokenize", RequestPipeline.Work("detokenize", Tokens.DetokenizeAsync));
             app.MapGet(root + "/models", http => Models.ListAsync(RequestPipeline.ScopeOf(http)));

@@ -15,27 +15,21 @@ public sealed class ServedModel : IAsyncDisposable, IDisposable
     private const string ContinuationTemplate =
         "{% if bos_token and starts_with_bos %}{{ bos_token }}{% endif %}{% for message in messages %}{{ message.content }}{% if not loop.last %}{{ '\\n\\n' }}{% endif %}{% endfor %}";
 
-    private readonly Checkpoint _checkpoint;
-    private readonly Dictionary<string, DecoderAdapter> _adapters;
-    private readonly Dictionary<string, ServedModel> _forms = [];
+    private readonly Dictionary<string, ServedAdapter> _adapters = new(StringComparer.Ordinal);
     private readonly string _template;
 
     /// <param name="name">How requests call it.</param>
     /// <param name="checkpoint">Its files.</param>
     /// <param name="generator">Its engine.</param>
-    /// <param name="adapters">Adapters by name.</param>
-    /// <param name="templates">Chat templates of the adapters that were trained with one of their own.</param>
-    internal ServedModel(string name, Checkpoint checkpoint, TextGenerator generator, Dictionary<string, DecoderAdapter> adapters, IReadOnlyDictionary<string, string>? templates = null)
-        : this(name, checkpoint, generator, adapters, checkpoint.ChatTemplate)
+    internal ServedModel(string name, Checkpoint checkpoint, TextGenerator generator)
+        : this(name, checkpoint, generator, checkpoint.ChatTemplate)
     {
-        foreach (var (adapter, template) in templates ?? new Dictionary<string, string>()) _forms.Add(adapter, new ServedModel(name, checkpoint, generator, adapters, template));
     }
 
-    private ServedModel(string name, Checkpoint checkpoint, TextGenerator generator, Dictionary<string, DecoderAdapter> adapters, string? template)
+    private ServedModel(string name, Checkpoint checkpoint, TextGenerator generator, string? template)
     {
         Name = name;
-        _checkpoint = checkpoint;
-        _adapters = adapters;
+        Checkpoint = checkpoint;
         Generator = generator;
         HasTemplate = template is not null;
         _template = template ?? "";
@@ -52,8 +46,11 @@ public sealed class ServedModel : IAsyncDisposable, IDisposable
     /// <summary>The engine.</summary>
     public TextGenerator Generator { get; }
 
-    /// <summary>Names of the adapters; each is a model of its own to clients.</summary>
+    /// <summary>Names of the adapters it was opened with; each is a model of its own to clients.</summary>
     public IEnumerable<string> AdapterNames => _adapters.Keys;
+
+    /// <summary>Its files.</summary>
+    internal Checkpoint Checkpoint { get; }
 
     /// <summary>Renders conversations.</summary>
     internal ChatPrompt Chat { get; }
@@ -89,28 +86,28 @@ public sealed class ServedModel : IAsyncDisposable, IDisposable
         ArgumentException.ThrowIfNullOrEmpty(name);
         Checkpoint? checkpoint = null;
         TextGenerator? generator = null;
-        var ready = new Dictionary<string, DecoderAdapter>();
-        var templates = new Dictionary<string, string>();
         ServedModel? model = null;
+        var isWhole = false;
         try
         {
             checkpoint = Checkpoint.Open(path);
             generator = TextGenerator.Open(checkpoint, options, engineOptions);
+            model = new ServedModel(name, checkpoint, generator);
             foreach (var (adapterName, folder) in adapters ?? new Dictionary<string, string>())
             {
-                using var adapter = LoraAdapter.Open(folder, checkpoint.Config);
-                if (adapter.OtherBase(checkpoint) is { } warning) warn?.Invoke(warning);
-                ready.Add(adapterName, generator.AddAdapter(adapter));
-                if (adapter.ChatTemplate is { } template) templates.Add(adapterName, template);
+                var adapter = model.Load(folder, long.MaxValue);
+                model._adapters.Add(adapterName, adapter);
+                if (adapter.Warning is { } warning) warn?.Invoke(warning);
             }
 
-            return model = new ServedModel(name, checkpoint, generator, ready, templates);
+            isWhole = true;
+            return model;
         }
         finally
         {
-            if (model is null)
+            if (!isWhole)
             {
-                foreach (var adapter in ready.Values) adapter.Dispose();
+                if (model is not null) foreach (var adapter in model._adapters.Values) adapter.Adapter.Dispose();
                 generator?.DisposeAsync().AsTask().GetAwaiter().GetResult();
                 checkpoint?.Dispose();
             }
@@ -120,16 +117,31 @@ public sealed class ServedModel : IAsyncDisposable, IDisposable
     /// <summary>Ends its requests within one step and closes its files.</summary>
     public async ValueTask DisposeAsync()
     {
-        foreach (var adapter in _adapters.Values) adapter.Dispose();
+        foreach (var adapter in _adapters.Values) adapter.Adapter.Dispose();
         await Generator.DisposeAsync().ConfigureAwait(false);
-        _checkpoint.Dispose();
+        Checkpoint.Dispose();
     }
 
     /// <inheritdoc cref="DisposeAsync"/>
     public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
 
-    /// <summary>The same engine with the chat template that an adapter was trained with; the model itself where that is the model's.</summary>
-    internal ServedModel FormOf(string adapter) => _forms.GetValueOrDefault(adapter) ?? this;
+    /// <summary>Makes an adapter ready; requests go on meanwhile.</summary>
+    /// <param name="folder">Its directory.</param>
+    /// <param name="mostBytes">Memory that it may take.</param>
+    /// <exception cref="CheckpointException">It cannot be read, does not fit, cannot be computed with, or takes more memory.</exception>
+    /// <exception cref="ChatTemplateException">Its chat template is not valid.</exception>
+    internal ServedAdapter Load(string folder, long mostBytes)
+    {
+        using var adapter = LoraAdapter.Open(folder, Checkpoint.Config);
+        if (adapter.ParameterCount > mostBytes / sizeof(float))
+            throw new CheckpointException(FormattableString.Invariant($"{folder}: takes {(adapter.ParameterCount * sizeof(float)) >> 20} MiB, found {mostBytes >> 20} MiB of memory to be free; unload another one first"));
+        var form = adapter.ChatTemplate is { } template ? new ServedModel(Name, Checkpoint, Generator, template) : this;
+        var warning = adapter.OtherBase(Checkpoint);
+        return new ServedAdapter(Generator.AddAdapter(adapter), form, warning);
+    }
+
+    /// <summary>An adapter that it was opened with.</summary>
+    internal ServedAdapter Opened(string adapter) => _adapters[adapter];
 
     /// <summary>Whether the chat template asks for a member of that name: <c>.name</c>, <c>'name'</c> or <c>"name"</c>.</summary>
     internal bool TemplateReads(string name) => Reads(_template, name);
@@ -145,7 +157,10 @@ public sealed class ServedModel : IAsyncDisposable, IDisposable
 
         return false;
     }
-
-    /// <summary>An adapter by its name.</summary>
-    internal DecoderAdapter? Adapter(string name) => _adapters.GetValueOrDefault(name);
 }
+
+/// <summary>An adapter that is ready to answer.</summary>
+/// <param name="Adapter">The adapter.</param>
+/// <param name="Form">Its model with the chat template that the adapter was trained with; the model itself where that is the model's.</param>
+/// <param name="Warning">What is to be said of it in one line, with paths; or null.</param>
+internal sealed record ServedAdapter(DecoderAdapter Adapter, ServedModel Form, string? Warning);

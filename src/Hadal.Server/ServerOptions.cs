@@ -8,9 +8,13 @@ public sealed record ServerOptions
     /// <summary>Addresses to listen on, <c>http://host:port</c>; port 0 takes a free one. Encryption is the work of the proxy in front. Default: loopback only.</summary>
     public IReadOnlyList<string> Urls { get; init; } = ["http://127.0.0.1:8080"];
 
-    /// <summary>File of API keys, one a line as <c>sha256sum</c> writes it: hash in hexadecimal, a name, optionally <c>max-concurrent=N</c>, the sequences (answers, texts) of the key at a time. Read again when it
-    /// changes. Null: no key is asked for.</summary>
+    /// <summary>File of API keys, one a line as <c>sha256sum</c> writes it: hash in hexadecimal, a name, optionally <c>max-concurrent=N</c>, the sequences (answers, texts) of the key at a time, and <c>may=adapters</c>
+    /// for a key that may load adapters. Read again when it changes. Null: no key is asked for.</summary>
     public string? ApiKeyFile { get; init; }
+
+    /// <summary>Directory whose folders are adapters, each of the model it was trained beside, else of the first that it fits; more are loaded, replaced and unloaded from it while the server answers. Null: there are
+    /// none but those that models are opened with.</summary>
+    public string? AdapterFolder { get; init; }
 
     /// <summary>Listens beyond loopback although no key is asked for.</summary>
     public bool AllowAnonymous { get; init; }

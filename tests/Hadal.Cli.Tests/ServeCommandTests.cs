@@ -13,7 +13,8 @@ public sealed class ServeCommandTests
     [Fact]
     public async Task It_answers_until_it_is_told_to_stop_and_ends_well()
     {
-        using var process = HadalProcess.StartService("serve", "--urls", "http://127.0.0.1:0", "--threads", "1");
+        var adapters = Directory.CreateTempSubdirectory("hadal-adapters-");
+        using var process = HadalProcess.StartService("serve", "--urls", "http://127.0.0.1:0", "--threads", "1", "--adapters", adapters.FullName);
         var url = (await process.ReadErrorUntilAsync("hadal: listening on "))["hadal: listening on ".Length..];
         Assert.Equal("hadal: ready: hadal-mini", await process.ReadErrorUntilAsync("hadal: ready"));
         using var client = new HttpClient { BaseAddress = new Uri(url) };
@@ -22,8 +23,12 @@ public sealed class ServeCommandTests
         Assert.EndsWith("data: [DONE]\n\n", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
         var models = JsonElement.Parse(await client.GetStringAsync("/v1/models"));
         Assert.Equal("hadal-mini", models.GetProperty("data")[0].GetProperty("id").GetString());
+        using var load = await client.PostAsync("/v1/load_lora_adapter", new StringContent("""{"lora_name":"a","lora_path":"b"}""", Encoding.UTF8, "application/json"));
+        Assert.Equal(HttpStatusCode.NotFound, load.StatusCode);
+        Assert.Contains("in the directory that --adapters names", await load.Content.ReadAsStringAsync(), StringComparison.Ordinal);
         process.Terminate();
         Assert.Equal(0, process.End().ExitCode);
+        adapters.Delete();
     }
 
     [Theory]
@@ -59,6 +64,7 @@ public sealed class ServeCommandTests
     [InlineData("can be reached from other machines", 2, "--urls", "http://0.0.0.0:0")]
     [InlineData("expected http://host:port", 2, "--urls", "localhost")]
     [InlineData("expected NAME=DIR", 2, "--adapter", "folder")]
+    [InlineData("is no directory; expected one whose folders are adapters", 1, "--adapters", "/no/such/folder")]
     [InlineData("no such file", 1, "--api-key-file", "/no/such/file")]
     [InlineData("model 'no/such' was not found", 1, "no/such")]
     [InlineData("'deepseek-v3' is the name of two", 2, "{0}", "{0}")]

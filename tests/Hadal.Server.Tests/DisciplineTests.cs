@@ -228,7 +228,7 @@ public sealed class DisciplineTests
     [InlineData("", "expected at least one key")]
     [InlineData("abc", "line 1: expected the SHA-256")]
     [InlineData("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 a max-concurrent=0", "max-concurrent=N")]
-    [InlineData("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  - a b", "line 1: expected a hash, one name and max-concurrent=N, found 'b' behind the name 'a'")]
+    [InlineData("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  - a b", "line 1: expected a hash, one name, max-concurrent=N and may=adapters, found 'b' behind the name 'a'")]
     public async Task A_file_of_keys_that_cannot_be_used_stops_the_start(string text, string expected)
     {
         var file = System.IO.Path.GetTempFileName();

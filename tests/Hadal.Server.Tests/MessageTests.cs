@@ -141,7 +141,7 @@ public sealed class MessageTests(MessageTests.OpenModels models) : IClassFixture
     private static async Task<string> PromptAsync(ServedModel model, string messages)
     {
         var catalog = new ModelCatalog(model, TimeProvider.System);
-        var request = await ChatRequest.ReadAsync(JsonElement.Parse("{\"model\":\"m\",\"messages\":" + messages + "}"), catalog, Caller.Anyone, CancellationToken.None);
+        var request = await ChatRequest.ReadAsync(JsonElement.Parse("{\"model\":\"m\",\"messages\":" + messages + "}"), catalog.Find, Caller.Anyone, CancellationToken.None);
         return Text(request.Prompt);
     }
 

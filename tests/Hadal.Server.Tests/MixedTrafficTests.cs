@@ -1,11 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
-using System.Runtime.InteropServices;
 using System.Text.Json;
-using Hadal.Checkpoints;
-using Hadal.Checkpoints.Adapters;
-using Hadal.Checkpoints.Weights;
 using Hadal.Inference.Engine;
 using Hadal.Inference.Models;
 using Hadal.Tests;
@@ -29,23 +25,22 @@ public sealed class MixedTrafficTests : IDisposable
     public async Task No_answer_changes_by_a_byte_and_nothing_is_left_behind()
     {
         var limits = new TextGeneratorOptions { MaxConcurrent = 4, MaxQueued = 6, MaxBatchTokens = 48, MaxUnreadChunks = 4 };
-        ServedModel? adapted = null;
         var path = Path.Combine(SharedData.RepositoryRoot, "models", "hadal-mini");
-        var adapters = new Dictionary<string, string> { ["first"] = WriteAdapter("first", 1), ["second"] = WriteAdapter("second", 2) };
-        var source = new ModelSource("m", () => adapted = ServedModel.Open("m", path, limits, new EngineOptions { ThreadCount = 2, MaxSequences = 1 }, adapters), [.. adapters.Keys]);
-        await using var server = await TestServer.StartAsync(null, source, TestModel.Source("chat", "deepseek-v3.1", limits, contexts: 1));
-        using var checkpoint = Checkpoint.Open(path);
-        using var passing = LoraAdapter.Open(WriteAdapter("passing", 1), checkpoint.Config);
+        var (given, passing) = (_folder.CreateSubdirectory("given").FullName, _folder.CreateSubdirectory("passing").FullName);
+        var adapters = new Dictionary<string, string> { ["first"] = TestAdapter.Write(given, "first", 1) };
+        var source = new ModelSource("m", () => ServedModel.Open("m", path, limits, new EngineOptions { ThreadCount = 2, MaxSequences = 1 }, adapters), [.. adapters.Keys]);
+        TestAdapter.Write(passing, "second", 2);
+        await using var server = await TestServer.StartAsync(new ServerOptions { AdapterFolder = passing }, source, TestModel.Source("chat", "deepseek-v3.1", limits, contexts: 1));
+        TestAdapter.Write(passing, "first", 1);
         var expected = new Dictionary<(string Model, int Prompt), string>();
         foreach (var model in Models)
             for (var prompt = 0; prompt < Prompts.Length; prompt++) expected[(model, prompt)] = (await AnswerAsync(server, model, prompt))!;
         Assert.Equal(3, Models[..3].Select(model => expected[(model, 0)]).Distinct().Count());
-        var swapped = await SwapAsync(adapted!.Generator, passing, isBusy: false);
         var blocks = await server.MetricAsync("hadal_kv_cache_blocks");
         (long Managed, long Resident)? before = null;
         var sent = 0L;
         var random = new Random(5);
-        var (answered, refused) = (0, 0);
+        var (answered, refused, swapped) = (0, 0, 0);
         var clock = TimeProvider.System;
         var begin = clock.GetTimestamp();
         var seconds = double.Parse(Environment.GetEnvironmentVariable("HADAL_SOAK_SECONDS") ?? "0", CultureInfo.InvariantCulture);
@@ -53,7 +48,7 @@ public sealed class MixedTrafficTests : IDisposable
         {
             if (before is null && seconds > 0 && clock.GetElapsedTime(begin).TotalSeconds > seconds / 10) before = Memory();
             sent += Together;
-            var swap = SwapAsync(adapted.Generator, passing, isBusy: true);
+            var swap = SwapAsync(server, expected, random.Next(Prompts.Length));
             await Task.WhenAll(Enumerable.Range(0, Together).Select(i => (Kind: i % 6, Model: Models[random.Next(Models.Length)], Prompt: random.Next(Prompts.Length), Cut: random.Next(1, 12))).ToList()
                 .Select(async request =>
                 {
@@ -68,6 +63,9 @@ public sealed class MixedTrafficTests : IDisposable
                         case 2:
                             await CallAsync(server);
                             break;
+                        case 5:
+                            await AskPassingAsync(server, expected, request.Prompt);
+                            break;
                         default:
                             var answer = await AnswerAsync(server, request.Model, request.Prompt, isStream: request.Kind == 3);
                             if (answer is null) Interlocked.Increment(ref refused);
@@ -76,18 +74,19 @@ public sealed class MixedTrafficTests : IDisposable
                             break;
                     }
                 }));
-            if (await swap is { } answer) Assert.Equal(swapped, answer);
+            swapped += await swap;
         }
 
         Assert.True(answered > Rounds * 4, $"{answered} answered");
         Assert.True(refused > 0, "the queue was never full");
+        Assert.True(swapped > 0, "no adapter that came and went has answered");
         while (await server.MetricAsync("hadal_requests_running") + await server.MetricAsync("hadal_requests_waiting") > 0) { }
         Assert.Equal(blocks, await server.MetricAsync("hadal_kv_cache_blocks_free"));
         await server.Server.StopAsync();
         if (before is not { } start) return;
         var end = Memory();
         TestContext.Current.TestOutputHelper?.WriteLine(string.Create(
-            CultureInfo.InvariantCulture, $"{seconds} s: {sent} requests, {answered} answers compared, {refused} refused by a full queue; managed {start.Managed >> 10} then {end.Managed >> 10} KiB, resident {start.Resident >> 20} then {end.Resident >> 20} MiB"));
+            CultureInfo.InvariantCulture, $"{seconds} s: {sent} requests, {answered} answers compared, {refused} refused by a full queue, {swapped} answers of adapters that came and went compared; managed {start.Managed >> 10} then {end.Managed >> 10} KiB, resident {start.Resident >> 20} then {end.Resident >> 20} MiB"));
         Assert.InRange(end.Managed - start.Managed, long.MinValue, FlatBytes);
         Assert.InRange(end.Resident - start.Resident, long.MinValue, FlatBytes);
     }
@@ -101,35 +100,38 @@ public sealed class MixedTrafficTests : IDisposable
         return (managed, process.WorkingSet64);
     }
 
-    /// <summary>Loads an adapter, answers with it and unloads it, while others are answered; null where the queue was full.</summary>
-    private static async Task<string?> SwapAsync(TextGenerator generator, LoraAdapter adapter, bool isBusy)
+    /// <summary>Loads an adapter over HTTP, asks for it, puts another one in its place, asks again and unloads it, while others are answered.</summary>
+    /// <returns>Answers that were compared.</returns>
+    private static async Task<int> SwapAsync(TestServer server, Dictionary<(string Model, int Prompt), string> expected, int prompt)
     {
-        using var ready = generator.AddAdapter(adapter);
-        try
+        var count = 0;
+        foreach (var name in (string[])["first", "second"])
         {
-            return (await generator.CompleteAsync(generator.Tokenizer.Encode("The sea"), new GenerationOptions { Sampling = SamplingOptions.Greedy, MaxTokens = 12, Adapter = ready })).Text;
+            await LoadAsync(server, "passing", name);
+            if (await AnswerAsync(server, "passing", prompt) is not { } answer) continue;
+            Assert.Equal(expected[(name, prompt)], answer);
+            count++;
         }
-        catch (GenerationException fault) when (isBusy && fault.Fault == GenerationFault.QueueFull)
-        {
-            return null;
-        }
+
+        using var unloaded = await server.SendAsync("/v1/unload_lora_adapter", """{"lora_name":"passing"}""");
+        Assert.Equal(HttpStatusCode.OK, unloaded.StatusCode);
+        Assert.Equal(404, (await server.FaultAsync("/v1/chat/completions", Body("passing", prompt, "\"temperature\":0"))).Status);
+        return count;
     }
 
-    /// <summary>An adapter of rank 2 for one projection of hadal-mini.</summary>
-    private string WriteAdapter(string name, int seed)
+    /// <summary>Asks for the adapter that comes and goes: the answer is of one of the two that have the name by turns, or there is none.</summary>
+    private static async Task AskPassingAsync(TestServer server, Dictionary<(string Model, int Prompt), string> expected, int prompt)
     {
-        var folder = Directory.CreateDirectory(Path.Combine(_folder.FullName, name)).FullName;
-        File.WriteAllText(Path.Combine(folder, "adapter_config.json"), """{"peft_type":"LORA","r":2,"lora_alpha":16}""");
-        var random = new Random(seed);
-        SafetensorsWriter.Write(Path.Combine(folder, "adapter_model.safetensors"), [Tensor("lora_A", [2, 256]), Tensor("lora_B", [256, 2])]);
-        return folder;
+        using var response = await server.SendAsync("/v1/chat/completions", Body("passing", prompt, "\"temperature\":0"));
+        if (response.StatusCode is HttpStatusCode.ServiceUnavailable or HttpStatusCode.NotFound) return;
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Contains(ChatCompletionsTests.Content(JsonElement.Parse(await response.Content.ReadAsStringAsync())), new[] { expected[("first", prompt)], expected[("second", prompt)] });
+    }
 
-        TensorToWrite Tensor(string part, int[] shape)
-        {
-            var values = new float[512];
-            for (var i = 0; i < values.Length; i++) values[i] = random.NextSingle() - 0.5f;
-            return new TensorToWrite($"base_model.model.model.layers.2.self_attn.o_proj.{part}.weight", DType.F32, shape, stream => stream.Write(MemoryMarshal.AsBytes<float>(values)));
-        }
+    private static async Task LoadAsync(TestServer server, string name, string folder)
+    {
+        using var loaded = await server.SendAsync("/v1/load_lora_adapter", $"{{\"lora_name\":\"{name}\",\"lora_path\":\"{folder}\"}}");
+        Assert.True(loaded.StatusCode == HttpStatusCode.OK, await loaded.Content.ReadAsStringAsync());
     }
 
     private static string Body(string model, int prompt, string fields) => $"{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"{Prompts[prompt]}\"}}],\"max_tokens\":24,{fields}}}";

@@ -29,7 +29,7 @@ public sealed class OpenApiTests(SharedServer shared, LabelServer labels) : ICla
             }
         }
 
-        Assert.Equal(14, paths.GetPropertyCount());
+        Assert.Equal(16, paths.GetPropertyCount());
     }
 
     [Theory]

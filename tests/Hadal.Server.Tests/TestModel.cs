@@ -19,7 +19,7 @@ internal static class TestModel
         var tokenizer = checkpoint.LoadTokenizer();
         var model = DecoderModel.Open(checkpoint, new EngineOptions { ThreadCount = 2, MaxSequences = contexts, MaxBatchTokens = options.MaxBatchTokens });
         var generator = new TextGenerator(model, tokenizer, [.. checkpoint.Config.EosTokenId], options, beforeForward ?? (gate is null ? checkpoint.EnsureUnchanged : gate.Pass));
-        return new ServedModel(name, checkpoint, generator, []);
+        return new ServedModel(name, checkpoint, generator);
     });
 
     /// <summary>The checkpoint directory of a model with a template, or of hadal-mini as it is.</summary>

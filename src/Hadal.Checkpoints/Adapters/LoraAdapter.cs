@@ -87,6 +87,33 @@ public sealed class LoraAdapter : IDisposable
         }
     }
 
+    /// <summary>Which of several models an adapter belongs to: the one it was trained beside, else the first that it fits.</summary>
+    /// <param name="path">The directory.</param>
+    /// <param name="models">At least one.</param>
+    /// <returns>Its index.</returns>
+    /// <exception cref="CheckpointException">It fits none; the message is about the first.</exception>
+    public static int FindBase(string path, IReadOnlyList<Checkpoint> models)
+    {
+        ArgumentNullException.ThrowIfNull(models);
+        CheckpointException? fault = null;
+        var first = -1;
+        for (var i = 0; i < models.Count; i++)
+        {
+            try
+            {
+                using var adapter = Open(path, models[i].Config);
+                if (models.Count == 1 || (adapter.Base is not null && AdapterBase.Of(models[i]) == adapter.Base)) return i;
+                if (first < 0) first = i;
+            }
+            catch (CheckpointException misfit)
+            {
+                fault ??= misfit;
+            }
+        }
+
+        return first >= 0 ? first : throw fault ?? new CheckpointException($"{path}: expected a model that it could belong to, found none");
+    }
+
     /// <inheritdoc/>
     public void Dispose() => _file.Dispose();
 }

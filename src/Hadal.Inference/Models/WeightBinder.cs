@@ -62,14 +62,24 @@ internal sealed unsafe class WeightBinder(
     public bool IsRepacked => _tiles.IsRepacked;
 
     /// <summary>Numbers of the projections that adapters can change, by module path.</summary>
-    public IReadOnlyDictionary<string, int> Sites => _sites;
+    public IReadOnlyDictionary<string, int> Sites
+    {
+        get
+        {
+            // Adapters are made beside the engine's thread, which may bind further weights meanwhile.
+            lock (_sites) return new Dictionary<string, int>(_sites);
+        }
+    }
 
     /// <summary>Gives a projection a number, by which adapters find it.</summary>
     /// <param name="module">For example <c>model.layers.0.self_attn.q_proj</c>.</param>
     public int Site(string module)
     {
-        if (!_sites.TryGetValue(module, out var site)) _sites.Add(module, site = _sites.Count);
-        return site;
+        lock (_sites)
+        {
+            if (!_sites.TryGetValue(module, out var site)) _sites.Add(module, site = _sites.Count);
+            return site;
+        }
     }
 
     /// <summary>One matrix per leading index of a stacked tensor [count, rows, columns].</summary>

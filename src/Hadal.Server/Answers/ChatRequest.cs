@@ -46,11 +46,15 @@ internal sealed record ChatRequest
     public JsonElement? Metadata { get; init; }
 
     /// <summary>Reads a body in the form of <c>/v1/chat/completions</c>.</summary>
+    /// <param name="body">The body.</param>
+    /// <param name="find">Finds what its <c>model</c> means.</param>
+    /// <param name="caller">Who asks.</param>
+    /// <param name="cancel">Ends the waiting for grammars to be compiled.</param>
     /// <exception cref="ApiException">A field is missing, out of range, not supported or not known.</exception>
-    public static async Task<ChatRequest> ReadAsync(JsonElement body, ModelCatalog catalog, Caller caller, CancellationToken cancel)
+    public static async Task<ChatRequest> ReadAsync(JsonElement body, Func<string?, ModelChoice> find, Caller caller, CancellationToken cancel)
     {
         var request = new RequestReader(body);
-        var choice = catalog.Find(request.RequiredText("model"));
+        var choice = find(request.RequiredText("model"));
         var fields = await GenerationFields.ReadAsync(request, choice, caller, cancel).ConfigureAwait(false);
         var maxTokens = request.Integer("max_completion_tokens", 1, int.MaxValue) ?? request.Integer("max_tokens", 1, int.MaxValue);
         request.Take("max_tokens");

@@ -31,7 +31,7 @@ internal sealed record CompletionRequest
     public static async Task<CompletionRequest> ReadAsync(JsonElement body, RequestScope scope)
     {
         var request = new RequestReader(body);
-        var choice = scope.Server.Catalog.Find(request.RequiredText("model"));
+        var choice = scope.Find(request.RequiredText("model"));
         var fields = await GenerationFields.ReadAsync(request, choice, scope.Caller, scope.Cancel.Token).ConfigureAwait(false);
         var maxTokens = (int)(request.Integer("max_tokens", 1, int.MaxValue) ?? DefaultMaxTokens);
         var echo = request.Flag("echo") ?? false;

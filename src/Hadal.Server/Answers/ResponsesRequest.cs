@@ -23,7 +23,7 @@ internal sealed partial record ResponsesRequest(ChatRequest Chat, JsonElement Bo
 
         try
         {
-            var request = await ChatRequest.ReadAsync(JsonElement.Parse(chat.WrittenSpan, JsonBody.Rewritten), scope.Server.Catalog, scope.Caller, scope.Cancel.Token).ConfigureAwait(false);
+            var request = await ChatRequest.ReadAsync(JsonElement.Parse(chat.WrittenSpan, JsonBody.Rewritten), scope.Find, scope.Caller, scope.Cancel.Token).ConfigureAwait(false);
             return new ResponsesRequest(request with { PromptField = "input" }, body);
         }
         catch (ApiException fault) when (fault.Param is { } field)

@@ -11,7 +11,7 @@ internal static class ChatCompletions
     public static async Task HandleAsync(RequestScope scope)
     {
         using var body = await RequestBody.ReadAsync(scope).ConfigureAwait(false);
-        var request = await ChatRequest.ReadAsync(body.RootElement, scope.Server.Catalog, scope.Caller, scope.Cancel.Token).ConfigureAwait(false);
+        var request = await ChatRequest.ReadAsync(body.RootElement, scope.Find, scope.Caller, scope.Cancel.Token).ConfigureAwait(false);
         scope.Asked(request.Choice, request.Options, request.Fields.ChoiceCount, request.Fields.Stream);
         NotEnforced.Tell(scope.Http, request.NotEnforced);
         request = request.In(scope.TakePlaces(request.Choice.Model.Generator, request.Fields.ChoiceCount, request.Fields.ChoiceCount));

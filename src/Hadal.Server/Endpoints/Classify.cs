@@ -17,7 +17,7 @@ internal static class Classify
     {
         using var body = await RequestBody.ReadAsync(scope).ConfigureAwait(false);
         var request = new RequestReader(body.RootElement);
-        var choice = scope.Server.Catalog.Find(request.RequiredText("model"));
+        var choice = scope.Find(request.RequiredText("model"));
         scope.Asked(choice);
         var inputs = TextInputs.Read(request, choice.Model);
         var options = new GenerationOptions { Adapter = choice.Adapter, CacheSalt = GenerationFields.Salt(request, scope.Caller), Tenant = scope.Caller.Tenant };

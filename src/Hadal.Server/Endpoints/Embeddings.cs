@@ -13,7 +13,7 @@ internal static class Embeddings
     {
         using var body = await RequestBody.ReadAsync(scope).ConfigureAwait(false);
         var request = new RequestReader(body.RootElement);
-        var choice = scope.Server.Catalog.Find(request.RequiredText("model"));
+        var choice = scope.Find(request.RequiredText("model"));
         scope.Asked(choice);
         var inputs = TextInputs.Read(request, choice.Model);
         var isBase64 = request.Word("encoding_format", "float", "base64") == "base64";

@@ -27,7 +27,7 @@ internal static class Models
         throw new ApiException(404, $"The model '{name[..Math.Min(name.Length, 128)]}' does not exist", param: "model", code: "model_not_found");
     }
 
-    private static void Write(Utf8JsonWriter json, RequestScope scope, (string Name, string? Parent, ServedModel? Model) entry)
+    private static void Write(Utf8JsonWriter json, RequestScope scope, (string Name, string? Parent, ModelChoice? Choice) entry)
     {
         json.WriteStartObject();
         json.WriteString("id", entry.Name);
@@ -35,17 +35,16 @@ internal static class Models
         json.WriteNumber("created", scope.Server.Catalog.Created.ToUnixTimeSeconds());
         json.WriteString("owned_by", "hadal");
         if (entry.Parent is { } parent) json.WriteString("parent", parent);
-        json.WriteString("status", entry.Model is null ? "loading" : "loaded");
-        if (entry.Model is { } model)
+        json.WriteString("status", entry.Choice is null ? "loading" : "loaded");
+        if (entry.Choice is { Model: var model } choice)
         {
             json.WriteNumber("max_model_len", model.Generator.MaxContext);
-            if (model.Generator.HeadOf(entry.Parent is null ? null : model.Adapter(entry.Name)) is { } head) WriteHead(json, head);
+            if (choice.Head is { } head) WriteHead(json, head);
             else
             {
                 json.WriteString("task", "generation");
-                var form = entry.Parent is null ? model : model.FormOf(entry.Name);
-                json.WriteBoolean("chat_template", form.HasTemplate);
-                json.WriteString("thinking", form.Format switch { { Reasons: false } => "never", { CanSwitch: true } => "optional", _ => "always" });
+                json.WriteBoolean("chat_template", model.HasTemplate);
+                json.WriteString("thinking", model.Format switch { { Reasons: false } => "never", { CanSwitch: true } => "optional", _ => "always" });
             }
         }
 

@@ -13,7 +13,7 @@ internal static class Tokens
     {
         using var body = await RequestBody.ReadAsync(scope).ConfigureAwait(false);
         var request = new RequestReader(body.RootElement);
-        var choice = scope.Server.Catalog.Find(request.Text("model"));
+        var choice = scope.Find(request.Text("model"));
         scope.Asked(choice);
         var text = request.Text("content", MaxTextLength) ?? request.Text("prompt", MaxTextLength) ?? throw request.Missing("content");
         request.Take("prompt");
@@ -53,7 +53,7 @@ internal static class Tokens
     {
         using var body = await RequestBody.ReadAsync(scope).ConfigureAwait(false);
         var request = new RequestReader(body.RootElement);
-        var choice = scope.Server.Catalog.Find(request.Text("model"));
+        var choice = scope.Find(request.Text("model"));
         scope.Asked(choice);
         var tokens = request.List("tokens", MaxTextLength) ?? throw request.Missing("tokens");
         request.End();

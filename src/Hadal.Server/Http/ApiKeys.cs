@@ -8,7 +8,8 @@ namespace Hadal.Server.Http;
 /// <param name="Name">Name of the key in its file; empty where no key is asked for.</param>
 /// <param name="MaxConcurrent">Sequences of this key that may be worked on at once: answers and texts, not only requests.</param>
 /// <param name="IsOnly">Whether there is nobody else.</param>
-internal sealed record Caller(string Name, int MaxConcurrent, bool IsOnly = false)
+/// <param name="MayLoadAdapters">Whether the operator has named the key as one that may load adapters.</param>
+internal sealed record Caller(string Name, int MaxConcurrent, bool IsOnly = false, bool MayLoadAdapters = false)
 {
     /// <summary>Whoever calls where no key is asked for.</summary>
     public static Caller Anyone { get; } = new("", int.MaxValue, IsOnly: true);
@@ -18,12 +19,13 @@ internal sealed record Caller(string Name, int MaxConcurrent, bool IsOnly = fals
 }
 
 /// <summary>API keys, kept as hashes in a file that is read again when it changes, so that keys are added and withdrawn without a restart.</summary>
-/// <remarks>A line is <c>HASH [NAME] [max-concurrent=N]</c>, HASH the SHA-256 of the key in hexadecimal; lines that begin with <c>#</c> are remarks. The <c>-</c> that <c>sha256sum</c> writes behind a hash may stay. Keys are long random
+/// <remarks>A line is <c>HASH [NAME] [max-concurrent=N] [may=adapters]</c>, HASH the SHA-256 of the key in hexadecimal; lines that begin with <c>#</c> are remarks. The <c>-</c> that <c>sha256sum</c> writes behind a hash may stay. Keys are long random
 /// texts, so that a plain hash cannot be guessed back.</remarks>
 internal sealed class ApiKeys
 {
     private const int MaxFileBytes = 1 << 20;
     private const string Bound = "max-concurrent=";
+    private const string Permission = "may=";
 
     private readonly string _path;
     private readonly Action<string> _log;
@@ -111,7 +113,7 @@ internal sealed class ApiKeys
     {
         if (words[0].Length != 2 * SHA256.HashSizeInBytes || words[0].Any(unit => !char.IsAsciiHexDigit(unit)))
             throw new FormatException($"{place}: expected the SHA-256 of a key in 64 hexadecimal digits; printf %s \"$KEY\" | sha256sum writes it");
-        var (name, maxConcurrent) = ((string?)null, int.MaxValue);
+        var (name, maxConcurrent, mayLoadAdapters) = ((string?)null, int.MaxValue, false);
 
         // Behind a hash of its standard input sha256sum writes a dash, with a star where it was told that they are bytes.
         foreach (var word in words.Skip(words.Length > 1 && words[1] is "-" or "*-" ? 2 : 1))
@@ -120,8 +122,10 @@ internal sealed class ApiKeys
                 if (!int.TryParse(word.AsSpan(Bound.Length), NumberStyles.None, CultureInfo.InvariantCulture, out maxConcurrent) || maxConcurrent < 1)
                     throw new FormatException($"{place}: expected {Bound}N with N from 1, found '{word}'");
             }
+            else if (word.StartsWith(Permission, StringComparison.Ordinal))
+                mayLoadAdapters = word == Permission + "adapters" ? true : throw new FormatException($"{place}: expected {Permission}adapters, found '{word}'");
             else if (name is null) name = word;
-            else throw new FormatException($"{place}: expected a hash, one name and {Bound}N, found '{word}' behind the name '{name}'");
-        return (Convert.FromHexString(words[0]), new Caller(name ?? words[0][..8], maxConcurrent));
+            else throw new FormatException($"{place}: expected a hash, one name, {Bound}N and {Permission}adapters, found '{word}' behind the name '{name}'");
+        return (Convert.FromHexString(words[0]), new Caller(name ?? words[0][..8], maxConcurrent, MayLoadAdapters: mayLoadAdapters));
     }
 }

@@ -10,6 +10,7 @@ internal sealed class RequestScope : IDisposable
 {
     private readonly CancellationTokenSource _deadline;
     private QueuePlaces? _places;
+    private IDisposable? _adapter;
 
     /// <param name="http">The request.</param>
     /// <param name="server">What all requests share.</param>
@@ -51,6 +52,26 @@ internal sealed class RequestScope : IDisposable
 
     /// <summary>Sequences that count as its key's: one until it is known how many there are.</summary>
     public int SequenceCount { get; private set; } = 1;
+
+    /// <summary>Finds what the request asks for. An adapter stays loaded for it until it has ended, whatever becomes of its name.</summary>
+    /// <param name="name">The name; null for the only model, where there is one.</param>
+    /// <exception cref="ApiException">There is no such model, or it is not ready.</exception>
+    public ModelChoice Find(string? name)
+    {
+        while (true)
+        {
+            var choice = Server.Catalog.Find(name);
+            if (choice.Adapter is null) return choice;
+            if (choice.Adapter.TryHold() is { } held)
+            {
+                _adapter?.Dispose();
+                _adapter = held;
+                return choice;
+            }
+
+            // Another one has taken the name since, or nobody: what is gone does not stand in the catalogue.
+        }
+    }
 
     /// <summary>Takes a place among those that are worked on, now that the body is whole.</summary>
     /// <exception cref="ApiException">The server stops, or all places are taken.</exception>
@@ -146,13 +167,14 @@ internal sealed class RequestScope : IDisposable
     {
         HoldBody(0);
         _places?.Dispose();
+        _adapter?.Dispose();
         Cancel.Dispose();
         _deadline.Dispose();
     }
 }
 
 /// <summary>What all requests share.</summary>
-internal sealed class ServerState(ServerOptions options, ModelCatalog catalog, ApiKeys? keys) : IDisposable
+internal sealed class ServerState(ServerOptions options, ModelCatalog catalog, ApiKeys? keys, AdapterLoading? adapters = null) : IDisposable
 {
     /// <summary>Requests that may be checked and compiled beside those that the engines take.</summary>
     private const int MostPreparing = 64;
@@ -176,6 +198,9 @@ internal sealed class ServerState(ServerOptions options, ModelCatalog catalog, A
     public ModelCatalog Catalog => catalog;
 
     public ApiKeys? Keys => keys;
+
+    /// <summary>Loads adapters; null where the server has those of its start only.</summary>
+    public AdapterLoading? Adapters => adapters;
 
     public ServerMetrics Metrics { get; } = new();
 
@@ -330,6 +355,7 @@ internal sealed class ServerState(ServerOptions options, ModelCatalog catalog, A
     {
         _draining.Dispose();
         _stopping.Dispose();
+        adapters?.Dispose();
         Metrics.Dispose();
     }
 }

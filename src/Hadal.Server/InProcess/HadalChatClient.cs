@@ -179,7 +179,7 @@ public sealed class HadalChatClient : IChatClient
         using (var json = new Utf8JsonWriter(body, JsonBody.Options)) ChatRequestJson.Write(json, _model.Name, messages, options);
         try
         {
-            return await ChatRequest.ReadAsync(JsonElement.Parse(body.WrittenSpan, JsonBody.Rewritten), _catalog, Caller.Anyone, cancel).ConfigureAwait(false);
+            return await ChatRequest.ReadAsync(JsonElement.Parse(body.WrittenSpan, JsonBody.Rewritten), _catalog.Find, Caller.Anyone, cancel).ConfigureAwait(false);
         }
         catch (ApiException fault)
         {

@@ -43,6 +43,9 @@ public sealed unsafe class DecoderAdapter : IDisposable
     /// <summary>Tells what is computed with it from what is computed with others.</summary>
     internal Guid Id { get; } = Guid.NewGuid();
 
+    /// <summary>Keeps it loaded for a request of several generations, until what is returned is disposed of; null if it was disposed of before.</summary>
+    public IDisposable? TryHold() => TryEnter() ? new Held(this) : null;
+
     /// <summary>Counts a user in; false if it was disposed of.</summary>
     internal bool TryEnter()
     {
@@ -65,8 +68,8 @@ public sealed unsafe class DecoderAdapter : IDisposable
     }
 
     /// <summary>What it adds to a projection, or null.</summary>
-    /// <param name="site">Number of the projection, from <see cref="WeightBinder.Site"/>; −1 for one that is never adapted.</param>
-    internal LoraWeights? At(int site) => site < 0 ? null : _weights[site];
+    /// <param name="site">Number of the projection, from <see cref="WeightBinder.Site"/>; −1 for one that is never adapted. Those that were bound later than the adapter are not.</param>
+    internal LoraWeights? At(int site) => (uint)site < (uint)_weights.Length ? _weights[site] : null;
 
     /// <inheritdoc/>
     public void Dispose()
@@ -82,10 +85,11 @@ public sealed unsafe class DecoderAdapter : IDisposable
     /// <param name="adapter">Open, and checked against the model's config.</param>
     /// <param name="model">The model.</param>
     /// <param name="weights">Its weights.</param>
-    /// <exception cref="CheckpointException">It adapts what is not computed with adapters; all of it is named.</exception>
+    /// <exception cref="CheckpointException">It adapts what is not computed with adapters, all of which is named, or has a number that is not finite.</exception>
     internal static DecoderAdapter Create(LoraAdapter adapter, DecoderModel model, WeightBinder weights)
     {
-        var faults = adapter.Modules.Where(module => !weights.Sites.ContainsKey(module.Name)).Select(module => module.Name).ToList();
+        var sites = weights.Sites;
+        var faults = adapter.Modules.Where(module => !sites.ContainsKey(module.Name)).Select(module => module.Name).ToList();
         if (faults.Count > 0)
         {
             throw new CheckpointException(
@@ -99,15 +103,23 @@ public sealed unsafe class DecoderAdapter : IDisposable
         if (adapter.Modules.FirstOrDefault(module => module.Rank > MaxRank) is { } wide)
             throw new CheckpointException($"{adapter.Path}: {wide.Name} has rank {wide.Rank}, expected at most {MaxRank}; merge it into the weights instead");
         var memory = new Scratch(adapter.Modules.Sum(LoraWeights.FloatCount));
-        var cursor = new ScratchCursor(memory.Memory);
-        var found = new LoraWeights?[weights.Sites.Count];
-        foreach (var module in adapter.Modules)
+        try
         {
-            found[weights.Sites[module.Name]] =
-                new LoraWeights(module, weights.Matrix(module.Name + ".weight"), weights.VectorOrNull(module.Name + ".bias"), cursor.Take(LoraWeights.FloatCount(module)));
-        }
+            var cursor = new ScratchCursor(memory.Memory);
+            var found = new LoraWeights?[sites.Count];
+            foreach (var module in adapter.Modules)
+            {
+                var ready = new LoraWeights(module, weights.Matrix(module.Name + ".weight"), weights.VectorOrNull(module.Name + ".bias"), cursor.Take(LoraWeights.FloatCount(module)));
+                found[sites[module.Name]] = ready.IsFinite ? ready : throw new CheckpointException($"{adapter.Path}: {module.Name} has a number that is not finite; train or copy the adapter anew");
+            }
 
-        return new DecoderAdapter(model, memory, found, LabelHead.Of(adapter));
+            return new DecoderAdapter(model, memory, found, LabelHead.Of(adapter));
+        }
+        catch
+        {
+            memory.Dispose();
+            throw;
+        }
     }
 
     private void FreeIfUnused()
@@ -115,5 +127,15 @@ public sealed unsafe class DecoderAdapter : IDisposable
         if (!_isDisposed || _users > 0 || _isFreed) return;
         _isFreed = true;
         _memory.Dispose();
+    }
+
+    private sealed class Held(DecoderAdapter adapter) : IDisposable
+    {
+        private int _isReleased;
+
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref _isReleased, 1) == 0) adapter.Leave();
+        }
     }
 }

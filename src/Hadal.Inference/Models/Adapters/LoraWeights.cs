@@ -62,6 +62,9 @@ internal sealed unsafe class LoraWeights
     /// <summary>Number of outputs.</summary>
     public int OutputCount { get; }
 
+    /// <summary>Whether the numbers of A, B and the bias are finite; lengths are not asked, since a row of zeros has none.</summary>
+    public bool IsFinite => AreFinite(_a, (long)Rank * InputCount) && AreFinite(_b, (long)Rank * OutputCount) && (_bias == null || AreFinite(_bias, OutputCount));
+
     /// <summary>Floats that the weights of a module take.</summary>
     public static long FloatCount(LoraModule module)
     {
@@ -156,6 +159,13 @@ internal sealed unsafe class LoraWeights
                 _factors[o] = (float)(_factors[o] / Math.Sqrt(squares));
             }
         }
+    }
+
+    private static bool AreFinite(float* numbers, long count)
+    {
+        for (var i = 0L; i < count; i++)
+            if (!float.IsFinite(numbers[i])) return false;
+        return true;
     }
 
     private static void Read(WeightTensor tensor, float* target) =>
