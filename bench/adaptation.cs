@@ -1,7 +1,7 @@
 // What adapting a model gives: all weights, our preset, the common recipe and the head alone, on three tasks, each with several seeds.
 //   dotnet run -c Release bench/adaptation.cs -- --data ../shared/data [--model models/hadal-mini] [--results artifacts/adaptation/results.jsonl]
 //                                                [--tasks headlines,phrasebank,bc5cdr] [--methods hadal,all,head,classic] [--seeds 5] [--threads 1] [--search]
-// METHOD@RATE is a method at another learning rate than its own. --search scores on texts of the training part that are neither learnt nor tested, so that rates are chosen without the test; its
+// METHOD@RATE is a method at another learning rate than its own, METHOD-r11 an adapter of another rank, METHOD-e6 with another number of epochs: hadal-r11-e6@3e-3. --search scores on texts of the training part that are neither learnt nor tested, so that rates are chosen without the test; its
 // results go into a file of their own (--results artifacts/adaptation/search.jsonl).
 // Every run is a process of its own, so that its peak memory is its own, and ends as one line of the results; what stands there is not run again, so that the same command goes on after a stop.
 // Tests are scored by the engine, with the adapter as it would be served. With --table the results are summed up: mean and 95 % interval (t) over seeds.
@@ -95,7 +95,8 @@ int RunOne(string[] name)
         ["sequence_length"] = 96, ["batch_sequences"] = RowsAtOnce, ["packing"] = true, ["evaluate_every_steps"] = 0, ["checkpoint_every_steps"] = 0, ["log_every_steps"] = 10,
         ["thread_count"] = int.Parse(options["--threads"], CultureInfo.InvariantCulture),
     };
-    var (way, rate) = method.Split('@') is [var before, var after] ? (before, after) : (method, "");
+    var (ways, rate) = method.Split('@') is [var before, var after] ? (before, after) : (method, "");
+    var way = ways.Split('-')[0];
     string[] changes = way switch
     {
         "all" => ["learning_rate=1e-3"],
@@ -105,6 +106,7 @@ int RunOne(string[] name)
         _ => throw new ArgumentException($"unknown method {method}"),
     };
     if (rate.Length > 0) changes = [.. changes.Where(change => !change.StartsWith("learning_rate", StringComparison.Ordinal)), $"learning_rate={rate}"];
+    changes = [.. changes, .. ways.Split('-').Skip(1).Select(part => part[0] switch { 'r' => $"lora.r={part[1..]}", 'e' => $"epochs={part[1..]}", _ => throw new ArgumentException($"unknown method {method}") })];
     File.WriteAllText(Path.Combine(folder, "adapt.json"), config.ToJsonString());
     var stage = way is "hadal" or "classic" ? "lora" : "sft";
     var trained = "";
@@ -188,7 +190,7 @@ static List<(string Kind, int Begin, int End)> Spans(IReadOnlyList<string> tags)
     var texts = PhraseBank.Read(Path.Combine(options["--data"], "finance/financial-phrasebank/Sentences_AllAgree.txt"));
     var folds = Folds.Of([.. texts.Select(text => text.Text)], 5, seed: 1);
     var rest = Shuffled(texts.Where((_, index) => folds[index] != seed - 1), seed);
-    var test = Scored(rest, LearntNews, texts.Where((_, index) => folds[index] == seed - 1));
+    var test = Scored(rest, LearntNews, Shuffled(texts.Where((_, index) => folds[index] == seed - 1), seed));
     return (SentimentLabels.Names.ToArray(), Records(rest.Skip(KeptTexts).Take(LearntNews)), Records(rest.Take(KeptTexts)), Records(test));
 }
 
@@ -277,10 +279,10 @@ static long PeakBytes() => long.Parse(File.ReadLines("/proc/self/status").First(
 
 int Table()
 {
-    Console.WriteLine("task        method   seeds  accuracy           F1                 trained %  peak MiB  processor s");
+    Console.WriteLine("task        method           seeds  accuracy           F1                 trained %  peak MiB  processor s");
     foreach (var group in Lines().GroupBy(line => ((string)line["task"]!, (string)line["method"]!)).OrderBy(group => group.Key.Item1, StringComparer.Ordinal))
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{group.Key.Item1,-11} {group.Key.Item2,-8} {group.Count(),5}  {Interval(group, "accuracy"),-17}  {Interval(group, "f1"),-17}  {group.Average(line => (double)line["trained_percent"]!),9:F2}  {group.Average(line => (double)line["peak_mib"]!),8:F0}  {group.Average(line => (double)line["processor_seconds"]!),11:F0}"));
+            $"{group.Key.Item1,-11} {group.Key.Item2,-16} {group.Count(),5}  {Interval(group, "accuracy"),-17}  {Interval(group, "f1"),-17}  {group.Average(line => (double)line["trained_percent"]!),9:F2}  {group.Average(line => (double)line["peak_mib"]!),8:F0}  {group.Average(line => (double)line["processor_seconds"]!),11:F0}"));
     return 0;
 }
 

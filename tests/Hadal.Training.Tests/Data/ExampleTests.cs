@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using Hadal.Checkpoints.Text;
 using Hadal.Training.Data.Examples;
@@ -148,6 +150,18 @@ public sealed class ExampleTests : IDisposable
 
         // A resumed run asks for a step without having asked for those before.
         Assert.Equal(plan.At(step - 5), new BatchPlan(lengths, rowLength, 4, seed: 9).At(step - 5));
+    }
+
+    /// <summary>A run that is resumed reads what it would have read; hashes of the orders that runs in the field were begun with.</summary>
+    [Theory]
+    [InlineData(0, "7d2c355ec0b1ca76")]
+    [InlineData(50, "1c6d31648f27d37e")]
+    public void Rows_are_those_that_runs_were_begun_with(int rowLength, string hash)
+    {
+        int[] lengths = [.. Enumerable.Range(0, 2000).Select(index => 1 + (index * 7919 % 50))];
+        var plan = new BatchPlan(lengths, rowLength, 4, seed: 9);
+        var rows = Enumerable.Range(0, (int)plan.StepsOf(2)).SelectMany(step => plan.At(step)).Select(row => string.Join(',', row));
+        Assert.Equal(hash, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join(' ', rows))))[..16]);
     }
 
     private IReadOnlyList<TrainingExample> Make(string? template, string record) =>

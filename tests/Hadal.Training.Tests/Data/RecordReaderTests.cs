@@ -121,6 +121,21 @@ public sealed class RecordReaderTests : IDisposable
     }
 
     [Fact]
+    public async Task A_row_group_of_parquet_that_memory_may_not_hold_is_refused_before_any_row_is_read()
+    {
+        var path = Path.Combine(_folder.FullName, "c.parquet");
+        foreach (var (group, count) in ((int, int)[])[(0, 10), (1, 3000)])
+        {
+            await using var stream = new FileStream(path, group == 0 ? FileMode.Create : FileMode.Open, FileAccess.ReadWrite);
+            await ParquetSerializer.SerializeAsync(Enumerable.Range(0, count).Select(index => new Mixed { Text = $"text {index}", Picture = [1], Score = index }).ToList(), stream, new Parquet.ParquetOptions { Append = group > 0 }, cancellationToken: TestContext.Current.CancellationToken);
+        }
+
+        Assert.Equal(3010, ParquetRows.Read(path, TestContext.Current.CancellationToken).Count());
+        var rows = ParquetRows.Read(path, TestContext.Current.CancellationToken, maxGroupBytes: 20_000).GetEnumerator();
+        Assert.Matches("c.parquet: row group 2 of 2 has [0-9]+ KiB uncompressed, expected at most 19, because .* row_group_size=10000", Assert.Throws<TrainingException>(() => rows.MoveNext()).Message);
+    }
+
+    [Fact]
     public async Task Columns_of_parquet_that_nobody_reads_make_no_row_bad()
     {
         var path = Path.Combine(_folder.FullName, "b.parquet");

@@ -9,7 +9,7 @@ internal sealed class BatchPlan(IReadOnlyList<int> lengths, int rowLength, int r
 {
     private const long Stream = 7_000_003L;
     private readonly List<long> _steps = [];
-    private (int Epoch, int[][] Rows)? _current;
+    private (int Epoch, Rows Rows)? _current;
 
     /// <summary>Steps of the first <paramref name="epochCount"/> epochs; the last one of each may have fewer rows.</summary>
     public long StepsOf(int epochCount) => Enumerable.Range(0, epochCount).Sum(StepsIn);
@@ -19,47 +19,67 @@ internal sealed class BatchPlan(IReadOnlyList<int> lengths, int rowLength, int r
     {
         var epoch = 0;
         for (long count; (count = StepsIn(epoch)) <= step; epoch++) step -= count;
-        return [.. RowsOf(epoch).Skip((int)step * rowsPerStep).Take(rowsPerStep)];
+        var (rows, first) = (RowsOf(epoch), (int)step * rowsPerStep);
+        return [.. Enumerable.Range(first, Math.Min(rowsPerStep, rows.Count - first)).Select(rows.Row)];
     }
 
     private long StepsIn(int epoch)
     {
-        while (_steps.Count <= epoch) _steps.Add((RowsOf(_steps.Count).Length + rowsPerStep - 1) / rowsPerStep);
+        while (_steps.Count <= epoch) _steps.Add((RowsOf(_steps.Count).Count + rowsPerStep - 1) / rowsPerStep);
         return _steps[epoch];
     }
 
-    private int[][] RowsOf(int epoch)
+    private Rows RowsOf(int epoch)
     {
         if (_current is { } current && current.Epoch == epoch) return current.Rows;
         var order = Enumerable.Range(0, lengths.Count).ToArray();
         new SeededOrder(seed, Stream + epoch).Shuffle(order.AsSpan());
-        var rows = rowLength == 0 ? Array.ConvertAll(order, unit => new[] { unit }) : Pack(order);
+        var rows = rowLength == 0 ? new Rows(order, [.. Enumerable.Range(0, order.Length + 1)]) : Pack(order);
         _current = (epoch, rows);
         return rows;
     }
 
     /// <summary>First fit among the rows begun last, in the shuffled order.</summary>
-    private int[][] Pack(int[] order)
+    private Rows Pack(int[] order)
     {
         const int MaxOpen = 64;
-        var rows = new List<List<int>>();
-        var open = new List<(List<int> Row, int Left)>();
-        foreach (var unit in order)
+        var (rowOf, rowCount) = (new int[order.Length], 0);
+        var open = new List<(int Row, int Left)>();
+        for (var at = 0; at < order.Length; at++)
         {
-            var place = open.FindIndex(row => row.Left >= lengths[unit]);
+            var length = lengths[order[at]];
+            var place = open.FindIndex(row => row.Left >= length);
             if (place >= 0)
             {
-                open[place].Row.Add(unit);
-                open[place] = (open[place].Row, open[place].Left - lengths[unit]);
+                rowOf[at] = open[place].Row;
+                open[place] = (open[place].Row, open[place].Left - length);
                 continue;
             }
 
-            var begun = new List<int> { unit };
-            rows.Add(begun);
-            open.Add((begun, rowLength - lengths[unit]));
+            rowOf[at] = rowCount;
+            open.Add((rowCount++, rowLength - length));
             if (open.Count > MaxOpen) open.RemoveAt(open.IndexOf(open.MinBy(row => row.Left)));
         }
 
-        return [.. rows.Select(row => row.ToArray())];
+        return Rows.Of(order, rowOf, rowCount);
+    }
+
+    /// <summary>The units of all rows, one row after the other, and where each begins: there may be many millions.</summary>
+    private sealed record Rows(int[] Units, int[] Begins)
+    {
+        public int Count => Begins.Length - 1;
+
+        public int[] Row(int row) => Units[Begins[row]..Begins[row + 1]];
+
+        /// <summary>Sorted by row; within a row the order stays.</summary>
+        public static Rows Of(int[] order, int[] rowOf, int rowCount)
+        {
+            var begins = new int[rowCount + 1];
+            foreach (var row in rowOf) begins[row + 1]++;
+            for (var row = 0; row < rowCount; row++) begins[row + 1] += begins[row];
+            var (units, next) = (new int[order.Length], begins[..^1]);
+            for (var at = 0; at < order.Length; at++) units[next[rowOf[at]]++] = order[at];
+            return new Rows(units, begins);
+        }
     }
 }

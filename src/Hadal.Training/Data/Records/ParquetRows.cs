@@ -6,24 +6,41 @@ using Parquet.Serialization;
 
 namespace Hadal.Training.Data.Records;
 
-/// <summary>Rows of a Parquet file, one row group in memory at a time; lists and structs become JSON lists and objects. A value of another kind is a fault of its column
+/// <summary>Rows of a Parquet file, one row group in memory at a time, which is why a group has a bound; lists and structs become JSON lists and objects. A value of another kind is a fault of its column
 /// only, told to whoever reads it.</summary>
 internal static class ParquetRows
 {
-    public static IEnumerable<(long Line, JsonElement Fields, IReadOnlyDictionary<string, string>? Faults)> Read(string path, CancellationToken cancellation)
+    /// <summary>Bytes of a row group at most, uncompressed: short texts take eight times that in memory (<c>bench/records.cs</c>).</summary>
+    private const long MaxGroupBytes = 512L << 20;
+
+    /// <summary>All rows, numbered from 1.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="cancellation">Looked at between groups.</param>
+    /// <param name="maxGroupBytes">Bytes of a row group at most, uncompressed.</param>
+    /// <exception cref="TrainingException">It is no Parquet file, or a row group is too large; told before any row.</exception>
+    public static IEnumerable<(long Line, JsonElement Fields, IReadOnlyDictionary<string, string>? Faults)> Read(string path, CancellationToken cancellation, long maxGroupBytes = MaxGroupBytes)
     {
         using var file = RegularFile.Open(path, path);
+        var sizes = GroupSizes(path, file, cancellation);
+        if (sizes.FirstOrDefault(size => size > maxGroupBytes) is > 0 and var largest)
+        {
+            throw new TrainingException($"{path}: row group {sizes.ToList().IndexOf(largest) + 1} of {sizes.Count} has {largest >> 10} KiB uncompressed, expected at most {maxGroupBytes >> 10}, because a group is in memory as a whole; "
+                + "write it again with smaller groups (pyarrow.parquet.write_table has row_group_size=10000 for that), or as JSON lines");
+        }
+
         var number = 0L;
-        for (int group = 0, groups = GroupCount(path, file, cancellation); group < groups; group++)
+        for (var group = 0; group < sizes.Count; group++)
         {
             foreach (var row in Group(path, file, group, cancellation)) yield return Record(++number, row);
         }
     }
 
-    private static int GroupCount(string path, FileStream file, CancellationToken cancellation) => Guarded(path, async () =>
+    /// <summary>Uncompressed bytes of each row group, as the file says.</summary>
+    private static IReadOnlyList<long> GroupSizes(string path, FileStream file, CancellationToken cancellation) => Guarded<IReadOnlyList<long>>(path, async () =>
     {
         var reader = await ParquetReader.CreateAsync(file, leaveStreamOpen: true, cancellationToken: cancellation).ConfigureAwait(false);
-        await using (reader.ConfigureAwait(false)) return reader.RowGroupCount;
+        await using (reader.ConfigureAwait(false))
+            return [.. reader.RowGroups.Select(group => Math.Max(group.RowGroup.TotalByteSize, group.RowGroup.Columns.Sum(column => column.MetaData?.TotalUncompressedSize ?? 0)))];
     });
 
     private static IEnumerable<Dictionary<string, object>> Group(string path, FileStream file, int group, CancellationToken cancellation)

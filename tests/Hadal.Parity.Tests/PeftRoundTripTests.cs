@@ -1,0 +1,204 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using System.Text;
+using System.Text.Json;
+using Hadal.Checkpoints;
+using Hadal.Checkpoints.Adapters;
+using Hadal.Checkpoints.Config;
+using Hadal.Checkpoints.Weights;
+using Hadal.Inference.Kernels;
+using Hadal.Inference.Models.Adapters;
+using Hadal.Tests;
+using Hadal.Training.Adapters;
+using Hadal.Training.Models;
+using Hadal.Training.Models.GroupedQuery;
+using static TorchSharp.torch;
+
+namespace Hadal.Parity.Tests;
+
+/// <summary>Directories of huggingface/peft in and out, with numbers that its formulas gave (<c>lora.json</c>, nine digits). Their bytes are written and read here by hand, not by what is tested.</summary>
+public sealed unsafe class PeftRoundTripTests(ITestOutputHelper output) : IDisposable
+{
+    /// <summary>The projection of the example's shape, [3, 4].</summary>
+    private const string Module = "model.layers.0.mlp.up_proj", Prefix = "base_model.model." + Module + ".";
+
+    /// <summary>Rounding of the example's last digit and of single precision, for numbers up to 3.</summary>
+    private const double Bound = 1e-6;
+
+    private static readonly GroupedQueryConfig Config = new()
+    {
+        ModelType = "llama", VocabSize = 9, HiddenSize = 4, IntermediateSize = 3, NumHiddenLayers = 1, NumAttentionHeads = 2, NumKeyValueHeads = 1, HeadDim = 4, RmsNormEps = 1e-6, MaxPositionEmbeddings = 32,
+    };
+
+    private static readonly JsonElement Example = Open();
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("hadal-peft-").FullName;
+
+    public static TheoryData<string> Kinds => new("plain", "rslora", "dora");
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void A_directory_of_pefts_gives_its_numbers_served_merged_and_in_the_twin(string kind)
+    {
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        using var model = new GroupedQueryModel(Config);
+        var projection = model.Projections.Single(named => named.Name == Module).Projection;
+        projection.Weight.copy_(tensor(Numbers("weight")).view(3, 4));
+        var (basePath, adapterPath, mergedPath) = (Path.Combine(_folder, "base"), Path.Combine(_folder, "adapter"), Path.Combine(_folder, "merged"));
+        ModelFiles.Save(model, basePath, DType.F32);
+        WriteAsPeft(adapterPath, kind);
+
+        using var checkpoint = Checkpoint.Open(basePath);
+        using var adapter = LoraAdapter.Open(adapterPath, checkpoint.Config);
+        Near($"{kind}, served", Outputs(kind), Served(checkpoint, Assert.Single(adapter.Modules)));
+        using (new AppliedAdapter(model, adapter)) Near($"{kind}, in the twin", Outputs(kind), [.. projection.forward(tensor(Numbers("x")).view(1, 4)).data<float>().Select(value => (double)value)]);
+        new AdapterMerger(checkpoint, adapter).Write(mergedPath, 1);
+        using var merged = Checkpoint.Open(mergedPath);
+        Near($"{kind}, merged", [.. Merged(kind).Select(value => (double)value)], Floats(merged.Tensors[Module + ".weight"].Bytes));
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void What_training_writes_is_pefts_layout_and_gives_its_numbers_by_its_formula(string kind)
+    {
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        using var model = new GroupedQueryModel(Config);
+        model.Projections.Single(named => named.Name == Module).Projection.Weight.copy_(tensor(Numbers("weight")).view(3, 4));
+        using var adapter = LowRankAdapter.Attach(model, new LoraOptions { R = 2, LoraAlpha = 16, LoraDropout = 0.05, UseRslora = kind == "rslora", UseDora = kind == "dora", TargetModules = JsonElement.Parse("""["up_proj"]""") }, "base");
+        foreach (var parameter in adapter.Parameters) parameter.Parameter.copy_(tensor(Numbers(parameter.Name.EndsWith("lora_A.weight", StringComparison.Ordinal) ? "lora_A" : parameter.Name.EndsWith("lora_B.weight", StringComparison.Ordinal) ? "lora_B" : "dora", "trained_magnitude")).view(parameter.Parameter.shape));
+        adapter.Save(_folder);
+
+        using var config = JsonDocument.Parse(File.ReadAllText(Path.Combine(_folder, "adapter_config.json")));
+        var said = config.RootElement;
+        Assert.Equal(("LORA", "CAUSAL_LM", "base", "none"), (said.GetProperty("peft_type").GetString(), said.GetProperty("task_type").GetString(), said.GetProperty("base_model_name_or_path").GetString(), said.GetProperty("bias").GetString()));
+        Assert.Equal((2, 16.0, 0.05, false), (said.GetProperty("r").GetInt32(), said.GetProperty("lora_alpha").GetDouble(), said.GetProperty("lora_dropout").GetDouble(), said.GetProperty("fan_in_fan_out").GetBoolean()));
+        Assert.Equal((kind == "rslora", kind == "dora"), (said.GetProperty("use_rslora").GetBoolean(), said.GetProperty("use_dora").GetBoolean()));
+        Assert.Equal(["up_proj"], said.GetProperty("target_modules").EnumerateArray().Select(name => name.GetString()));
+
+        var tensors = Read(Path.Combine(_folder, "adapter_model.safetensors"));
+        string[] names = [Prefix + "lora_A.weight", Prefix + "lora_B.weight", .. kind == "dora" ? (string[])[Prefix + "lora_magnitude_vector"] : []];
+        Assert.Equal(names, tensors.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal([[2, 4], [3, 2], .. kind == "dora" ? (int[][])[[3]] : []], names.Select(name => tensors[name].Shape));
+        Assert.Equal(Numbers("lora_A"), tensors[names[0]].Values);
+        Assert.Equal(Numbers("lora_B"), tensors[names[1]].Values);
+
+        // peft: W + s·B·A with s = alpha / r or alpha / √r, and rows at their trained length.
+        var scale = said.GetProperty("lora_alpha").GetDouble() / (kind == "rslora" ? Math.Sqrt(said.GetProperty("r").GetInt32()) : said.GetProperty("r").GetInt32());
+        var (weight, x) = (Numbers("weight"), Numbers("x"));
+        var found = new double[3];
+        for (var o = 0; o < 3; o++)
+        {
+            var row = Enumerable.Range(0, 4).Select(i => weight[(o * 4) + i] + (scale * Enumerable.Range(0, 2).Sum(j => (double)tensors[names[1]].Values[(o * 2) + j] * tensors[names[0]].Values[(j * 4) + i]))).ToArray();
+            var factor = kind == "dora" ? tensors[names[2]].Values[o] / Math.Sqrt(row.Sum(value => value * value)) : 1;
+            found[o] = factor * row.Select((value, i) => value * x[i]).Sum();
+        }
+
+        Near($"{kind}, written", Outputs(kind), found);
+    }
+
+    private static JsonElement Open()
+    {
+        using var document = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(SharedData.RepositoryRoot, "tests", "Hadal.Inference.Tests", "Models", "Fixtures", "lora.json")));
+        return document.RootElement.Clone();
+    }
+
+    private static float[] Numbers(params ReadOnlySpan<string> path)
+    {
+        var element = Example;
+        foreach (var name in path)
+            if (element.ValueKind == JsonValueKind.Object) element = element.GetProperty(name);
+        return [.. element.EnumerateArray().SelectMany(item => item.ValueKind == JsonValueKind.Array ? item.EnumerateArray().AsEnumerable() : [item]).Select(item => item.GetSingle())];
+    }
+
+    private static float[] Merged(string kind) => kind switch { "dora" => Numbers("dora", "merged"), "rslora" => Numbers("merged_rslora"), _ => Numbers("merged") };
+
+    /// <summary>W' x; the example has it for two of the three.</summary>
+    private static double[] Outputs(string kind) => kind switch
+    {
+        "dora" => [.. Numbers("dora", "y").Select(value => (double)value)],
+        "plain" => [.. Numbers("y").Select(value => (double)value)],
+        _ => [.. Merged(kind).Chunk(4).Select(row => row.Zip(Numbers("x"), (a, b) => (double)a * b).Sum())],
+    };
+
+    private void Near(string what, double[] expected, double[] found)
+    {
+        Assert.Equal(expected.Length, found.Length);
+        var largest = expected.Zip(found, (a, b) => Math.Abs(a - b)).Max();
+        output.WriteLine($"{what}: largest difference {largest:g2}");
+        Assert.True(largest < Bound, $"{what}: {largest:g3}");
+    }
+
+    private static double[] Served(Checkpoint checkpoint, LoraModule module)
+    {
+        var weight = WeightMatrix.Create(checkpoint.Tensors[Module + ".weight"]);
+        var memory = NativeMemory.AlignedAlloc((nuint)(LoraWeights.FloatCount(module) * sizeof(float)), 64);
+        try
+        {
+            var lora = new LoraWeights(module, weight, null, (float*)memory);
+            var (x, y) = (Numbers("x"), new float[3]);
+            fixed (float* px = x, py = y)
+            {
+                weight.Multiply(px, 4, 1, py, 3, 0, 3);
+                lora.Apply(px, 4, 1, py, 3, 0, 3);
+            }
+
+            return [.. y.Select(value => (double)value)];
+        }
+        finally
+        {
+            NativeMemory.AlignedFree(memory);
+        }
+    }
+
+    /// <summary>The keys that peft 0.17 writes, and its tensors.</summary>
+    private static void WriteAsPeft(string folder, string kind)
+    {
+        Directory.CreateDirectory(folder);
+        File.WriteAllText(Path.Combine(folder, "adapter_config.json"), $$"""
+            {
+              "alpha_pattern": {}, "auto_mapping": null, "base_model_name_or_path": "base", "bias": "none", "corda_config": null, "eva_config": null, "exclude_modules": null, "fan_in_fan_out": false,
+              "inference_mode": true, "init_lora_weights": true, "layer_replication": null, "layers_pattern": null, "layers_to_transform": null, "loftq_config": {}, "lora_alpha": 16, "lora_bias": false,
+              "lora_dropout": 0.05, "megatron_config": null, "megatron_core": "megatron.core", "modules_to_save": null, "peft_type": "LORA", "qalora_group_size": 16, "r": 2, "rank_pattern": {}, "revision": null,
+              "target_modules": ["up_proj"], "target_parameters": null, "task_type": "CAUSAL_LM", "trainable_token_indices": null, "use_dora": {{(kind == "dora" ? "true" : "false")}}, "use_qalora": false, "use_rslora": {{(kind == "rslora" ? "true" : "false")}}
+            }
+            """);
+        List<(string Name, string Shape, float[] Values)> tensors = [(Prefix + "lora_A.weight", "[2,4]", Numbers("lora_A")), (Prefix + "lora_B.weight", "[3,2]", Numbers("lora_B"))];
+        if (kind == "dora") tensors.Add((Prefix + "lora_magnitude_vector", "[3]", Numbers("dora", "trained_magnitude")));
+        var (header, begin) = (new List<string> { "\"__metadata__\":{\"format\":\"pt\"}" }, 0);
+        foreach (var (name, shape, values) in tensors)
+        {
+            header.Add($"\"{name}\":{{\"dtype\":\"F32\",\"shape\":{shape},\"data_offsets\":[{begin},{begin + (4 * values.Length)}]}}");
+            begin += 4 * values.Length;
+        }
+
+        var text = Encoding.UTF8.GetBytes($"{{{string.Join(',', header)}}}".PadRight(1024));
+        using var stream = File.Create(Path.Combine(folder, "adapter_model.safetensors"));
+        Span<byte> length = stackalloc byte[8];
+        BinaryPrimitives.WriteInt64LittleEndian(length, text.Length);
+        stream.Write(length);
+        stream.Write(text);
+        foreach (var (_, _, values) in tensors) stream.Write(MemoryMarshal.AsBytes(values.AsSpan()));
+    }
+
+    private static Dictionary<string, (int[] Shape, float[] Values)> Read(string path)
+    {
+        var bytes = File.ReadAllBytes(path);
+        var length = (int)BinaryPrimitives.ReadInt64LittleEndian(bytes);
+        using var header = JsonDocument.Parse(bytes.AsMemory(8, length));
+        var tensors = new Dictionary<string, (int[], float[])>(StringComparer.Ordinal);
+        foreach (var tensor in header.RootElement.EnumerateObject().Where(tensor => tensor.Name != "__metadata__"))
+        {
+            Assert.Equal("F32", tensor.Value.GetProperty("dtype").GetString());
+            var offsets = tensor.Value.GetProperty("data_offsets");
+            tensors[tensor.Name] = ([.. tensor.Value.GetProperty("shape").EnumerateArray().Select(size => size.GetInt32())], [.. Floats(bytes.AsSpan()[(8 + length + offsets[0].GetInt32())..(8 + length + offsets[1].GetInt32())]).Select(value => (float)value)]);
+        }
+
+        return tensors;
+    }
+
+    private static double[] Floats(ReadOnlySpan<byte> bytes) => [.. MemoryMarshal.Cast<byte, float>(bytes).ToArray().Select(value => (double)value)];
+}
