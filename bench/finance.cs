@@ -14,9 +14,13 @@ using System.Globalization;
 using System.IO.Compression;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Hadal.Checkpoints;
+using Hadal.Checkpoints.Adapters;
 using Hadal.Finance.Data;
 using Hadal.Finance.Direction;
 using Hadal.Finance.Sentiment;
+using Hadal.Inference.Engine;
+using Hadal.Inference.Models;
 
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 const int FoldCount = 5, Seeds = 5;
@@ -125,14 +129,25 @@ List<double[]> Alone(IReadOnlyList<LabelledText> learnt, IReadOnlyList<LabelledT
     using var classifier = SentimentClassifier.Open(folder, threads: Number("--threads"));
     var given = classifier.ClassifyAsync(tested.Select(text => text.Text)).GetAwaiter().GetResult();
     var uncalibrated = SentimentFigures.Of(classifier, tested.Take(300).ToList());
-    Directory.Delete(folder, recursive: true);
     var labels = tested.Select(text => text.Label).ToList();
+    var network = Figures(labels, Network(Path.Combine(folder, "adapter"), tested));
+    Directory.Delete(folder, recursive: true);
     var floor = Figures(labels, Alone(learnt, tested, seed, isFloor: true));
     return ([.. given.Select(result => result.Probabilities.ToArray())], labels,
     [
-        ("floor_accuracy", floor.Accuracy), ("floor_f1", floor.F1), ("uncalibrated_ece_of_300", uncalibrated.UncalibratedError), ("network_share", classifier.Calibration.NetworkShare), ("temperature", classifier.Calibration.Temperature),
+        ("floor_accuracy", floor.Accuracy), ("floor_f1", floor.F1), ("network_alone", network.Accuracy), ("network_alone_f1", network.F1), ("uncalibrated_ece_of_300", uncalibrated.UncalibratedError), ("network_share", classifier.Calibration.NetworkShare), ("temperature", classifier.Calibration.Temperature),
         ("processor_seconds", (System.Diagnostics.Process.GetCurrentProcess().TotalProcessorTime - watch).TotalSeconds),
     ]);
+}
+
+// The adapter as hadal serve answers with it, without words and calibration.
+List<double[]> Network(string adapterFolder, IReadOnlyList<LabelledText> tested)
+{
+    using var checkpoint = Checkpoint.Open(options["--model"]);
+    using var adapter = LoraAdapter.Open(adapterFolder, checkpoint.Config);
+    using var model = LabelModel.Open(checkpoint, adapter, new EngineOptions { ThreadCount = Number("--threads"), MaxContext = 512 });
+    var (tokenizer, length) = (checkpoint.LoadTokenizer(), new SentimentTrainingOptions { Model = options["--model"], Output = "" }.SequenceLength);
+    return [.. tested.Select(text => model.Scores(tokenizer.Encode(text.Text).Take(length).ToArray()).Select(score => (double)score).ToArray())];
 }
 
 void Directions()
@@ -210,7 +225,9 @@ int Table()
     foreach (var group in Lines().GroupBy(line => ((string)line["set"]!, (string)line["method"]!)))
     {
         Console.WriteLine($"{group.Key.Item1,-10} {group.Key.Item2,-11} {group.Count(),5}  {Interval(group, "accuracy"),-17}  {Interval(group, "f1"),-17}  {Interval(group, "ece"),-17}");
-        if (group.Key.Item2 == "classifier") Console.WriteLine($"{"",-10} {" its floor",-11} {group.Count(),5}  {Interval(group, "floor_accuracy"),-17}  {Interval(group, "floor_f1"),-17}");
+        if (group.Key.Item2 != "classifier") continue;
+        Console.WriteLine($"{"",-10} {" network",-11} {group.Count(),5}  {Interval(group, "network_alone"),-17}  {Interval(group, "network_alone_f1"),-17}");
+        Console.WriteLine($"{"",-10} {" its floor",-11} {group.Count(),5}  {Interval(group, "floor_accuracy"),-17}  {Interval(group, "floor_f1"),-17}");
     }
 
     return 0;

@@ -1,11 +1,12 @@
 // What the trainers do beside adapting to labels: answers preferred, values, Muon beside AdamW, ending early. Each with several seeds.
-//   dotnet run -c Release bench/trainers.cs -- [--parts dpo,regression,optimizers,stopping] [--data ../shared/data] [--results artifacts/trainers/results.jsonl] [--seeds 5] [--threads 1] [--search]
+//   dotnet run -c Release bench/trainers.cs -- [--parts dpo,regression,optimizers,stopping,int4] [--data ../shared/data] [--results artifacts/trainers/results.jsonl] [--seeds 5] [--threads 1] [--search]
 // Each run ends as one line of the results; what stands there is not run again. --table sums up: mean and 95 % interval (t) over seeds. --search tries rates with a seed of its own (11), measured on data to choose by.
 //   dpo         hadal-mini-chat answers tasks of the generator that it never learnt, four times by chance; a pair is an answer that the generator's rule calls right and one that it calls wrong. An adapter learns the pairs of
 //               some tasks (2.5 to 4 in 10,000 of the model's numbers per rank) and is asked others: pairs told apart, log-probabilities, and greedy answers before and after
 //   regression  how good or bad a headline is for its company, -1 to 1 (SemEval-2017 task 5, five folds, near repeats in one); how many words a text has (made up)
 //   optimizers  a small decoder on Tiny Shakespeare, from scratch: bits per byte of its held-out part after as many steps
 //   stopping    few conversations learnt too often, with patience and without
+//   int4        sums of two numbers up to 20, learnt by an adapter beside hadal-mini and beside hadal-mini in four bits (groups of 32), each measured on sums it did not learn
 #:property TargetFramework=net10.0
 #:property PublishAot=false
 #:property RestorePackagesWithLockFile=false
@@ -21,9 +22,11 @@ using System.Text.RegularExpressions;
 using Hadal.Checkpoints;
 using Hadal.Checkpoints.Adapters;
 using Hadal.Checkpoints.Text;
+using Hadal.Checkpoints.Weights;
 using Hadal.Finance.Data;
 using Hadal.Inference.Engine;
 using Hadal.Inference.Models;
+using Hadal.Inference.Quantization;
 using Hadal.Training.Data.Instructions;
 using Hadal.Training.Data.Records;
 using Hadal.Training.Trainers;
@@ -33,7 +36,7 @@ const int SearchSeed = 11, Samples = 4, Together = 8, AskedTasks = 300;
 const double Beta = 0.1;
 var options = new Dictionary<string, string>
 {
-    ["--parts"] = "dpo,regression,optimizers,stopping", ["--data"] = "../shared/data", ["--results"] = "artifacts/trainers/results.jsonl", ["--seeds"] = "5", ["--threads"] = "1", ["--search"] = "", ["--table"] = "",
+    ["--parts"] = "dpo,regression,optimizers,stopping,int4", ["--data"] = "../shared/data", ["--results"] = "artifacts/trainers/results.jsonl", ["--seeds"] = "5", ["--threads"] = "1", ["--search"] = "", ["--table"] = "",
 };
 for (var index = 0; index < args.Length; index++)
 {
@@ -58,11 +61,12 @@ if (options["--table"] == "")
     {
         (string Way, string Rate)[] ways = part switch
         {
-            "dpo" => Rates("adapter", "3e-4", "1e-4", "3e-4", "1e-3"),
+            "dpo" => Rates("adapter", "1e-3", "1e-4", "3e-4", "1e-3", "3e-3"),
             "regression" => [("headlines", "5e-3"), ("words", "5e-3")],
             "optimizers" => [.. Rates("adamw", "4e-3", "1e-3", "2e-3", "4e-3", "8e-3"), .. Rates("muon", "1e-2", "2.5e-3", "5e-3", "1e-2", "2e-2")],
             "stopping" => [("patience", "1e-3")],
-            _ => throw new ArgumentException($"--parts: expected dpo, regression, optimizers or stopping, got {part}"),
+            "int4" => [("bfloat16", "5e-3"), ("four bits", "5e-3")],
+            _ => throw new ArgumentException($"--parts: expected dpo, regression, optimizers, stopping or int4, got {part}"),
         };
         foreach (var seed in isSearch ? [SearchSeed] : Enumerable.Range(1, int.Parse(options["--seeds"], CultureInfo.InvariantCulture)))
             foreach (var (way, rate) in ways)
@@ -95,7 +99,8 @@ async Task<IReadOnlyList<(string, double)>> RunAsync(string part, string way, st
     "dpo" => await PreferencesAsync(rate, seed, run),
     "regression" => Values(way, rate, seed, run),
     "optimizers" => Optimizer(way, rate, seed, run),
-    _ => Stopping(rate, seed, run),
+    "stopping" => Stopping(rate, seed, run),
+    _ => Sums(way == "four bits", rate, seed, run),
 };
 
 string Adapt(string run, string stage, JsonObject keys, string rate, int seed, out List<StepMetrics> metrics)
@@ -363,6 +368,35 @@ IReadOnlyList<(string, double)> Stopping(string rate, int seed, string run)
         };
         return (Adapt(place, "sft", keys, rate, seed, out var metrics), metrics);
     }
+}
+
+IReadOnlyList<(string, double)> Sums(bool isQuantized, string rate, int seed, string run)
+{
+    var model = Path.GetFullPath("models/hadal-mini");
+    if (isQuantized)
+    {
+        using var checkpoint = Checkpoint.Open(model);
+        model = Path.Combine(run, "int4");
+        new CheckpointQuantizer(checkpoint, new WeightQuantization(4, 32)).Write(model, threads);
+    }
+
+    // Of the 400 pairs 60 are asked and 40 chosen by; the others are learnt, some more often than others.
+    var pairs = Enumerable.Range(0, 400).Select(index => (A: 1 + (index / 20), B: 1 + (index % 20))).ToArray();
+    var random = new Random(seed);
+    random.Shuffle(pairs);
+    Write(Path.Combine(run, "test.jsonl"), pairs[..60].Select(Sum));
+    Write(Path.Combine(run, "valid.jsonl"), pairs[60..100].Select(Sum));
+    Write(Path.Combine(run, "train.jsonl"), random.GetItems(pairs[100..], 1500).Select(Sum));
+    var keys = new JsonObject
+    {
+        ["model"] = model, ["chat_template"] = Path.GetFullPath("models/hadal-mini-chat/chat_template.jinja"), ["preset"] = "hadal", ["train"] = Source("train.jsonl"), ["validation"] = Source("valid.jsonl"), ["epochs"] = 2, ["sequence_length"] = 256, ["batch_sequences"] = 8,
+        ["evaluate_every_steps"] = 10,
+    };
+    var adapter = Adapt(run, "lora", keys, rate, seed, out var metrics);
+    var test = new RecordSource { Path = Path.Combine(run, "test.jsonl") };
+    return [("steps", metrics[^1].Step), ("validation", metrics.Where(step => step.Validation is not null).Min(step => step.Validation!["loss"])), ("test", Evaluation.Run(model, "language", test, new EvaluationOptions { Adapter = adapter }, null, CancellationToken.None).Figures["loss"])];
+
+    static JsonObject Sum((int A, int B) pair) => new() { ["instruction"] = $"What is {pair.A} plus {pair.B}?", ["output"] = $"{pair.A} + {pair.B} = {pair.A + pair.B}." };
 }
 
 int Table()

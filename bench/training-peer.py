@@ -1,8 +1,8 @@
 """Training of the same decoder in PyTorch, to hold bench/training.cs against: tokens per second, and the share of the matrix products of the same minutes.
 
     apt-get install python3-torch
-    python3 bench/training-peer.py models/hadal-mini/pretrain.json [--rounds 3] [--steps 10] [--threads 1]
-    dotnet run -c Release bench/training.cs -- models/hadal-mini/pretrain.json --set model.num_nextn_predict_layers=0 --set mtp_share=0.5 --set optimizer=adamw
+    python3 bench/training-peer.py bench/training-peer.json [--rounds 3] [--steps 10] [--threads 1]
+    dotnet run -c Release bench/training.cs -- bench/training-peer.json
 
 Debian's PyTorch takes memory of large tensors from the kernel anew for each; hadal-train tells malloc to keep it. To measure both alike:
 
