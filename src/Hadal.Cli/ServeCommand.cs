@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Hadal.Checkpoints;
 using Hadal.Checkpoints.Adapters;
@@ -11,6 +12,9 @@ namespace Hadal.Cli;
 /// <summary><c>hadal serve [MODEL…]</c>: answers OpenAI and DeepSeek clients over HTTP until it is told to stop.</summary>
 internal sealed class ServeCommand
 {
+    private const int DefaultParallel = 8;
+    private const int DefaultQueue = 64;
+
     private readonly Argument<string[]> _models = new("MODEL")
     {
         Description = $"Checkpoint directories, .gguf files, or owner/name in the local hub cache; requests choose by name. Left out: {ModelLocator.BuiltInName}.",
@@ -23,7 +27,7 @@ internal sealed class ServeCommand
     private readonly Option<string[]> _adapters = new("--adapter") { Description = "A LoRA adapter as a model of its own; may be given several times. It belongs to the MODEL it was trained beside, else to the first that it fits.", HelpName = "NAME=DIR" };
     private readonly Option<string?> _adapterFolder = new("--adapters") { Description = "A directory whose folders are adapters by their names; POST /v1/load_lora_adapter and /v1/unload_lora_adapter load, replace and unload those in it while the server answers.", HelpName = "DIR" };
     private readonly Option<int?> _parallel = Numbers.Integer("--parallel", 1, 1024, "Answers and texts computed together at most. Default: 8.");
-    private readonly Option<int?> _queue = Numbers.Integer("--queue", 0, 65536, "Answers and texts that wait beyond those; the next is told to come again. One of several keys leaves others as many places as it holds. Default: 64.");
+    private readonly Option<int?> _queue = Numbers.Integer("--queue", 0, 65536, "Answers and texts that may wait beyond those; the next is refused and told when to come again. With keys of several names, one gets a place, computed or waiting, only while more are free than it has: half of all at most. While nobody else is there it may fill --parallel. Default: 64.");
     private readonly Option<int?> _timeout = Numbers.Integer("--timeout", 1, 86400, "Seconds until an answer must be whole. Default: 600.");
     private readonly Option<int?> _body = Numbers.Integer("--max-body", 1, 1024, "Mebibytes of a request at most. Default: 10.");
     private readonly Option<int?> _drain = Numbers.Integer("--drain", 0, 86400, "Seconds that answers may go on after the server was told to stop. Default: 30.");
@@ -65,6 +69,8 @@ internal sealed class ServeCommand
         });
         using var requestLog = RequestLog(parsed);
         using var telemetry = Telemetry.FromEnvironment();
+        if (parsed.GetValue(_keys) is not null && (parsed.GetValue(_queue) ?? DefaultQueue) is var queue && queue < (parsed.GetValue(_parallel) ?? DefaultParallel))
+            _shell.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"hadal: --queue {queue} is smaller than --parallel: while a key that came first fills that, others find {queue} places"));
         var server = await StartAsync(Options(parsed) with { RequestLog = requestLog is null ? null : requestLog.WriteLine, LogPrompts = parsed.GetValue(_logPrompts) }, sources).ConfigureAwait(false);
         await using (server.ConfigureAwait(false))
         {
@@ -143,7 +149,7 @@ internal sealed class ServeCommand
         var engine = ModelOpening.OptionsOf(parsed.GetValue(_context), parsed.GetValue(_threads), parsed.GetValue(_arithmetic) ?? Arithmetic.Integer, parsed.GetValue(_cache), parsed.GetValue(_mla));
         var limits = new TextGeneratorOptions
         {
-            MaxConcurrent = parsed.GetValue(_parallel) ?? 8, MaxQueued = parsed.GetValue(_queue) ?? 64, Speculation = parsed.GetValue(_speculation) ?? Speculation.Auto,
+            MaxConcurrent = parsed.GetValue(_parallel) ?? DefaultParallel, MaxQueued = parsed.GetValue(_queue) ?? DefaultQueue, Speculation = parsed.GetValue(_speculation) ?? Speculation.Auto,
         };
         var memory = MachineMemory.Read();
         memory = memory with { AvailableBytes = memory.AvailableBytes / locations.Length };

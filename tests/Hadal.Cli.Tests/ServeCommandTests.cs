@@ -31,6 +31,19 @@ public sealed class ServeCommandTests
         adapters.Delete();
     }
 
+    [Fact]
+    public async Task A_queue_that_leaves_others_of_several_keys_few_places_is_said_at_the_start()
+    {
+        var keys = Path.GetTempFileName();
+        await File.WriteAllTextAsync(keys, new string('0', 64) + " one\n" + new string('1', 64) + " two\n");
+        using var process = HadalProcess.StartService("serve", "--urls", "http://127.0.0.1:0", "--threads", "1", "--api-key-file", keys, "--parallel", "4", "--queue", "1");
+        Assert.Equal("hadal: --queue 1 is smaller than --parallel: while a key that came first fills that, others find 1 places", await process.ReadErrorUntilAsync("hadal: --queue"));
+        await process.ReadErrorUntilAsync("hadal: ready");
+        process.Terminate();
+        Assert.Equal(0, process.End().ExitCode);
+        File.Delete(keys);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

@@ -91,6 +91,22 @@ public sealed class AdapterLoadingTests : IDisposable
     }
 
     [Fact]
+    public async Task A_request_of_several_generations_ends_with_the_adapter_it_began_with()
+    {
+        // The name of the tool is one generation, its arguments are another.
+        const string tools = "\"tool_choice\":\"required\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"first\"}},{\"type\":\"function\",\"function\":{\"name\":\"second\"}}]";
+        TestAdapter.Write(Adapters, "monday", 1);
+        using var gate = new Gate();
+        await using var server = await TestServer.StartAsync(new ServerOptions { AdapterFolder = Adapters }, TestModel.Source("m", "deepseek-v3.1", gate: gate));
+        var answer = server.PostAsync(Path, Body("monday", tools));
+        await gate.ArrivedAsync();
+        await UnloadAsync(server, "monday");
+        gate.Open();
+        Assert.Equal("tool_calls", (await answer).GetProperty("choices")[0].GetProperty("finish_reason").GetString());
+        Assert.Equal(404, (await server.FaultAsync(Path, Body("monday"))).Status);
+    }
+
+    [Fact]
     public async Task A_folder_that_cannot_be_loaded_changes_nothing()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "needs POSIX links and pipes");

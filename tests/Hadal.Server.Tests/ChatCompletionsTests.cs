@@ -1,3 +1,4 @@
+using Hadal.Server.Answers;
 using System.Text;
 using System.Text.Json;
 
@@ -269,7 +270,11 @@ public sealed class ChatCompletionsTests(SharedServer shared)
     [InlineData("{\\\"b\\\": 1", null, "{\"b")]
     [InlineData("{\\\"é\\\": 1", null, "{\"é")]
     [InlineData("Sure: {", null, "S")]
-    [InlineData(" {", null, " ")]
+    [InlineData("\\n\\t {\\r\\n  \\\"a\\\" :\\n \\\"r", "ed\"}", null)]
+    [InlineData("{\\n  \\\"a\\\": \\\"red\\\"\\n", "}", null)]
+    [InlineData(" {\\\"a\\\":\\\"red\\\"}\\n", "", null)]
+    [InlineData("{\\\"a\\\": \\\" red", null, "{\"a\": \" ")]
+    [InlineData(" x", null, " ")]
     public async Task A_prefix_is_the_beginning_of_the_form_that_is_asked_for(string prefix, string? rest, string? found)
     {
         const string schema = "{\"type\":\"object\",\"properties\":{\"a\":{\"enum\":[\"red\",\"green\"]}},\"required\":[\"a\"],\"additionalProperties\":false}";
@@ -284,6 +289,37 @@ public sealed class ChatCompletionsTests(SharedServer shared)
                 Assert.Equal((400, "messages[1].content"), (status, error.GetProperty("param").GetString()));
                 Assert.StartsWith($"messages[1].content: no text of the grammar begins with '{found}'", error.GetProperty("message").GetString(), StringComparison.Ordinal);
             }
+        }
+    }
+
+    [Theory]
+    [InlineData("{\"a\": 1,\n \"b c\" : [ 1 , true ]\n", "{\"a\":1,\"b c\":[1,true]")]
+    [InlineData(" {\"a\\\" \": \"x\\\\\" , ", "{\"a\\\" \":\"x\\\\\",")]
+    [InlineData("[\"a  b", "[\"a  b")]
+    [InlineData("[\"a ", "[\"a ")]
+    [InlineData("[1 2", "[1 2")]
+    [InlineData("[true false", "[true false")]
+    [InlineData("[12\n", "[12 ")]
+    [InlineData("[1.\t", "[1. ")]
+    [InlineData("[tru ", "[tru ")]
+    [InlineData("[true ", "[true")]
+    [InlineData("[null\r\n, ", "[null,")]
+    [InlineData(" \n", "")]
+    public void White_space_that_says_nothing_is_left_out_of_json_and_no_other(string text, string expected)
+    {
+        Assert.Equal(expected, JsonBeginning.WithoutWhitespace(text));
+        Assert.Equal(expected, JsonBeginning.WithoutWhitespace(expected));
+    }
+
+    [Fact]
+    public async Task A_number_at_the_end_of_a_prefix_is_gone_on_with_only_where_nothing_stands_behind_it()
+    {
+        const string format = "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"x\",\"schema\":{\"type\":\"array\",\"items\":{\"type\":\"integer\"}}}}";
+        foreach (var (prefix, isTaken) in new[] { ("[1, 2", true), ("[1, 2\\n", false), ("[1\\n, ", true) })
+        {
+            using var response = await _server.SendAsync(Path, "{\"model\":\"hadal-mini\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"assistant\",\"content\":\"" + prefix + "\",\"prefix\":true}],\"max_tokens\":3," + format + "}");
+            Assert.Equal((prefix, isTaken), (prefix, response.StatusCode == System.Net.HttpStatusCode.OK));
+            if (!isTaken) Assert.Contains("other than behind a number at the end", (await TestServer.ErrorAsync(response)).GetProperty("message").GetString(), StringComparison.Ordinal);
         }
     }
 

@@ -41,6 +41,40 @@ public sealed class CompletionsTests(SharedServer shared)
         Assert.Equal(offsets, streamed);
     }
 
+    [Theory]
+    [InlineData("le sw")]
+    [InlineData(" swims")]
+    [InlineData("The")]
+    public async Task Tokens_of_a_stop_string_are_not_among_the_probabilities(string stop)
+    {
+        const string full = "The whale swims far";
+        var expected = full[..full.IndexOf(stop, StringComparison.Ordinal)];
+        var fields = $"\"model\":\"hadal-mini\",\"max_tokens\":40,\"stop\":\"{stop}\",\"structured_outputs\":{{\"choice\":[\"{full}\"]}}";
+        var all = Offsets((await _server.PostAsync("/v1/completions", $"{{{fields.Replace($"\"stop\":\"{stop}\",", "", StringComparison.Ordinal)},\"prompt\":\"x\",\"logprobs\":0}}")).GetProperty("choices")[0]);
+        var whole = (await _server.PostAsync("/v1/completions", $"{{{fields},\"prompt\":\"x\",\"logprobs\":0}}")).GetProperty("choices")[0];
+        Assert.Equal((expected, "stop"), (whole.GetProperty("text").GetString(), whole.GetProperty("finish_reason").GetString()));
+        Assert.Equal(all.Where(offset => offset < expected.Length), Offsets(whole));
+        Assert.NotEqual(all.Count, Offsets(whole).Count);
+        var streamed = await _server.StreamAsync("/v1/completions", $"{{{fields},\"prompt\":\"x\",\"logprobs\":0,\"stream\":true}}");
+        Assert.Equal(Offsets(whole), streamed.SelectMany(chunk => Offsets(chunk.GetProperty("choices")[0])));
+
+        // What is streamed is never ahead of the text.
+        var text = 0;
+        foreach (var choice in streamed.Select(chunk => chunk.GetProperty("choices")[0]))
+        {
+            text += choice.GetProperty("text").GetString()!.Length;
+            Assert.All(Offsets(choice), offset => Assert.True(offset < text));
+        }
+
+        var chat = (await _server.PostAsync("/v1/chat/completions", $"{{{fields},\"messages\":[{{\"role\":\"user\",\"content\":\"x\"}}],\"logprobs\":true}}")).GetProperty("choices")[0];
+        Assert.Equal(Offsets(whole).Count, chat.GetProperty("logprobs").GetProperty("content").GetArrayLength());
+        var deltas = await _server.StreamAsync("/v1/chat/completions", $"{{{fields},\"messages\":[{{\"role\":\"user\",\"content\":\"x\"}}],\"logprobs\":true,\"stream\":true}}");
+        Assert.Equal(Offsets(whole).Count, deltas.Select(chunk => chunk.GetProperty("choices")[0].GetProperty("logprobs")).Where(item => item.ValueKind == JsonValueKind.Object).Sum(item => item.GetProperty("content").GetArrayLength()));
+
+        static List<int> Offsets(JsonElement choice) =>
+            choice.GetProperty("logprobs") is { ValueKind: JsonValueKind.Object } logProbs ? [.. logProbs.GetProperty("text_offset").EnumerateArray().Select(item => item.GetInt32())] : [];
+    }
+
     [Fact]
     public async Task Several_prompts_get_several_answers_in_order()
     {

@@ -103,6 +103,24 @@ public sealed class FairShareTests
         await TestServer.EventsAsync(all);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public async Task A_key_alone_fills_the_batch_of_a_small_queue_and_leaves_the_queue_to_others(int queue)
+    {
+        using var gate = new Gate();
+        await using var server = await StartAsync("a", new TextGeneratorOptions { MaxConcurrent = 4, MaxQueued = queue }, gate, "a", "b");
+        using var all = await SendAsync(server, "a", Chat, Answers(4));
+        Assert.Equal(HttpStatusCode.OK, all.StatusCode);
+        using var more = await SendAsync(server, "a", Chat, Answers(1));
+        using var other = await SendAsync(server, "b", Chat, Answers(1));
+        Assert.Equal(queue == 0 ? HttpStatusCode.ServiceUnavailable : HttpStatusCode.TooManyRequests, more.StatusCode);
+        Assert.Equal(queue == 0 ? HttpStatusCode.ServiceUnavailable : HttpStatusCode.OK, other.StatusCode);
+        gate.Open();
+        await TestServer.EventsAsync(all);
+        if (queue > 0) await TestServer.EventsAsync(other);
+    }
+
     [Fact]
     public async Task Who_reads_the_end_of_an_answer_finds_its_place_free()
     {

@@ -81,6 +81,52 @@ public sealed class MessageTests(MessageTests.OpenModels models) : IClassFixture
     }
 
     [Theory]
+    [InlineData(null, "messages[1].tool_calls")]
+    [InlineData("deepseek-v2", "messages[1].tool_calls")]
+    [InlineData("deepseek-v3", "messages[1].tool_calls")]
+    [InlineData("deepseek-vl2", "messages[1].tool_calls")]
+    [InlineData("deepseek-v3.1", null)]
+    [InlineData("deepseek-r1", null)]
+    [InlineData("qwen", null)]
+    [InlineData("llama-3.1", "messages[1].tool_calls[0].function.arguments")]
+    public async Task A_call_that_a_limit_has_cut_stands_as_it_was_written(string? template, string? place)
+    {
+        var model = models.Of(template);
+        foreach (var cut in (string[])["{", "{\\\"city\\\":\\\"Ro", "{\\\"city\\\":{\\\"name\\\":", "[1]", "Rome", new string('[', 100)])
+        {
+            var messages = $$"""[{"role":"user","content":"x"},{"role":"assistant","content":"","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{{cut}}"} }]},{"role":"tool","tool_call_id":"c","content":"no such city"},{"role":"user","content":"Why?"}]""";
+            if (place is null)
+            {
+                var prompt = await PromptAsync(model, messages);
+                Assert.Contains(cut.Replace("\\", "", StringComparison.Ordinal), prompt, StringComparison.Ordinal);
+                Assert.Contains("no such city", prompt, StringComparison.Ordinal);
+            }
+            else
+            {
+                var fault = await FaultAsync(model, messages);
+                Assert.Equal((400, place), (fault.Status, fault.Param));
+            }
+        }
+    }
+
+    [Fact]
+    public async Task More_messages_than_the_context_has_tokens_are_refused_before_they_are_rendered()
+    {
+        var messages = $"[{string.Join(',', Enumerable.Repeat("""{"role":"user","content":"x"}""", 50_000))}]";
+        var fault = await FaultAsync(models.Of("deepseek-v3.1"), messages);
+        Assert.Equal((400, "messages", "context_length_exceeded"), (fault.Status, fault.Param, fault.Code));
+        Assert.Contains("found 50000", fault.Message, StringComparison.Ordinal);
+
+        // Fewer, and still too long: that is seen before the marks are looked for, which this template would not have.
+        var model = models.Of("deepseek-v2");
+        var system = """{"role":"system","content":"x"}""";
+        fault = await FaultAsync(model, $"[{system},{{\"role\":\"tool\",\"tool_call_id\":\"c\",\"content\":\"x\"}}]");
+        Assert.NotEqual("context_length_exceeded", fault.Code);
+        fault = await FaultAsync(model, $$"""[{{system}},{{Calls.Replace("\"content\":null", "\"content\":\"\"", StringComparison.Ordinal)}},{"role":"user","content":"{{new string('x', 1_000_000)}}"}]""");
+        Assert.Equal("context_length_exceeded", fault.Code);
+    }
+
+    [Theory]
     [InlineData("""{"role":"assistant","content":"y","refusal":null,"annotations":[],"audio":null,"function_call":null,"tool_calls":null,"name":"a","reasoning_content":"z","reasoning":"z"}""")]
     [InlineData("""{"role":"assistant","content":"y","annotations":[{"type":"url_citation"}],"parsed":{"a":1},"prefix":false,"tool_calls":[],"provider_specific_fields":null}""")]
     [InlineData("""{"role":"assistant","content":null,"refusal":"y"}""")]
@@ -106,8 +152,7 @@ public sealed class MessageTests(MessageTests.OpenModels models) : IClassFixture
     [InlineData("""{"role":"assistant","content":[{"type":"refusal","text":"y"}]}""", "messages[0].content[0].refusal")]
     [InlineData("""{"role":"assistant","content":"x","audio":{"id":"a"}}""", "messages[0].audio")]
     [InlineData("""{"role":"assistant","content":null,"function_call":{"name":"f","arguments":"{}"}}""", "messages[0].function_call")]
-    [InlineData("""{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f","arguments":"{a"}}]}""", "messages[0].tool_calls[0].function.arguments")]
-    [InlineData("""{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f","arguments":"[1]"}}]}""", "messages[0].tool_calls[0].function.arguments")]
+    [InlineData("""{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f","arguments":[1]}}]}""", "messages[0].tool_calls[0].function.arguments")]
     [InlineData("""{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f","arguments":7}}]}""", "messages[0].tool_calls[0].function.arguments")]
     [InlineData("""{"role":"assistant","tool_calls":[{"id":"c","function":{"arguments":"{}"}}]}""", "messages[0].tool_calls[0].function.name")]
     [InlineData("""{"role":"assistant","tool_calls":[{"id":"c","type":"custom","custom":{"name":"f","input":"x"}}]}""", "messages[0].tool_calls[0].type")]

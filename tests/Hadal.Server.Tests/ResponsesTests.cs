@@ -20,7 +20,7 @@ public sealed class ResponsesTests(SharedServer shared)
 
     [Theory]
     [InlineData("""[{"role":"user","content":"x"},{"type":"function_call_output","call_id":"b","output":"2"}]""", "input[1].call_id")]
-    [InlineData("""[{"role":"user","content":"x"},{"type":"reasoning","summary":[]},{"type":"function_call","call_id":"a","name":"f","arguments":"{}"},{"type":"function_call","call_id":"b","name":"f","arguments":"["}]""", "input[3].arguments")]
+    [InlineData("""[{"role":"user","content":"x"},{"type":"reasoning","summary":[]},{"type":"function_call","call_id":"a","name":"f","arguments":"{}"},{"type":"function_call","call_id":"b","name":"f","arguments":["x"]}]""", "input[3].arguments")]
     [InlineData("""[{"role":"user","content":"x"},{"type":"function_call","call_id":"a","name":"f","arguments":"{}"},{"role":"robot","content":"x"}]""", "input[2].role")]
     public async Task Faults_of_items_are_named_by_their_own_place(string input, string place)
     {

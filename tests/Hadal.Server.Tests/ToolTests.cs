@@ -54,5 +54,42 @@ public sealed class ToolTests(SharedServer shared)
         Assert.Contains("type: ", error.GetProperty("message").GetString(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("chat")]
+    [InlineData("tagged")]
+    public async Task Stops_end_text_and_not_calls_and_probabilities_are_of_text(string model)
+    {
+        const string tools = "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"get_rul\",\"strict\":true,\"parameters\":{\"type\":\"object\",\"properties\":{\"unit\":{\"const\":7}},\"required\":[\"unit\"],\"additionalProperties\":false}}}]";
+        var brace = (await shared.Server.PostAsync("/tokenize", $"{{\"model\":\"{model}\",\"content\":\"7\"}}")).GetProperty("tokens")[0].GetInt32();
+        var fields = $"{tools},\"tool_choice\":\"required\",\"max_tokens\":60,\"stop\":[\"unit\",\"}}\"],\"stop_token_ids\":[{brace}],\"logprobs\":true";
+        var answer = await shared.Server.PostAsync(Path, ChatCompletionsTests.Body(model, fields));
+        Assert.Equal(7, JsonElement.Parse(Arguments(answer)).GetProperty("unit").GetInt32());
+        var choice = answer.GetProperty("choices")[0];
+        Assert.Equal(("tool_calls", 0), (choice.GetProperty("finish_reason").GetString(), choice.GetProperty("logprobs").GetProperty("content").GetArrayLength()));
+        var chunks = await shared.Server.StreamAsync(Path, ChatCompletionsTests.Body(model, fields + ",\"stream\":true"));
+        Assert.All(chunks, chunk => Assert.Equal(JsonValueKind.Null, chunk.GetProperty("choices")[0].GetProperty("logprobs").ValueKind));
+    }
+
+    [Fact]
+    public async Task The_mark_that_a_call_begins_with_is_no_text_with_a_probability()
+    {
+        const string tools = "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],\"parallel_tool_calls\":false,\"logprobs\":true,\"temperature\":0,\"max_tokens\":60,\"logit_bias\":{\"12\":100}";
+        var choice = (await shared.Server.PostAsync(Path, ChatCompletionsTests.Body("chat", tools))).GetProperty("choices")[0];
+        Assert.Equal(("tool_calls", 0), (choice.GetProperty("finish_reason").GetString(), choice.GetProperty("logprobs").GetProperty("content").GetArrayLength()));
+    }
+
+    [Fact]
+    public async Task A_call_that_a_limit_has_cut_comes_back_with_its_result_and_is_answered()
+    {
+        const string tools = "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"object\",\"properties\":{\"text\":{\"type\":\"string\",\"minLength\":200}},\"required\":[\"text\"]}}}]";
+        var choice = (await shared.Server.PostAsync(Path, ChatCompletionsTests.Body("chat", tools + ",\"tool_choice\":\"required\",\"max_tokens\":8,\"temperature\":0"))).GetProperty("choices")[0];
+        Assert.Equal("length", choice.GetProperty("finish_reason").GetString());
+        var message = choice.GetProperty("message");
+        var arguments = message.GetProperty("tool_calls")[0].GetProperty("function").GetProperty("arguments").GetString()!;
+        Assert.ThrowsAny<JsonException>(() => JsonElement.Parse(arguments));
+        var id = message.GetProperty("tool_calls")[0].GetProperty("id").GetString();
+        await shared.Server.PostAsync(Path, $$"""{"model":"chat","messages":[{"role":"user","content":"x"},{{message.GetRawText()}},{"role":"tool","tool_call_id":"{{id}}","content":"cut"}],{{tools}},"max_tokens":2}""");
+    }
+
     private static string Arguments(JsonElement answer) => answer.GetProperty("choices")[0].GetProperty("message").GetProperty("tool_calls")[0].GetProperty("function").GetProperty("arguments").GetString()!;
 }

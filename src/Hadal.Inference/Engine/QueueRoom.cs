@@ -12,7 +12,7 @@ internal sealed class QueueRoom
     private readonly TimeProvider _clock;
     private readonly long _origin;
     private readonly Lock _gate = new();
-    private readonly FairShares _shares = new();
+    private readonly FairShares _shares;
     private readonly Dictionary<string, int> _running = new(StringComparer.Ordinal);
     private int _runningCount;
     private double _begun;
@@ -24,6 +24,7 @@ internal sealed class QueueRoom
     public QueueRoom(TextGeneratorOptions options, TimeProvider clock)
     {
         (_options, _clock) = (options, clock);
+        _shares = new FairShares(alone: options.MaxConcurrent);
         _origin = clock.GetTimestamp();
     }
 
@@ -33,7 +34,7 @@ internal sealed class QueueRoom
     private double Now => _clock.GetElapsedTime(_origin).TotalSeconds;
 
     /// <summary>The most that a tenant may hold.</summary>
-    public int Most(string tenant) => (int)FairShares.Most(tenant, Capacity);
+    public int Most(string tenant) => (int)_shares.Most(tenant, Capacity);
 
     /// <summary>Takes places for a request.</summary>
     /// <param name="tenant">Whose it is.</param>

@@ -84,7 +84,7 @@ public sealed class TextGenerator : IAsyncDisposable
         return _model.AddAdapter(adapter);
     }
 
-    /// <summary>Sequences that a tenant may have here at most: all for one without a name, half of <see cref="MaxSequences"/> for others.</summary>
+    /// <summary>Sequences that a tenant may have here at most: all for one without a name, half of <see cref="MaxSequences"/> for others, or as many as run together where that is more.</summary>
     public int MostPlaces(string tenant) => _loop.Room.Most(tenant);
 
     /// <summary>Takes places for a request whose sequences are computed together, all at once, so that it is refused as a whole or not at all.</summary>

@@ -8,7 +8,8 @@ public sealed record TextGeneratorOptions
     /// <summary>Sequences computed together at most, 1 to 1024; each holds a cache. Default: 8.</summary>
     public int MaxConcurrent { get; init; } = 8;
 
-    /// <summary>Sequences that wait beyond those, 0 to 65536; the next one is refused. A tenant with a name leaves others as many places as it holds. Default: 64.</summary>
+    /// <summary>Sequences that wait beyond those, 0 to 65536; the next one is refused. A tenant with a name takes a place only while more are free than it holds, or while nobody else has one and it
+    /// does not fill <see cref="MaxConcurrent"/>. Default: 64.</summary>
     public int MaxQueued { get; init; } = 64;
 
     /// <summary>Rows of one forward pass, 1 to 65536: decoding sequences and, in chunks, prompts. Default: 256.</summary>

@@ -77,6 +77,7 @@ internal sealed class ChatAnswer
         while (isReasoning)
         {
             var text = new StringBuilder();
+            var tokens = new PlacedTokens(_request.Choice.Model.Generator.Tokenizer, _options, _request.Choice.Model.Generator.EndTokenIds);
             isReasoning = false;
             await foreach (var chunk in ReadAsync(_options, marks).ConfigureAwait(false))
             {
@@ -95,7 +96,7 @@ internal sealed class ChatAnswer
                 }
                 else _finishReason = chunk.FinishReason;
                 if (chunk.FinishReason is not null && !isReasoning) _parser.End(parts);
-                yield return new ChatStep { Parts = parts, LogProb = chunk.LogProb is null || IsEnd(chunk) ? null : chunk, IsReasoning = wasReasoning, IsForced = chunk.IsForced };
+                yield return new ChatStep { Parts = parts, LogProbs = tokens.Add(chunk, wasReasoning, keepsStop: isReasoning), IsForced = chunk.IsForced };
             }
 
             _prompt.AddRange(_request.Choice.Model.Format.Segments(text.ToString(), ref _isThinking));
@@ -144,6 +145,7 @@ internal sealed class ChatAnswer
     /// <summary>The arguments that a tool takes.</summary>
     public static Task<CompiledGrammar> ArgumentsOfAsync(ChatTool tool, CancellationToken cancel) => GrammarCache.OfSchemaAsync(tool.Parameters, bestEffort: !tool.IsStrict, "tools", cancel);
 
+    /// <summary>Within a call its grammar says where it ends: stop strings and stop tokens end text, not calls, and probabilities are told of text only.</summary>
     private GenerationOptions Within(Grammar grammar) =>
         _options with { Grammar = grammar, GrammarAfterTokenId = null, StopStrings = [], StopTokenIds = [], TopLogProbs = null, IgnoreEos = false };
 
@@ -188,7 +190,4 @@ internal sealed class ChatAnswer
             return null;
         }
     }
-
-    private bool IsEnd(GeneratedChunk chunk) =>
-        chunk is { FinishReason: FinishReason.Stop, TokenId: { } id } && _request.Choice.Model.Generator.EndTokenIds.Contains(id);
 }

@@ -1,5 +1,4 @@
 using System.Text;
-using Hadal.Inference.Engine;
 
 namespace Hadal.Server.Answers;
 
@@ -22,7 +21,7 @@ internal sealed class ChatChoice
 
     public List<ChatCall> Calls { get; } = [];
 
-    public List<(GeneratedChunk Chunk, bool IsReasoning)> LogProbs { get; } = [];
+    public List<PlacedToken> LogProbs { get; } = [];
 
     public string? FinishReason { get; private set; }
 
@@ -37,7 +36,7 @@ internal sealed class ChatChoice
             else (part.Kind switch { AnswerPartKind.Reasoning => Reasoning, AnswerPartKind.CallArguments => Calls[^1].Arguments, _ => Content }).Append(part.Text);
         }
 
-        if (step.LogProb is { } chunk) LogProbs.Add((chunk, step.IsReasoning));
+        LogProbs.AddRange(step.LogProbs);
         FinishReason = step.FinishReason ?? FinishReason;
         Usage = step.Usage ?? Usage;
     }
@@ -61,9 +60,7 @@ internal sealed record ChatDelta(int Choice)
 
     public string CallArguments { get; init; } = "";
 
-    public GeneratedChunk? LogProb { get; init; }
-
-    public bool IsReasoning { get; init; }
+    public IReadOnlyList<PlacedToken> LogProbs { get; init; } = [];
 
     /// <summary>Whether the grammar left no choice for the token that the chunk is about.</summary>
     public bool IsForced { get; init; }
@@ -85,16 +82,16 @@ internal sealed class ChatDeltas(int choice)
     /// <summary>The chunks of a step.</summary>
     public IEnumerable<ChatDelta> Of(ChatStep step)
     {
-        var logProb = step.LogProb;
+        var logProbs = step.LogProbs;
         foreach (var part in step.Parts)
         {
-            var delta = Of(part) with { LogProb = logProb, IsReasoning = step.IsReasoning, IsForced = step.IsForced };
-            logProb = null;
+            var delta = Of(part) with { LogProbs = logProbs, IsForced = step.IsForced };
+            logProbs = [];
             yield return delta;
         }
 
         // A token whose text is held back still has its probability.
-        if (logProb is not null) yield return new ChatDelta(choice) { Content = "", LogProb = logProb, IsReasoning = step.IsReasoning };
+        if (logProbs.Count > 0) yield return new ChatDelta(choice) { Content = "", LogProbs = logProbs };
         if (step.FinishReason is { } reason) yield return new ChatDelta(choice) { FinishReason = reason };
     }
 

@@ -100,7 +100,7 @@ internal static class ChatMessages
         static bool IsEmptyText(JsonElement value) => value.ValueKind == JsonValueKind.String && value.ValueEquals("");
     }
 
-    /// <summary>The calls of an answer in one form, with arguments that are an object; null for none.</summary>
+    /// <summary>The calls of an answer in one form; null for none.</summary>
     private static JsonElement? Calls(JsonElement calls, string place)
     {
         var count = calls.GetArrayLength();
@@ -139,6 +139,7 @@ internal static class ChatMessages
         call.End();
     }
 
+    /// <summary>Arguments as the model wrote them, which is the text of an object unless a limit has cut it: then the template gets what there is.</summary>
     private static void WriteArguments(Utf8JsonWriter json, RequestReader function)
     {
         if (function.Take("arguments") is not { } arguments || (arguments.ValueKind == JsonValueKind.String && string.IsNullOrWhiteSpace(arguments.GetString())))
@@ -147,17 +148,26 @@ internal static class ChatMessages
             return;
         }
 
-        if (arguments.ValueKind != JsonValueKind.Object && !IsObject(arguments))
-            throw ApiException.Invalid(function.PathOf("arguments"), $"{function.PathOf("arguments")}: expected the JSON text of an object, nested at most 64 deep, which is what calls have");
+        if (arguments.ValueKind is not (JsonValueKind.Object or JsonValueKind.String)) throw function.Fault("arguments", "the JSON text of an object, which is what calls have", arguments);
         arguments.WriteTo(json);
     }
 
-    private static bool IsObject(JsonElement text)
+    /// <summary>Where the arguments of a call are no object, which some templates cannot write; null where all are.</summary>
+    public static string? PlaceOfCutArguments(IReadOnlyList<ChatMessage> messages)
     {
-        if (text.ValueKind != JsonValueKind.String) return false;
+        for (var i = 0; i < messages.Count; i++)
+            for (var call = 0; call < (messages[i].ToolCalls?.GetArrayLength() ?? 0); call++)
+                if (!IsObject(messages[i].ToolCalls!.Value[call].GetProperty("function").GetProperty("arguments")))
+                    return FormattableString.Invariant($"messages[{i}].tool_calls[{call}].function.arguments");
+        return null;
+    }
+
+    private static bool IsObject(JsonElement arguments)
+    {
+        if (arguments.ValueKind == JsonValueKind.Object) return true;
         try
         {
-            using var document = JsonDocument.Parse(text.GetString()!);
+            using var document = JsonDocument.Parse(arguments.GetString()!);
             return document.RootElement.ValueKind == JsonValueKind.Object;
         }
         catch (JsonException)

@@ -76,7 +76,7 @@ internal sealed record ChatRequest
 
         // What the model is said to have written of its answer, it has written of the form.
         var beginning = grammar is not null && messages[^1] is { Role: "assistant", Content: { } begun } && ChatMessages.IsPrefix(messages[^1]) ? begun : "";
-        if (beginning.Length > 0) CheckBeginning(grammar!, choice.Model.Generator, beginning, messages.Count - 1, isJson: fields.Options.Grammar is null);
+        if (beginning.Length > 0) beginning = Beginning(grammar!, choice.Model.Generator, beginning, messages.Count - 1, isJson: fields.HasJsonGrammar || fields.Options.Grammar is null);
         var prompt = Render(choice.Model, messages, tools, variables, out var opensReasoning);
         var options = fields.Options with
         {
@@ -183,17 +183,27 @@ internal sealed record ChatRequest
         return (compiled.Grammar, compiled.NotEnforced);
     }
 
-    /// <summary>Refuses a prefix that no text of the form begins with, before anything is queued.</summary>
-    private static void CheckBeginning(Grammar grammar, TextGenerator generator, string beginning, int index, bool isJson)
+    /// <summary>A prefix as the grammar has it; one that no text of the form begins with is refused before anything is queued. JSON may have white space where the model would write none: the model sees it, the grammar
+    /// does not.</summary>
+    private static string Beginning(Grammar grammar, TextGenerator generator, string beginning, int index, bool isJson)
     {
-        try
+        var tokens = TokenTrie.Of(generator.Tokenizer, generator.EndTokenIds);
+        if (FaultOf(beginning) is not { } fault) return beginning;
+        if (isJson && JsonBeginning.WithoutWhitespace(beginning) is { } plain && FaultOf(plain) is null) return plain;
+        var field = FormattableString.Invariant($"messages[{index}].content");
+        throw ApiException.Invalid(field, $"{field}: {fault}; expected the beginning of the form as the model writes it{(isJson ? ", but for white space, which may stand wherever JSON allows it other than behind a number at the end" : "")}");
+
+        string? FaultOf(string text)
         {
-            _ = new GrammarMatcher(grammar, TokenTrie.Of(generator.Tokenizer, generator.EndTokenIds), Encoding.UTF8.GetBytes(beginning));
-        }
-        catch (GrammarException fault)
-        {
-            var field = FormattableString.Invariant($"messages[{index}].content");
-            throw ApiException.Invalid(field, $"{field}: {fault.Message}; expected the beginning of the form as the model writes it{(isJson ? ", JSON without whitespace in front and without line breaks" : "")}");
+            try
+            {
+                _ = new GrammarMatcher(grammar, tokens, Encoding.UTF8.GetBytes(text));
+                return null;
+            }
+            catch (GrammarException misfit)
+            {
+                return misfit.Message;
+            }
         }
     }
 
@@ -214,7 +224,7 @@ internal sealed record ChatRequest
     {
         var prefix = messages[^1] is var last && ChatMessages.IsPrefix(last) ? last : null;
         if (prefix is not null) messages.RemoveAt(messages.Count - 1);
-        var prompt = new List<TextSegment>(model.Chat.Render(MessageMarks.Placed(model.Chat, new ChatConversation { Messages = messages, Tools = tools.Rendered, Variables = variables })));
+        var prompt = new List<TextSegment>(Render(model, new ChatConversation { Messages = messages, Tools = tools.Rendered, Variables = variables }));
         opensReasoning = model.Format.OpensReasoning(prompt);
         if (prefix is null) return prompt;
 
@@ -230,6 +240,36 @@ internal sealed record ChatRequest
         }
 
         return prompt;
+    }
+
+    /// <summary>Renders a conversation. One that cannot fit is refused before it is looked at more closely, which takes as long again.</summary>
+    private static IReadOnlyList<TextSegment> Render(ServedModel model, ChatConversation conversation)
+    {
+        if (conversation.Messages.Count > model.Generator.MaxContext)
+            throw ApiException.Invalid("messages", FormattableString.Invariant($"messages: expected no more messages than the context of {model.Generator.MaxContext} has tokens, found {conversation.Messages.Count}"), "context_length_exceeded");
+        var prompt = Rendered(model, conversation, out var fault);
+        if (prompt is not null) PromptLength.Check(model.Generator, string.Concat(prompt.Select(segment => segment.Text)), "messages");
+        var placed = MessageMarks.Placed(model.Chat, conversation);
+        if (!ReferenceEquals(placed, conversation)) prompt = Rendered(model, placed, out fault);
+        if (fault?.Fault == ChatTemplateFault.Evaluation && ChatMessages.PlaceOfCutArguments(conversation.Messages) is { } place)
+            throw ApiException.Invalid(place, $"{place}: is not the JSON text of an object, and this model's chat template writes nothing else ({fault.Message}); leave the call and its result out, or complete it", "unsupported_parameter");
+
+        // What the template refuses it refuses again, with its own words.
+        return prompt ?? model.Chat.Render(placed);
+    }
+
+    private static IReadOnlyList<TextSegment>? Rendered(ServedModel model, ChatConversation conversation, out ChatTemplateException? fault)
+    {
+        fault = null;
+        try
+        {
+            return model.Chat.Render(conversation);
+        }
+        catch (ChatTemplateException thrown)
+        {
+            fault = thrown;
+            return null;
+        }
     }
 
     private static int ThinkEndToken(ServedModel model) => model.Generator.Tokenizer.TryGetTokenId(AnswerFormat.ThinkEnd, out var id)

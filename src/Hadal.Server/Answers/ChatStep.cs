@@ -8,11 +8,8 @@ internal sealed record ChatStep
     /// <summary>Pieces that became certain, often none.</summary>
     public required IReadOnlyList<AnswerPart> Parts { get; init; }
 
-    /// <summary>The token of the step with its alternatives, where they were asked for and it is text.</summary>
-    public GeneratedChunk? LogProb { get; init; }
-
-    /// <summary>Whether that token is part of the reasoning.</summary>
-    public bool IsReasoning { get; init; }
+    /// <summary>Tokens that became certain, with their alternatives, where these were asked for.</summary>
+    public IReadOnlyList<PlacedToken> LogProbs { get; init; } = [];
 
     /// <summary>Whether the grammar left no choice for the token of the step.</summary>
     public bool IsForced { get; init; }

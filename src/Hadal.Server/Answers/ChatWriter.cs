@@ -40,7 +40,7 @@ internal sealed class ChatWriter(ChatRequest request, string id, DateTimeOffset 
         if (delta.Reasoning is { } reasoning) json.WriteString("reasoning_content", reasoning);
         if (delta.Call is { } call) WriteCallDelta(json, delta, call);
         json.WriteEndObject();
-        if (delta.LogProb is { } logProb) _logProbs.WriteChat(json, [(logProb, delta.IsReasoning)]);
+        if (delta.LogProbs.Count > 0) _logProbs.WriteChat(json, delta.LogProbs);
         else json.WriteNull("logprobs");
         json.WriteString("finish_reason", delta.FinishReason);
         if (request.MarksForced) json.WriteBoolean("forced", delta.IsForced);

@@ -11,7 +11,7 @@ internal sealed class LogProbWriter(Tokenizer tokenizer)
     private const float Unlikely = -9999f;
 
     /// <summary>The form of chat; what was thought stands beside what was answered.</summary>
-    public void WriteChat(Utf8JsonWriter json, IReadOnlyList<(GeneratedChunk Chunk, bool IsReasoning)> chunks)
+    public void WriteChat(Utf8JsonWriter json, IReadOnlyList<PlacedToken> chunks)
     {
         json.WriteStartObject("logprobs");
         WriteTokens(json, "content", [.. chunks.Where(entry => !entry.IsReasoning).Select(entry => entry.Chunk)]);
@@ -22,10 +22,10 @@ internal sealed class LogProbWriter(Tokenizer tokenizer)
 
     /// <summary>The form of completions.</summary>
     /// <param name="json">Where to.</param>
-    /// <param name="chunks">Tokens in order.</param>
-    /// <param name="offsets">Where they are in the text of the answer.</param>
-    public void WriteCompletion(Utf8JsonWriter json, IReadOnlyList<GeneratedChunk> chunks, TextOffsets offsets)
+    /// <param name="tokens">Tokens in order, with where they begin in the text of the answer.</param>
+    public void WriteCompletion(Utf8JsonWriter json, IReadOnlyList<PlacedToken> tokens)
     {
+        var chunks = tokens.Select(token => token.Chunk).ToList();
         var texts = chunks.Select(chunk => Text(chunk.TokenId!.Value)).ToList();
         json.WriteStartObject("logprobs");
         json.WriteStartArray("tokens");
@@ -38,7 +38,7 @@ internal sealed class LogProbWriter(Tokenizer tokenizer)
         foreach (var chunk in chunks) WriteTop(json, chunk);
         json.WriteEndArray();
         json.WriteStartArray("text_offset");
-        foreach (var chunk in chunks) json.WriteNumberValue(offsets.Next(chunk.TokenId!.Value));
+        foreach (var token in tokens) json.WriteNumberValue(token.Offset);
         json.WriteEndArray();
         json.WriteEndObject();
     }
@@ -86,22 +86,5 @@ internal sealed class LogProbWriter(Tokenizer tokenizer)
         json.WriteStartArray("bytes");
         foreach (var value in tokenizer.TokenBytes(tokenId)) json.WriteNumberValue(value);
         json.WriteEndArray();
-    }
-}
-
-/// <summary>Where the tokens of an answer begin in its text: control tokens are no part of it, and tokens that share a character begin where it does.</summary>
-/// <param name="tokenizer">Decodes them.</param>
-/// <param name="start">UTF-16 units in front of the first.</param>
-internal sealed class TextOffsets(Tokenizer tokenizer, int start)
-{
-    private readonly IncrementalDecoder _decoder = new(tokenizer, skipSpecial: true);
-    private int _offset = start;
-
-    /// <summary>UTF-16 units of the text in front of the next token.</summary>
-    public int Next(int tokenId)
-    {
-        var offset = _offset;
-        _offset += _decoder.Append(tokenId).Length;
-        return offset;
     }
 }

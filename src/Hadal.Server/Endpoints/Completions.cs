@@ -37,7 +37,7 @@ internal static class Completions
     {
         var choices = await Task.WhenAll(answers.Select(async (answer, index) =>
         {
-            var choice = new CompletionChoice(writer.Echo(index));
+            var choice = new CompletionChoice(writer.Echo(index), writer.Tokens(index));
             await foreach (var chunk in ReadAsync(scope, answer).ConfigureAwait(false)) choice.Add(chunk);
             return choice;
         })).ConfigureAwait(false);
@@ -70,12 +70,13 @@ internal static class Completions
     {
         GenerationUsage? usage = null;
         var echo = writer.Echo(index);
-        var offsets = writer.Offsets(index);
-        if (echo.Length > 0) await events.WriteAsync(json => writer.WriteChunk(json, index, echo, null, null, offsets)).ConfigureAwait(false);
+        var tokens = writer.Tokens(index);
+        if (echo.Length > 0) await events.WriteAsync(json => writer.WriteChunk(json, index, echo, [], null)).ConfigureAwait(false);
         await foreach (var chunk in ReadAsync(scope, answer).ConfigureAwait(false))
         {
-            if (chunk.Text.Length > 0 || chunk.LogProb is not null || chunk.FinishReason is not null)
-                await events.WriteAsync(json => writer.WriteChunk(json, index, chunk.Text, chunk, chunk.FinishReason, offsets)).ConfigureAwait(false);
+            var placed = tokens.Add(chunk);
+            if (chunk.Text.Length > 0 || placed.Count > 0 || chunk.FinishReason is not null)
+                await events.WriteAsync(json => writer.WriteChunk(json, index, chunk.Text, placed, chunk.FinishReason)).ConfigureAwait(false);
             usage = chunk.Usage ?? usage;
         }
 
@@ -100,11 +101,12 @@ internal static class Completions
 
 /// <summary>A whole answer, put together from its chunks.</summary>
 /// <param name="echo">What stands in front of it.</param>
-internal sealed class CompletionChoice(string echo)
+/// <param name="tokens">Finds its tokens.</param>
+internal sealed class CompletionChoice(string echo, PlacedTokens tokens)
 {
     public StringBuilder Text { get; } = new(echo);
 
-    public List<GeneratedChunk> Chunks { get; } = [];
+    public List<PlacedToken> Tokens { get; } = [];
 
     public string? FinishReason { get; private set; }
 
@@ -114,7 +116,7 @@ internal sealed class CompletionChoice(string echo)
     public void Add(in GeneratedChunk chunk)
     {
         Text.Append(chunk.Text);
-        if (chunk.LogProb is not null) Chunks.Add(chunk);
+        Tokens.AddRange(tokens.Add(chunk));
         FinishReason = chunk.FinishReason ?? FinishReason;
         Usage = chunk.Usage ?? Usage;
     }
@@ -128,8 +130,8 @@ internal sealed class CompletionWriter(CompletionRequest request, string id, Dat
     /// <summary>Whether a stream ends with the usage.</summary>
     public bool IncludesUsage => request.Fields.IncludeUsage;
 
-    /// <summary>Where the tokens of an answer will be in its text.</summary>
-    public TextOffsets Offsets(int index) => new(request.Choice.Model.Generator.Tokenizer, Echo(index).Length);
+    /// <summary>Finds the tokens of an answer in its text.</summary>
+    public PlacedTokens Tokens(int index) => new(request.Choice.Model.Generator.Tokenizer, request.Options, request.Choice.Model.Generator.EndTokenIds, Echo(index).Length);
 
     /// <summary>What stands in front of an answer.</summary>
     public string Echo(int index) => request.Echo ? request.Prompts[index / request.Fields.ChoiceCount].Text : "";
@@ -144,7 +146,7 @@ internal sealed class CompletionWriter(CompletionRequest request, string id, Dat
             json.WriteString("text", choices[i].Text.ToString());
             json.WriteNumber("index", i);
             if (request.Options.TopLogProbs is null) json.WriteNull("logprobs");
-            else _logProbs.WriteCompletion(json, [.. choices[i].Chunks.Where(IsText)], Offsets(i));
+            else _logProbs.WriteCompletion(json, choices[i].Tokens);
             json.WriteString("finish_reason", choices[i].FinishReason);
             json.WriteEndObject();
         }
@@ -155,13 +157,13 @@ internal sealed class CompletionWriter(CompletionRequest request, string id, Dat
     }
 
     /// <summary>A chunk about one answer.</summary>
-    public void WriteChunk(Utf8JsonWriter json, int index, string text, GeneratedChunk? chunk, string? finishReason, TextOffsets offsets)
+    public void WriteChunk(Utf8JsonWriter json, int index, string text, IReadOnlyList<PlacedToken> tokens, string? finishReason)
     {
         Begin(json);
         json.WriteStartObject();
         json.WriteString("text", text);
         json.WriteNumber("index", index);
-        if (chunk is { LogProb: not null } token && IsText(token)) _logProbs.WriteCompletion(json, [token], offsets);
+        if (tokens.Count > 0) _logProbs.WriteCompletion(json, tokens);
         else json.WriteNull("logprobs");
         json.WriteString("finish_reason", finishReason);
         json.WriteEndObject();
@@ -178,9 +180,6 @@ internal sealed class CompletionWriter(CompletionRequest request, string id, Dat
         WriteUsage(json, usages);
         json.WriteEndObject();
     }
-
-    private bool IsText(GeneratedChunk chunk) =>
-        !(chunk is { FinishReason: FinishReason.Stop, TokenId: { } tokenId } && request.Choice.Model.Generator.EndTokenIds.Contains(tokenId));
 
     private void Begin(Utf8JsonWriter json)
     {

@@ -15,6 +15,9 @@ internal sealed record GenerationFields
     /// <summary>What the engine is asked for; without limits of tokens.</summary>
     public required GenerationOptions Options { get; init; }
 
+    /// <summary>Whether the grammar is of JSON.</summary>
+    public bool HasJsonGrammar { get; init; }
+
     /// <summary>Answers wanted.</summary>
     public required int ChoiceCount { get; init; }
 
@@ -42,6 +45,7 @@ internal sealed record GenerationFields
             LogitBias = Biases(request),
             Seed = (ulong?)request.Integer("seed", long.MinValue, long.MaxValue),
         };
+        var (grammar, isJson) = await StructuredAsync(request, cancel).ConfigureAwait(false);
         var options = new GenerationOptions
         {
             Adapter = choice.Adapter,
@@ -51,7 +55,7 @@ internal sealed record GenerationFields
             StopStrings = Stops(request),
             StopTokenIds = [.. (request.List("stop_token_ids", 64) ?? []).Select(id => Id(id, "stop_token_ids"))],
             IgnoreEos = request.Flag("ignore_eos") ?? false,
-            Grammar = await StructuredAsync(request, cancel).ConfigureAwait(false),
+            Grammar = grammar,
         };
         var stream = request.Flag("stream") ?? false;
         var includeUsage = StreamOptions(request, stream);
@@ -63,6 +67,7 @@ internal sealed record GenerationFields
         return new GenerationFields
         {
             Options = options,
+            HasJsonGrammar = isJson,
             ChoiceCount = choiceCount,
             Stream = stream,
             IncludeUsage = includeUsage,
@@ -140,27 +145,27 @@ internal sealed record GenerationFields
     }
 
     /// <summary>vLLM's form of constraints.</summary>
-    private static async Task<Grammar?> StructuredAsync(RequestReader request, CancellationToken cancel)
+    private static async Task<(Grammar? Grammar, bool IsJson)> StructuredAsync(RequestReader request, CancellationToken cancel)
     {
-        if (request.Inner("structured_outputs") is not { } form) return null;
+        if (request.Inner("structured_outputs") is not { } form) return (null, false);
         var choices = form.List("choice", 10_000);
         var (json, regex, grammar) = (form.Take("json"), form.Text("regex", GrammarCache.MaxSourceLength), form.Text("grammar", GrammarCache.MaxSourceLength));
         form.End();
         if (new object?[] { choices, json, regex, grammar }.Count(part => part is not null) != 1)
             throw ApiException.Invalid("structured_outputs", "structured_outputs: expected one of json, regex, choice, grammar");
         if (regex is not null)
-            return await GrammarCache.OfAsync("regex", regex, source => PlainGrammars.FromRegex(source, GrammarCache.Limits), "structured_outputs.regex", cancel).ConfigureAwait(false);
+            return (await GrammarCache.OfAsync("regex", regex, source => PlainGrammars.FromRegex(source, GrammarCache.Limits), "structured_outputs.regex", cancel).ConfigureAwait(false), false);
         if (grammar is not null)
-            return await GrammarCache.OfAsync("gbnf", grammar, source => GbnfGrammar.Compile(source, GrammarCache.Limits), "structured_outputs.grammar", cancel).ConfigureAwait(false);
+            return (await GrammarCache.OfAsync("gbnf", grammar, source => GbnfGrammar.Compile(source, GrammarCache.Limits), "structured_outputs.grammar", cancel).ConfigureAwait(false), false);
         if (json is { } schema)
         {
             var text = schema.ValueKind == JsonValueKind.String ? schema.GetString()! : schema.GetRawText();
-            return (await GrammarCache.OfSchemaAsync(text, bestEffort: false, "structured_outputs.json", cancel).ConfigureAwait(false)).Grammar;
+            return ((await GrammarCache.OfSchemaAsync(text, bestEffort: false, "structured_outputs.json", cancel).ConfigureAwait(false)).Grammar, true);
         }
 
         if (choices!.Count == 0 || choices.Any(item => item.ValueKind != JsonValueKind.String)) throw ApiException.Invalid("structured_outputs.choice", "structured_outputs.choice: expected texts");
         var texts = choices.Select(item => item.GetString()!).ToList();
-        return await GrammarCache.OfAsync("choice", Joined(texts), _ => PlainGrammars.FromChoices(texts, GrammarCache.Limits), "structured_outputs.choice", cancel).ConfigureAwait(false);
+        return (await GrammarCache.OfAsync("choice", Joined(texts), _ => PlainGrammars.FromChoices(texts, GrammarCache.Limits), "structured_outputs.choice", cancel).ConfigureAwait(false), false);
     }
 }
 

@@ -24,7 +24,7 @@ public sealed class QueueRoomTests
             if (tenants == 0) Assert.Equal(half, shares.HeldBy(tenant));
         }
 
-        Assert.Equal(half, FairShares.Most("a", capacity));
+        Assert.Equal(half, shares.Most("a", capacity));
         Assert.True(tenants > Math.Log2(capacity));
     }
 
@@ -51,6 +51,27 @@ public sealed class QueueRoomTests
         var room = new QueueRoom(EightPlaces, TimeProvider.System);
         using var all = room.Take("", 8, 8);
         Assert.Equal(GenerationFault.QueueFull, Assert.Throws<GenerationException>(() => room.Take("", 1, 1)).Fault);
+    }
+
+    [Theory]
+    [InlineData(8, 0, 8)]
+    [InlineData(8, 4, 8)]
+    [InlineData(8, 8, 8)]
+    [InlineData(8, 64, 36)]
+    public void A_tenant_alone_may_fill_the_batch(int together, int waiting, int most)
+    {
+        var room = new QueueRoom(new TextGeneratorOptions { MaxConcurrent = together, MaxQueued = waiting }, TimeProvider.System);
+        Assert.Equal(most, room.Most("a"));
+        using (var all = room.Take("a", most, most))
+        {
+            Assert.ThrowsAny<GenerationException>(() => room.Take("a", 1, 1));
+            if (waiting > 0) room.Take("b", 1, 1).Dispose();
+        }
+
+        // Beside others it leaves them as many as it has.
+        using var other = room.Take("b", 1, 1);
+        Assert.ThrowsAny<GenerationException>(() => room.Take("a", (((together + waiting) - 1 + 1) / 2) + 1, most));
+        room.Take("a", (together + waiting - 1 + 1) / 2, most).Dispose();
     }
 
     [Fact]

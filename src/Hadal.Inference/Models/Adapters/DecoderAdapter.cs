@@ -14,6 +14,7 @@ public sealed unsafe class DecoderAdapter : IDisposable
     private readonly LoraWeights?[] _weights;
     private readonly Lock _lock = new();
     private int _users;
+    private int _holders;
     private bool _isDisposed;
     private bool _isFreed;
 
@@ -43,15 +44,23 @@ public sealed unsafe class DecoderAdapter : IDisposable
     /// <summary>Tells what is computed with it from what is computed with others.</summary>
     internal Guid Id { get; } = Guid.NewGuid();
 
-    /// <summary>Keeps it loaded for a request of several generations, until what is returned is disposed of; null if it was disposed of before.</summary>
-    public IDisposable? TryHold() => TryEnter() ? new Held(this) : null;
+    /// <summary>Keeps it usable, also by generations that begin after it was disposed of, until what is returned is disposed of; null if it was disposed of before.</summary>
+    public IDisposable? TryHold()
+    {
+        lock (_lock)
+        {
+            if (_isDisposed) return null;
+            _holders++;
+            return new Held(this);
+        }
+    }
 
-    /// <summary>Counts a user in; false if it was disposed of.</summary>
+    /// <summary>Counts a user in; false if it was disposed of and nobody holds it.</summary>
     internal bool TryEnter()
     {
         lock (_lock)
         {
-            if (_isDisposed) return false;
+            if (_isDisposed && _holders == 0) return false;
             _users++;
             return true;
         }
@@ -124,7 +133,7 @@ public sealed unsafe class DecoderAdapter : IDisposable
 
     private void FreeIfUnused()
     {
-        if (!_isDisposed || _users > 0 || _isFreed) return;
+        if (!_isDisposed || _users > 0 || _holders > 0 || _isFreed) return;
         _isFreed = true;
         _memory.Dispose();
     }
@@ -135,7 +144,12 @@ public sealed unsafe class DecoderAdapter : IDisposable
 
         public void Dispose()
         {
-            if (Interlocked.Exchange(ref _isReleased, 1) == 0) adapter.Leave();
+            if (Interlocked.Exchange(ref _isReleased, 1) != 0) return;
+            lock (adapter._lock)
+            {
+                adapter._holders--;
+                adapter.FreeIfUnused();
+            }
         }
     }
 }
