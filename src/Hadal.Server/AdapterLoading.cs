@@ -88,7 +88,7 @@ internal sealed class AdapterLoading(AdapterFolders folders, ModelCatalog catalo
         }
         catch (CheckpointException fault)
         {
-            throw new ApiException(403, $"lora_path: {fault.Message}, the one that --adapters names", param: "lora_path", code: "path_not_allowed");
+            throw new ApiException(403, $"lora_path: {fault.Message}, which --adapters names", param: "lora_path", code: "path_not_allowed");
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using Hadal.Checkpoints.Weights;
 using Hadal.Tests;
 
 namespace Hadal.Cli.Tests;
@@ -29,6 +30,32 @@ public sealed class ServeCommandTests
         process.Terminate();
         Assert.Equal(0, process.End().ExitCode);
         adapters.Delete();
+    }
+
+    [Fact]
+    public async Task Adapters_go_to_the_model_they_fit_whichever_stands_first()
+    {
+        var folder = Directory.CreateTempSubdirectory("hadal-adapters-");
+        foreach (var name in (string[])["given", "found"])
+        {
+            var adapter = folder.CreateSubdirectory(name).FullName;
+            File.WriteAllText(Path.Combine(adapter, "adapter_config.json"), """{"peft_type":"LORA","r":2,"lora_alpha":2}""");
+            SafetensorsWriter.Write(
+                Path.Combine(adapter, "adapter_model.safetensors"),
+                [.. new (string Part, int[] Shape)[] { ("A", [2, 64]), ("B", [64, 2]) }.Select(part => new TensorToWrite($"base_model.model.model.layers.0.self_attn.o_proj.lora_{part.Part}.weight", DType.F32, part.Shape, new byte[512]))]);
+        }
+
+        var (given, found) = (Path.Combine(folder.FullName, "given"), Directory.CreateDirectory(Path.Combine(folder.FullName, "more")).FullName);
+        Directory.Move(Path.Combine(folder.FullName, "found"), Path.Combine(found, "found"));
+        Assert.Contains("is an adapter itself", TestShell.Run("", "serve", "--adapters", given).Fault(1), StringComparison.Ordinal);
+        using var process = HadalProcess.StartService("serve", "hadal-mini", GoldenData.PathOf("deepseek-v3/hf"), "--urls", "http://127.0.0.1:0", "--threads", "1", "--adapter", "given=" + given, "--adapters", found);
+        var url = (await process.ReadErrorUntilAsync("hadal: listening on "))["hadal: listening on ".Length..];
+        Assert.Equal("hadal: ready: hadal-mini, hf, given, found", await process.ReadErrorUntilAsync("hadal: ready"));
+        using var client = new HttpClient { BaseAddress = new Uri(url) };
+        foreach (var name in (string[])["given", "found"]) Assert.Equal("hf", JsonElement.Parse(await client.GetStringAsync("/v1/models/" + name)).GetProperty("parent").GetString());
+        process.Terminate();
+        Assert.Equal(0, process.End().ExitCode);
+        folder.Delete(recursive: true);
     }
 
     [Fact]

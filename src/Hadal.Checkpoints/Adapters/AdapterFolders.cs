@@ -7,12 +7,14 @@ public sealed class AdapterFolders
     private const int LongestPath = 1024;
 
     /// <param name="path">The directory.</param>
-    /// <exception cref="CheckpointException">It is no directory.</exception>
+    /// <exception cref="CheckpointException">It is no directory, or an adapter.</exception>
     public AdapterFolders(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         var full = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path));
         if (!Directory.Exists(full)) throw new CheckpointException($"{full}: is no directory; expected one whose folders are adapters");
+        if (File.Exists(System.IO.Path.Combine(full, AdapterConfigReader.Name)))
+            throw new CheckpointException($"{full}: is an adapter itself; expected the directory that it lies in (hadal serve --adapters {System.IO.Path.GetDirectoryName(full)}), or its name beside it (--adapter NAME={full})");
         Path = full;
         RealPath = CheckpointFolder.RealPath(full);
     }
@@ -66,5 +68,5 @@ public sealed class AdapterFolders
         }
     }
 
-    private static CheckpointException Outside(string path) => new($"{path}: leads outside of the directory of adapters; expected a folder in it");
+    private static CheckpointException Outside(string path) => new($"{path}: leads outside; expected a folder in the directory of adapters");
 }
