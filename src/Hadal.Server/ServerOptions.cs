@@ -46,7 +46,7 @@ public sealed record ServerOptions
     /// <summary>Measures times.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
-    /// <summary>Takes lines for the operator: faults with their causes, key files that cannot be read. Never text of a prompt or an answer.</summary>
+    /// <summary>Takes lines for the operator: faults with their causes, key files that cannot be read, adapters that come and go. Never text of a prompt or an answer.</summary>
     public Action<string> Log { get; init; } = static _ => { };
 
     /// <summary>Takes a line of JSON for each request that has worked for a caller: its id, model, key, status, tokens and times. Null: none is made.</summary>

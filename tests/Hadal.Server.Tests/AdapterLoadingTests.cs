@@ -191,15 +191,16 @@ public sealed class AdapterLoadingTests : IDisposable
     public async Task Of_several_keys_only_those_may_load_adapters_that_the_operator_named()
     {
         TestAdapter.Write(Adapters, "monday", 1);
-        var file = System.IO.Path.Combine(_folder.FullName, "keys");
+        var (file, log) = (System.IO.Path.Combine(_folder.FullName, "keys"), new List<string>());
         await File.WriteAllLinesAsync(file, [Line("one") + " team may=adapters", Line("two") + " other"]);
-        await using var server = await TestServer.StartAsync(new ServerOptions { AdapterFolder = Adapters, ApiKeyFile = file }, TestModel.Source("m"));
+        await using var server = await TestServer.StartAsync(new ServerOptions { AdapterFolder = Adapters, ApiKeyFile = file, Log = log.Add }, TestModel.Source("m"));
         const string load = "{\"lora_name\":\"a\",\"lora_path\":\"monday\"}";
         using var refused = await server.SendAsync("/v1/load_lora_adapter", load, default, ("Authorization", "Bearer two"));
         Assert.Equal(HttpStatusCode.Forbidden, refused.StatusCode);
         Assert.Contains("may=adapters", (await TestServer.ErrorAsync(refused)).GetProperty("message").GetString(), StringComparison.Ordinal);
         using var loaded = await server.SendAsync("/v1/load_lora_adapter", load, default, ("Authorization", "Bearer one"));
         Assert.Equal(HttpStatusCode.OK, loaded.StatusCode);
+        Assert.Equal("the adapter 'a' of 'm' was loaded from monday by the key team", Assert.Single(log));
 
         // Whoever has a key may use what was loaded.
         using var answer = await server.SendAsync(Path, Body("a"), default, ("Authorization", "Bearer two"));
@@ -240,7 +241,19 @@ public sealed class AdapterLoadingTests : IDisposable
         using var loaded = await server.SendAsync("/v1/load_lora_adapter", """{"lora_name":"moved","lora_path":"talker","base_model_name":"m"}""");
         Assert.Contains("trained beside another model than 'm'", await loaded.Content.ReadAsStringAsync(), StringComparison.Ordinal);
         Assert.Equal("m", (await ModelsAsync(server))["moved"].GetProperty("parent").GetString());
-        Assert.Equal(2, log.Count);
+        Assert.Equal(3, log.Count);
+        Assert.Contains("talker: was trained beside another model", log[1], StringComparison.Ordinal);
+        await UnloadAsync(server, "moved");
+        Assert.Equal(["the adapter 'moved' of 'm' was loaded from talker", "the adapter 'moved' was unloaded"], log[2..]);
+    }
+
+    [Fact]
+    public void An_adapter_larger_than_the_free_memory_is_refused()
+    {
+        var folder = TestAdapter.Write(Adapters, "monday", 1);
+        using var model = TestModel.Source("m").Open();
+        Assert.Contains("of memory to be free; unload another one first", Assert.Throws<CheckpointException>(() => model.Load(folder, 4 * 1024 - 1)).Message, StringComparison.Ordinal);
+        model.Load(folder, 4 * 1024).Adapter.Dispose();
     }
 
     [Fact]

@@ -18,6 +18,7 @@ internal static class LoraAdapters
         request.End();
         var (parent, warning) = await Allowed(scope).LoadAsync(name, path, model, replaces, scope.Cancel.Token).ConfigureAwait(false);
         if (warning is not null) scope.Server.Options.Log(warning);
+        Note(scope, $"the adapter '{name}' of '{parent}' was loaded from {path}");
         await WriteAsync(scope, $"Success: LoRA adapter '{name}' added successfully.{(warning is null ? "" : $" It was trained beside another model than '{parent}'; its answers may be worse.")}").ConfigureAwait(false);
     }
 
@@ -32,6 +33,7 @@ internal static class LoraAdapters
         request.Integer("lora_int_id", int.MinValue, int.MaxValue);
         request.End();
         Allowed(scope).Unload(name);
+        Note(scope, $"the adapter '{name}' was unloaded");
         await WriteAsync(scope, $"Success: LoRA adapter '{name}' removed successfully.").ConfigureAwait(false);
     }
 
@@ -46,6 +48,9 @@ internal static class LoraAdapters
             throw new ApiException(403, "this key may not load adapters; may=adapters behind it in the file of keys lets it", code: "adapters_not_allowed");
         return adapters;
     }
+
+    /// <summary>Operators see what their users are answered with, and by whom that was changed.</summary>
+    private static void Note(RequestScope scope, string what) => scope.Server.Options.Log(scope.Caller.Name.Length == 0 ? what : $"{what} by the key {scope.Caller.Name}");
 
     private static Task WriteAsync(RequestScope scope, string text)
     {
