@@ -6,27 +6,30 @@ namespace Hadal.Server.Tests;
 /// <summary>An adapter of rank 2 for one projection of hadal-mini, written as a trainer would: beside its place, and moved there whole.</summary>
 internal static class TestAdapter
 {
+    private const string Projection = "base_model.model.model.layers.2.self_attn.o_proj.";
+
     /// <summary>Writes one.</summary>
     /// <param name="directory">Where its folder will be.</param>
     /// <param name="name">Its folder.</param>
     /// <param name="seed">Its numbers are drawn from it.</param>
     /// <param name="spoil">A number in the place of the first one.</param>
+    /// <param name="head">Whether it brings a head for two labels.</param>
     /// <returns>The folder.</returns>
-    public static string Write(string directory, string name, int seed, float? spoil = null)
+    public static string Write(string directory, string name, int seed, float? spoil = null, bool head = false)
     {
         var (folder, place) = (Directory.CreateDirectory(Path.Combine(directory, "." + name)).FullName, Path.Combine(directory, name));
-        File.WriteAllText(Path.Combine(folder, "adapter_config.json"), """{"peft_type":"LORA","r":2,"lora_alpha":16}""");
+        File.WriteAllText(Path.Combine(folder, "adapter_config.json"), head ? """{"peft_type":"LORA","task_type":"SEQ_CLS","r":2,"lora_alpha":16,"modules_to_save":["score"]}""" : """{"peft_type":"LORA","r":2,"lora_alpha":16}""");
         var random = new Random(seed);
-        SafetensorsWriter.Write(Path.Combine(folder, "adapter_model.safetensors"), [Tensor("lora_A", [2, 256]), Tensor("lora_B", [256, 2])]);
+        SafetensorsWriter.Write(Path.Combine(folder, "adapter_model.safetensors"), [Tensor(Projection + "lora_A.weight", [2, 256]), Tensor(Projection + "lora_B.weight", [256, 2]), .. head ? new[] { Tensor("base_model.model.score.weight", [2, 256], spoil) } : []]);
         Directory.Move(folder, place);
         return place;
 
-        TensorToWrite Tensor(string part, int[] shape)
+        TensorToWrite Tensor(string name, int[] shape, float? spoilt = null)
         {
             var values = new float[512];
             for (var i = 0; i < values.Length; i++) values[i] = random.NextSingle() - 0.5f;
-            if (spoil is { } number) values[0] = number;
-            return new TensorToWrite($"base_model.model.model.layers.2.self_attn.o_proj.{part}.weight", DType.F32, shape, stream => stream.Write(MemoryMarshal.AsBytes<float>(values)));
+            if ((head ? spoilt : spoil) is { } number) values[0] = number;
+            return new TensorToWrite(name, DType.F32, shape, stream => stream.Write(MemoryMarshal.AsBytes<float>(values)));
         }
     }
 }

@@ -40,10 +40,15 @@ public sealed unsafe class LabelHead
 
     /// <summary>The head that an adapter brings, or null.</summary>
     /// <param name="adapter">May be closed afterwards.</param>
+    /// <exception cref="CheckpointException">A number of the head is not finite.</exception>
     public static LabelHead? Of(LoraAdapter adapter)
     {
         ArgumentNullException.ThrowIfNull(adapter);
-        return adapter.Score is { } score ? new LabelHead(adapter.Head, adapter.Labels, score.Weight, score.Bias) : null;
+        if (adapter.Score is not { } score) return null;
+        var head = new LabelHead(adapter.Head, adapter.Labels, score.Weight, score.Bias);
+        return Array.TrueForAll(head._weight, float.IsFinite) && Array.TrueForAll(head._bias, float.IsFinite)
+            ? head
+            : throw new CheckpointException($"{adapter.Path}: score has a number that is not finite; train or copy the adapter anew");
     }
 
     /// <summary>Scores tokens.</summary>
