@@ -70,12 +70,19 @@ public sealed class ToolTests(SharedServer shared)
         Assert.All(chunks, chunk => Assert.Equal(JsonValueKind.Null, chunk.GetProperty("choices")[0].GetProperty("logprobs").ValueKind));
     }
 
-    [Fact]
-    public async Task The_mark_that_a_call_begins_with_is_no_text_with_a_probability()
+    [Theory]
+    [InlineData("<")]
+    [InlineData("tool")]
+    public async Task The_mark_that_a_call_begins_with_is_no_text(string stop)
     {
-        const string tools = "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],\"parallel_tool_calls\":false,\"logprobs\":true,\"temperature\":0,\"max_tokens\":60,\"logit_bias\":{\"12\":100}";
+        var tools = "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],\"parallel_tool_calls\":false,\"stop\":\"" + stop + "\",\"logprobs\":true,\"temperature\":0,\"max_tokens\":60,\"logit_bias\":{\"12\":100}";
         var choice = (await shared.Server.PostAsync(Path, ChatCompletionsTests.Body("chat", tools))).GetProperty("choices")[0];
         Assert.Equal(("tool_calls", 0), (choice.GetProperty("finish_reason").GetString(), choice.GetProperty("logprobs").GetProperty("content").GetArrayLength()));
+
+        // Who names the token itself wants to be stopped there.
+        choice = (await shared.Server.PostAsync(Path, ChatCompletionsTests.Body("chat", tools + ",\"stop_token_ids\":[12]"))).GetProperty("choices")[0];
+        Assert.Equal("stop", choice.GetProperty("finish_reason").GetString());
+        Assert.False(choice.GetProperty("message").TryGetProperty("tool_calls", out _));
     }
 
     [Fact]

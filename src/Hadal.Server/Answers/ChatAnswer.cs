@@ -86,7 +86,8 @@ internal sealed class ChatAnswer
                 if (wasReasoning && chunk.TokenId is not null) _reasoningTokens++;
                 text.Append(chunk.Text);
                 if (callCount == 0) _parser.Append(chunk.Text, parts);
-                if (chunk.StopString is { } mark && marks.Contains(mark))
+                var mark = MarkOf(chunk, marks);
+                if (mark is not null)
                 {
                     // A thought may speak of calls.
                     isReasoning = _parser.IsReasoning;
@@ -96,7 +97,7 @@ internal sealed class ChatAnswer
                 }
                 else _finishReason = chunk.FinishReason;
                 if (chunk.FinishReason is not null && !isReasoning) _parser.End(parts);
-                yield return new ChatStep { Parts = parts, LogProbs = tokens.Add(chunk, wasReasoning, keepsStop: isReasoning), IsForced = chunk.IsForced };
+                yield return new ChatStep { Parts = parts, LogProbs = tokens.Add(chunk, wasReasoning, keepsStop: isReasoning, isText: mark is null || chunk.StopString is not null), IsForced = chunk.IsForced };
             }
 
             _prompt.AddRange(_request.Choice.Model.Format.Segments(text.ToString(), ref _isThinking));
@@ -159,7 +160,7 @@ internal sealed class ChatAnswer
         }
 
         options = options with { MaxTokens = options.MaxTokens - _completionTokens, IsContinuation = _usage is not null };
-        if (marks.Count > 0) options = options with { StopStrings = [.. options.StopStrings.Except(marks), .. marks] };
+        if (marks.Count > 0) options = options with { StopStrings = [.. options.StopStrings.Except(marks), .. marks], StopTokenIds = [.. options.StopTokenIds, .. marks.Select(TokenOf).OfType<int>()] };
         if (Begin(options) is not { } chunks)
         {
             _finishReason = FinishReason.Length;
@@ -177,6 +178,18 @@ internal sealed class ChatAnswer
             yield return chunk;
         }
     }
+
+    /// <summary>The mark that a chunk ends with: a token of its own, whatever stop string its text begins with, or text; null for none.</summary>
+    private string? MarkOf(in GeneratedChunk chunk, IReadOnlyList<string> marks)
+    {
+        if (chunk.StopString is { } stop) return marks.Contains(stop) ? stop : null;
+        if (chunk is not { FinishReason: FinishReason.Stop, TokenId: { } tokenId } || _options.StopTokenIds.Contains(tokenId)) return null;
+        foreach (var mark in marks)
+            if (TokenOf(mark) == tokenId) return mark;
+        return null;
+    }
+
+    private int? TokenOf(string mark) => _request.Choice.Model.Generator.Tokenizer.TryGetTokenId(mark, out var id) ? id : null;
 
     /// <summary>The next generation; null where what was generated has filled the context.</summary>
     private IAsyncEnumerable<GeneratedChunk>? Begin(GenerationOptions options)

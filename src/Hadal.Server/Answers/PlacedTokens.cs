@@ -26,11 +26,12 @@ internal sealed class PlacedTokens(Tokenizer tokenizer, GenerationOptions option
     /// <param name="chunk">The chunk.</param>
     /// <param name="isReasoning">Whether its token is thought.</param>
     /// <param name="keepsStop">Whether the stop string that it may end with is text all the same.</param>
+    /// <param name="isText">Whether its token is text, and no mark.</param>
     /// <returns>Tokens that became certain, in order.</returns>
-    public IReadOnlyList<PlacedToken> Add(in GeneratedChunk chunk, bool isReasoning = false, bool keepsStop = false)
+    public IReadOnlyList<PlacedToken> Add(in GeneratedChunk chunk, bool isReasoning = false, bool keepsStop = false, bool isText = true)
     {
         if (options.TopLogProbs is null) return [];
-        if (chunk is { LogProb: not null, TokenId: { } tokenId } && !IsEnd(chunk))
+        if (isText && chunk is { LogProb: not null, TokenId: { } tokenId } && !IsEnd(chunk))
         {
             _held.Enqueue(new PlacedToken(chunk, _offset, isReasoning));
             _offset += _decoder.Append(tokenId).Length;
