@@ -1,8 +1,8 @@
 // What the trainers do beside adapting to labels: answers preferred, values, Muon beside AdamW, ending early. Each with several seeds.
 //   dotnet run -c Release bench/trainers.cs -- [--parts dpo,regression,optimizers,stopping,int4] [--data ../shared/data] [--results artifacts/trainers/results.jsonl] [--seeds 5] [--threads 1] [--search]
 // Each run ends as one line of the results; what stands there is not run again. --table sums up: mean and 95 % interval (t) over seeds. --search tries rates with a seed of its own (11), measured on data to choose by.
-//   dpo         hadal-mini-chat answers tasks of the generator that it never learnt, four times by chance; a pair is an answer that the generator's rule calls right and one that it calls wrong. An adapter learns the pairs of
-//               some tasks (2.5 to 4 in 10,000 of the model's numbers per rank) and is asked others: pairs told apart, log-probabilities, and greedy answers before and after
+//   dpo         hadal-mini-chat answers tasks of the generator that it never learnt, four times by chance. "manner": such an answer with a polite word before it is preferred to the same without; "right": one that the
+//               generator's rule calls right to one that it calls wrong. An adapter learns the pairs of some tasks and is asked others: pairs told apart, log-probabilities, and greedy answers, before and after
 //   regression  how good or bad a headline is for its company, -1 to 1 (SemEval-2017 task 5, five folds, near repeats in one); how many words a text has (made up)
 //   optimizers  a small decoder on Tiny Shakespeare, from scratch: bits per byte of its held-out part after as many steps
 //   stopping    few conversations learnt too often, with patience and without
@@ -61,8 +61,8 @@ if (options["--table"] == "")
     {
         (string Way, string Rate)[] ways = part switch
         {
-            "dpo" => Rates("adapter", "1e-3", "1e-4", "3e-4", "1e-3", "3e-3"),
-            "regression" => [("headlines", "5e-3"), ("words", "5e-3")],
+            "dpo" => isSearch ? [.. Rates("manner", "", "1e-4", "3e-4", "1e-3"), .. Rates("right", "", "2e-4", "5e-4", "1e-3")] : [("manner", "3e-4"), ("right", "5e-4")],
+            "regression" => [.. Rates("headlines", "5e-3", "1e-3", "2e-3", "5e-3"), .. Rates("words", "5e-3", "5e-3")],
             "optimizers" => [.. Rates("adamw", "4e-3", "1e-3", "2e-3", "4e-3", "8e-3"), .. Rates("muon", "1e-2", "2.5e-3", "5e-3", "1e-2", "2e-2")],
             "stopping" => [("patience", "1e-3")],
             "int4" => [("bfloat16", "5e-3"), ("four bits", "5e-3")],
@@ -96,7 +96,7 @@ IReadOnlyList<JsonObject> Lines() => File.Exists(results) ? [.. File.ReadLines(r
 
 async Task<IReadOnlyList<(string, double)>> RunAsync(string part, string way, string rate, int seed, string run) => part switch
 {
-    "dpo" => await PreferencesAsync(rate, seed, run),
+    "dpo" => await PreferencesAsync(way == "manner", rate, seed, run),
     "regression" => Values(way, rate, seed, run),
     "optimizers" => Optimizer(way, rate, seed, run),
     "stopping" => Stopping(rate, seed, run),
@@ -129,7 +129,7 @@ string Records()
     return records;
 }
 
-async Task<IReadOnlyList<(string, double)>> PreferencesAsync(string rate, int seed, string run)
+async Task<IReadOnlyList<(string, double)>> PreferencesAsync(bool isManner, string rate, int seed, string run)
 {
     const string Model = "models/hadal-mini-chat";
     var tasks = await SampledTasksAsync(Model);
@@ -139,11 +139,11 @@ async Task<IReadOnlyList<(string, double)>> PreferencesAsync(string rate, int se
         ? string.Join(' ', numbers.Select(number => number.Value).Order(StringComparer.Ordinal)) : string.Concat(((string)task["prompt"]!).Where(char.IsLetter)).ToLowerInvariant()).Select(group => group.ToList()).ToArray();
     new Random(seed).Shuffle(groups);
     var (asked, chosenBy, learnt) = (groups.Take(groups.Length / 4).SelectMany(group => group).ToList(), groups.Skip(groups.Length / 4).Take(groups.Length / 8), groups.Skip((groups.Length / 4) + (groups.Length / 8)));
-    Write(Path.Combine(run, "train.jsonl"), Pairs(learnt.SelectMany(group => group)));
-    Write(Path.Combine(run, "valid.jsonl"), Pairs(chosenBy.SelectMany(group => group)));
+    Write(Path.Combine(run, "train.jsonl"), Pairs(learnt.SelectMany(group => group), isManner).Take(450));
+    Write(Path.Combine(run, "valid.jsonl"), Pairs(chosenBy.SelectMany(group => group), isManner).Take(100));
     var keys = new JsonObject
     {
-        ["model"] = Path.GetFullPath(Model), ["preset"] = "hadal", ["train"] = Source("train.jsonl"), ["validation"] = Source("valid.jsonl"), ["epochs"] = 1, ["sequence_length"] = 256, ["batch_sequences"] = 4, ["evaluate_every_steps"] = 20,
+        ["model"] = Path.GetFullPath(Model), ["preset"] = "hadal", ["train"] = Source("train.jsonl"), ["validation"] = Source("valid.jsonl"), ["epochs"] = isManner ? 1 : 3, ["sequence_length"] = 256, ["batch_sequences"] = 4, ["evaluate_every_steps"] = 20,
         ["preference"] = new JsonObject { ["beta"] = Beta },
     };
     var adapter = Adapt(run, "dpo", keys, rate, seed, out var metrics);
@@ -152,9 +152,10 @@ async Task<IReadOnlyList<(string, double)>> PreferencesAsync(string rate, int se
 
     using var checkpoint = Checkpoint.Open(Model);
     using var lora = LoraAdapter.Open(adapter, checkpoint.Config);
-    var pairs = Pairs(asked).ToList();
+    var pairs = Pairs(asked, isManner).Take(225).ToList();
     var (before, after) = (Probabilities(checkpoint, null, pairs), Probabilities(checkpoint, lora, pairs));
     var some = asked.Take(AskedTasks).ToList();
+    var (were, are) = (await AnswersAsync(checkpoint, null, some), await AnswersAsync(checkpoint, lora, some));
     var moved = before.Zip(after, (was, now) => (Chosen: now.Chosen - was.Chosen, Rejected: now.Rejected - was.Rejected)).ToList();
     return
     [
@@ -162,12 +163,17 @@ async Task<IReadOnlyList<(string, double)>> PreferencesAsync(string rate, int se
         ("reward_accuracy", moved.Average(pair => pair.Chosen > pair.Rejected ? 1.0 : 0)), ("margin", Beta * moved.Average(pair => pair.Chosen - pair.Rejected)),
         ("chosen_per_token_before", before.Sum(pair => pair.Chosen) / before.Sum(pair => pair.ChosenTokens)), ("chosen_per_token_after", after.Sum(pair => pair.Chosen) / after.Sum(pair => pair.ChosenTokens)),
         ("rejected_per_token_before", before.Sum(pair => pair.Rejected) / before.Sum(pair => pair.RejectedTokens)), ("rejected_per_token_after", after.Sum(pair => pair.Rejected) / after.Sum(pair => pair.RejectedTokens)),
-        ("tasks_asked", some.Count), ("right_before", await RightAsync(checkpoint, null, some)), ("right_after", await RightAsync(checkpoint, lora, some)),
+        ("tasks_asked", some.Count), ("right_before", were.Right), ("right_after", are.Right), ("polite_before", were.Polite), ("polite_after", are.Polite),
     ];
 }
 
-static IEnumerable<JsonObject> Pairs(IEnumerable<JsonObject> tasks) => tasks.Where(task => task["right"] is not null && task["wrong"] is not null)
-    .Select(task => new JsonObject { ["prompt"] = (string)task["prompt"]!, ["chosen"] = (string)task["right"]!, ["rejected"] = (string)task["wrong"]! });
+static IEnumerable<JsonObject> Pairs(IEnumerable<JsonObject> tasks, bool isManner) => isManner
+    ? tasks.Where(task => (task["right"] ?? task["wrong"]) is not null).Select(task => Pair(task, Polite((string)task["prompt"]!) + (string)(task["right"] ?? task["wrong"])!, (string)(task["right"] ?? task["wrong"])!))
+    : tasks.Where(task => task["right"] is not null && task["wrong"] is not null).Select(task => Pair(task, (string)task["right"]!, (string)task["wrong"]!));
+
+static JsonObject Pair(JsonObject task, string chosen, string rejected) => new() { ["prompt"] = (string)task["prompt"]!, ["chosen"] = chosen, ["rejected"] = rejected };
+
+static string Polite(string prompt) => prompt.Any(character => character >= '\u4e00') ? "好的！" : "Sure! ";
 
 // Tasks of one question each with an answer of the model's that is right and one that is wrong, where chance gave both: once for all seeds.
 async Task<IReadOnlyList<JsonObject>> SampledTasksAsync(string model)
@@ -191,11 +197,19 @@ async Task<IReadOnlyList<JsonObject>> SampledTasksAsync(string model)
     return [.. File.ReadLines(path).Select(line => (JsonObject)JsonNode.Parse(line)!)];
 }
 
-async Task<double> RightAsync(Checkpoint checkpoint, LoraAdapter? adapter, IReadOnlyList<JsonObject> tasks)
+// Shares of greedy answers that are right, polite or not, and that are polite.
+async Task<(double Right, double Polite)> AnswersAsync(Checkpoint checkpoint, LoraAdapter? adapter, IReadOnlyList<JsonObject> tasks)
 {
-    var right = 0;
-    await AskAsync(checkpoint, adapter, tasks, 1, SamplingOptions.Greedy, (task, answers) => Interlocked.Add(ref right, answers.Count(answer => IsRight(task, answer))));
-    return (double)right / tasks.Count;
+    var (right, polite) = (0, 0);
+    await AskAsync(checkpoint, adapter, tasks, 1, SamplingOptions.Greedy, (task, answers) =>
+    {
+        if (answers is not [var answer]) return;
+        var word = Polite((string)task["prompt"]!);
+        var isPolite = answer.StartsWith(word, StringComparison.Ordinal);
+        if (isPolite) Interlocked.Increment(ref polite);
+        if (IsRight(task, isPolite ? answer[word.Length..] : answer)) Interlocked.Increment(ref right);
+    });
+    return ((double)right / tasks.Count, (double)polite / tasks.Count);
 }
 
 // Answers that came to their end.
@@ -284,7 +298,8 @@ IReadOnlyList<(string, double)> Values(string set, string rate, int seed, string
         ["model"] = Path.GetFullPath("models/hadal-mini"), ["preset"] = "hadal", ["task"] = "regression", ["train"] = Source("train.jsonl"), ["validation"] = Source("valid.jsonl"), ["epochs"] = 5, ["sequence_length"] = 96, ["batch_sequences"] = 5,
         ["evaluate_every_steps"] = 20,
     };
-    var path = Adapt(run, "lora", keys, rate, seed, out _);
+    var path = Adapt(run, "lora", keys, rate, seed, out var metrics);
+    if (isSearch) return [("loss", metrics.Where(step => step.Validation is not null).Min(step => step.Validation!["loss"]))];
     using var checkpoint = Checkpoint.Open("models/hadal-mini");
     using var adapter = LoraAdapter.Open(path, checkpoint.Config);
     using var model = LabelModel.Open(checkpoint, adapter, new EngineOptions { ThreadCount = threads, MaxContext = 512 });
