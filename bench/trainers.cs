@@ -1,8 +1,9 @@
 // What the trainers do beside adapting to labels: answers preferred, values, Muon beside AdamW, ending early. Each with several seeds.
 //   dotnet run -c Release bench/trainers.cs -- [--parts dpo,regression,optimizers,stopping,int4] [--data ../shared/data] [--results artifacts/trainers/results.jsonl] [--seeds 5] [--threads 1] [--search]
 // Each run ends as one line of the results; what stands there is not run again. --table sums up: mean and 95 % interval (t) over seeds. --search tries rates with a seed of its own (11), measured on data to choose by.
-//   dpo         hadal-mini-chat answers tasks of the generator that it never learnt, four times by chance. "manner": such an answer with a polite word before it is preferred to the same without; "right": one that the
-//               generator's rule calls right to one that it calls wrong. An adapter learns the pairs of some tasks and is asked others: pairs told apart, log-probabilities, and greedy answers, before and after
+//   dpo         hadal-mini-chat answers tasks of the generator that it never learnt, four times by chance. "manner": an adapter first teaches it to begin every other of its answers with a polite word, and is merged; then
+//               the polite answer is preferred to the plain one. "right": an answer that the generator's rule calls right is preferred to one that it calls wrong (searched only: it does not help). The pairs of some tasks are
+//               learnt by an adapter, others asked: pairs told apart, log-probabilities, and greedy answers, before and after
 //   regression  how good or bad a headline is for its company, -1 to 1 (SemEval-2017 task 5, five folds, near repeats in one); how many words a text has (made up)
 //   optimizers  a small decoder on Tiny Shakespeare, from scratch: bits per byte of its held-out part after as many steps
 //   stopping    few conversations learnt too often, with patience and without
@@ -26,6 +27,7 @@ using Hadal.Checkpoints.Weights;
 using Hadal.Finance.Data;
 using Hadal.Inference.Engine;
 using Hadal.Inference.Models;
+using Hadal.Inference.Models.Adapters;
 using Hadal.Inference.Quantization;
 using Hadal.Training.Data.Instructions;
 using Hadal.Training.Data.Records;
@@ -61,9 +63,9 @@ if (options["--table"] == "")
     {
         (string Way, string Rate)[] ways = part switch
         {
-            "dpo" => isSearch ? [.. Rates("manner", "", "1e-4", "3e-4", "1e-3"), .. Rates("right", "", "2e-4", "5e-4", "1e-3")] : [("manner", "3e-4"), ("right", "5e-4")],
+            "dpo" => isSearch ? [.. Rates("manner", "", "3e-5", "1e-4", "3e-4"), .. Rates("right", "", "2e-4", "5e-4", "1e-3")] : [("manner", "1e-4")],
             "regression" => [.. Rates("headlines", "5e-3", "1e-3", "2e-3", "5e-3"), .. Rates("words", "5e-3", "5e-3")],
-            "optimizers" => [.. Rates("adamw", "4e-3", "1e-3", "2e-3", "4e-3", "8e-3"), .. Rates("muon", "1e-2", "2.5e-3", "5e-3", "1e-2", "2e-2")],
+            "optimizers" => [.. Rates("adamw", "4e-3", "2e-3", "4e-3", "8e-3"), .. Rates("muon", "1e-2", "5e-3", "1e-2", "2e-2")],
             "stopping" => [("patience", "1e-3")],
             "int4" => [("bfloat16", "5e-3"), ("four bits", "5e-3")],
             _ => throw new ArgumentException($"--parts: expected dpo, regression, optimizers, stopping or int4, got {part}"),
@@ -131,8 +133,8 @@ string Records()
 
 async Task<IReadOnlyList<(string, double)>> PreferencesAsync(bool isManner, string rate, int seed, string run)
 {
-    const string Model = "models/hadal-mini-chat";
-    var tasks = await SampledTasksAsync(Model);
+    var model = Path.GetFullPath("models/hadal-mini-chat");
+    var tasks = await SampledTasksAsync(model);
 
     // Tasks with the same numbers, or the same words where there are none, are learnt or asked together.
     var groups = tasks.GroupBy(task => Regex.Matches((string)task["prompt"]!, "[0-9]+") is { Count: > 0 } numbers
@@ -141,16 +143,17 @@ async Task<IReadOnlyList<(string, double)>> PreferencesAsync(bool isManner, stri
     var (asked, chosenBy, learnt) = (groups.Take(groups.Length / 4).SelectMany(group => group).ToList(), groups.Skip(groups.Length / 4).Take(groups.Length / 8), groups.Skip((groups.Length / 4) + (groups.Length / 8)));
     Write(Path.Combine(run, "train.jsonl"), Pairs(learnt.SelectMany(group => group), isManner).Take(450));
     Write(Path.Combine(run, "valid.jsonl"), Pairs(chosenBy.SelectMany(group => group), isManner).Take(100));
+    if (isManner) model = BothManners(model, learnt.SelectMany(group => group), seed, Path.Combine(run, "both"));
     var keys = new JsonObject
     {
-        ["model"] = Path.GetFullPath(Model), ["preset"] = "hadal", ["train"] = Source("train.jsonl"), ["validation"] = Source("valid.jsonl"), ["epochs"] = isManner ? 1 : 3, ["sequence_length"] = 256, ["batch_sequences"] = 4, ["evaluate_every_steps"] = 20,
+        ["model"] = model, ["preset"] = "hadal", ["train"] = Source("train.jsonl"), ["validation"] = Source("valid.jsonl"), ["epochs"] = isManner ? 1 : 3, ["sequence_length"] = 256, ["batch_sequences"] = 4, ["evaluate_every_steps"] = 20,
         ["preference"] = new JsonObject { ["beta"] = Beta },
     };
     var adapter = Adapt(run, "dpo", keys, rate, seed, out var metrics);
     var best = metrics.Where(step => step.Validation is not null).MinBy(step => step.Validation!["loss"])!.Validation!;
     if (isSearch) return [("loss", best["loss"]), ("accuracy", best["accuracy"]), ("margin", best["margin"]), ("steps", metrics[^1].Step)];
 
-    using var checkpoint = Checkpoint.Open(Model);
+    using var checkpoint = Checkpoint.Open(model);
     using var lora = LoraAdapter.Open(adapter, checkpoint.Config);
     var pairs = Pairs(asked, isManner).Take(225).ToList();
     var (before, after) = (Probabilities(checkpoint, null, pairs), Probabilities(checkpoint, lora, pairs));
@@ -165,6 +168,19 @@ async Task<IReadOnlyList<(string, double)>> PreferencesAsync(bool isManner, stri
         ("rejected_per_token_before", before.Sum(pair => pair.Rejected) / before.Sum(pair => pair.RejectedTokens)), ("rejected_per_token_after", after.Sum(pair => pair.Rejected) / after.Sum(pair => pair.RejectedTokens)),
         ("tasks_asked", some.Count), ("right_before", were.Right), ("right_after", are.Right), ("polite_before", were.Polite), ("polite_after", are.Polite),
     ];
+}
+
+// The model, taught to be polite every other time.
+string BothManners(string model, IEnumerable<JsonObject> tasks, int seed, string run)
+{
+    Directory.CreateDirectory(run);
+    Write(Path.Combine(run, "train.jsonl"), Pairs(tasks, isManner: true).Take(450).Select((pair, index) => new JsonObject { ["instruction"] = (string)pair["prompt"]!, ["output"] = (string)pair[index % 2 == 0 ? "chosen" : "rejected"]! }));
+    var adapter = Adapt(run, "lora", new JsonObject { ["model"] = model, ["preset"] = "hadal", ["train"] = Source("train.jsonl"), ["epochs"] = 2, ["sequence_length"] = 256, ["batch_sequences"] = 4, ["packing"] = false, ["evaluate_every_steps"] = 0 }, "1e-3", seed, out _);
+    using var checkpoint = Checkpoint.Open(model);
+    using var lora = LoraAdapter.Open(adapter, checkpoint.Config);
+    var merged = Path.Combine(run, "merged");
+    new AdapterMerger(checkpoint, lora).Write(merged, threads);
+    return merged;
 }
 
 static IEnumerable<JsonObject> Pairs(IEnumerable<JsonObject> tasks, bool isManner) => isManner
@@ -342,7 +358,7 @@ IReadOnlyList<(string, double)> Optimizer(string way, string rate, int seed, str
     var keys = new JsonObject
     {
         ["output"] = "out", ["seed"] = seed, ["thread_count"] = threads, ["tokenizer"] = new JsonObject { ["vocab_size"] = 1024 }, ["model"] = model, ["sources"] = new JsonArray(new JsonObject { ["path"] = Path.GetFullPath(Path.Combine(options["--data"], "text/tinyshakespeare/input.txt.gz")), ["language"] = "en" }),
-        ["sequence_length"] = 128, ["batch_sequences"] = 16, ["steps"] = 200, ["optimizer"] = way, ["learning_rate"] = double.Parse(rate, CultureInfo.InvariantCulture), ["warmup_steps"] = 20, ["evaluate_every_steps"] = 0, ["checkpoint_every_steps"] = 0,
+        ["sequence_length"] = 128, ["batch_sequences"] = 16, ["steps"] = 120, ["optimizer"] = way, ["learning_rate"] = double.Parse(rate, CultureInfo.InvariantCulture), ["warmup_steps"] = 20, ["evaluate_every_steps"] = 0, ["checkpoint_every_steps"] = 0,
     };
     var config = Path.Combine(run, "pretrain.json");
     File.WriteAllText(config, keys.ToJsonString());
