@@ -77,7 +77,7 @@ internal sealed class ChatAnswer
         while (isReasoning)
         {
             var text = new StringBuilder();
-            var tokens = new PlacedTokens(_request.Choice.Model.Generator.Tokenizer, _options, _request.Choice.Model.Generator.EndTokenIds);
+            var tokens = new PlacedTokens(_request.Choice.Model.Generator.Tokenizer, marks.Count > 0 ? _options with { StopStrings = marks } : _options, _request.Choice.Model.Generator.EndTokenIds);
             isReasoning = false;
             await foreach (var chunk in ReadAsync(_options, marks).ConfigureAwait(false))
             {

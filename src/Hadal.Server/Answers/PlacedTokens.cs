@@ -9,7 +9,7 @@ namespace Hadal.Server.Answers;
 /// <param name="IsReasoning">Whether it was thought.</param>
 internal readonly record struct PlacedToken(GeneratedChunk Chunk, int Offset, bool IsReasoning);
 
-/// <summary>Tokens of an answer whose probabilities are told: those of its text. They are given out once it is certain that the text has them; tokens of a stop string, or that only end the answer, are not.</summary>
+/// <summary>Tokens of an answer whose probabilities are told: those of its text. Beside stop strings they are given out once it is certain that the text has them; tokens of a stop string, or that only end the answer, are not.</summary>
 /// <remarks>Control tokens that are left out of the text begin where the next token does, and tokens that share a character begin where it does.</remarks>
 /// <param name="tokenizer">Decodes them.</param>
 /// <param name="options">What the answer was asked for.</param>
@@ -38,7 +38,7 @@ internal sealed class PlacedTokens(Tokenizer tokenizer, GenerationOptions option
         }
 
         _certain += chunk.Text.Length;
-        var takesAll = chunk.FinishReason is not null && (chunk.StopString is null || keepsStop);
+        var takesAll = options.StopStrings.Count == 0 || (chunk.FinishReason is not null && (chunk.StopString is null || keepsStop));
         var tokens = new List<PlacedToken>();
         while (_held.TryPeek(out var first) && (takesAll || first.Offset < _certain)) tokens.Add(_held.Dequeue());
         return tokens;
