@@ -217,20 +217,17 @@ public sealed unsafe class ThreadCrew : IDisposable
         private void Loop()
         {
             var seen = 0;
-            var isLate = false;
             while (true)
             {
-                seen = WaitFor(seen, isLate);
+                seen = WaitFor(seen);
                 if (_isStopped) return;
-                isLate = !Take(seen);
-                if (isLate) continue;
+                if (!Take(seen)) continue;
                 _crew.ExecuteShare(_index);
                 _crew.ReportDone();
             }
         }
 
-        /// <summary>Waits for the wake-up behind <paramref name="seen"/>, parked at once by a worker that came too late for the last: there are more threads than processors.</summary>
-        private int WaitFor(int seen, bool isLate)
+        private int WaitFor(int seen)
         {
             var start = Stopwatch.GetTimestamp();
             while (true)
@@ -238,7 +235,7 @@ public sealed unsafe class ThreadCrew : IDisposable
                 var generation = Volatile.Read(ref _generation.Value);
                 if (generation != seen) return generation;
                 Thread.SpinWait(10);
-                if (!isLate && Stopwatch.GetTimestamp() - start < SpinTicks) continue;
+                if (Stopwatch.GetTimestamp() - start < SpinTicks) continue;
                 lock (_gate)
                 {
                     Interlocked.Exchange(ref _isParked.Value, 1);
