@@ -2,7 +2,7 @@
 //   dotnet run -c Release bench/trainers.cs -- [--parts dpo,regression,optimizers,stopping,int4] [--data ../shared/data] [--results artifacts/trainers/results.jsonl] [--seeds 5] [--threads 1] [--search]
 // Each run ends as one line of the results; what stands there is not run again. --table sums up: mean and 95 % interval (t) over seeds. --search tries rates with a seed of its own (11), measured on data to choose by.
 //   dpo         hadal-mini-chat answers tasks of the generator that it never learnt, four times by chance. "manner": an adapter first teaches it to begin every other of its answers with a polite word, and is merged; then
-//               the polite answer is preferred to the plain one. "right": an answer that the generator's rule calls right is preferred to one that it calls wrong (searched only: it does not help). The pairs of some tasks are
+//               the polite answer is preferred to the plain one. "right": an answer that the generator's rule calls right is preferred to one that it calls wrong (which does not help). The pairs of some tasks are
 //               learnt by an adapter, others asked: pairs told apart, log-probabilities, and greedy answers, before and after
 //   regression  how good or bad a headline is for its company, -1 to 1 (SemEval-2017 task 5, five folds, near repeats in one); how many words a text has (made up)
 //   optimizers  a small decoder on Tiny Shakespeare, from scratch: bits per byte of its held-out part after as many steps
@@ -63,9 +63,9 @@ if (options["--table"] == "")
     {
         (string Way, string Rate)[] ways = part switch
         {
-            "dpo" => isSearch ? [.. Rates("manner", "", "3e-5", "1e-4", "3e-4"), .. Rates("right", "", "2e-4", "5e-4", "1e-3")] : [("manner", "1e-4")],
+            "dpo" => isSearch ? [.. Rates("manner", "", "3e-5", "1e-4", "3e-4"), .. Rates("right", "", "2e-4", "5e-4", "1e-3")] : [("manner", "1e-4"), ("right", "5e-4")],
             "regression" => [.. Rates("headlines", "5e-3", "1e-3", "2e-3", "5e-3"), .. Rates("words", "5e-3", "5e-3")],
-            "optimizers" => [.. Rates("adamw", "4e-3", "2e-3", "4e-3", "8e-3"), .. Rates("muon", "1e-2", "5e-3", "1e-2", "2e-2")],
+            "optimizers" => [.. Rates("adamw", "2e-3", "1e-3", "2e-3", "4e-3", "8e-3"), .. Rates("muon", "1e-2", "5e-3", "1e-2", "2e-2")],
             "stopping" => [("patience", "1e-3")],
             "int4" => [("bfloat16", "5e-3"), ("four bits", "5e-3")],
             _ => throw new ArgumentException($"--parts: expected dpo, regression, optimizers, stopping or int4, got {part}"),
