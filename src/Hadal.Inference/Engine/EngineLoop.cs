@@ -314,7 +314,7 @@ internal sealed class EngineLoop
         }
 
         Choose();
-        if (!readsPrompt) _costs.Record(_batch.TokenCount, _clock.GetElapsedTime(start).TotalSeconds);
+        if (!readsPrompt) _costs.Record(count, _batch.TokenCount, _clock.GetElapsedTime(start).TotalSeconds);
         foreach (var (sequence, first, _) in _due) Settle(sequence, first);
     }
 

@@ -93,6 +93,22 @@ public sealed class SpeculationTests
     }
 
     [Fact]
+    public void What_a_row_costs_is_asked_of_steps_with_as_many_sequences()
+    {
+        // One sequence reads the weights for few rows, which cost little; the rows of eight are products, which cost more than a token is worth.
+        var costs = Costs(perStep: 0.030, perRow: 0.001);
+        Assert.Equal(SpeculationCosts.MostGuesses, costs.WorthwhileCount(0.95, 1, isPrediction: false));
+        // Nothing is known of eight, so that it is tried, with one guess each.
+        Assert.Equal(1, costs.WorthwhileCount(0.95, 8, isPrediction: false));
+        for (var i = 0; i < 20; i++) costs.Record(8, 8 + (i % 4), 0.060 + (0.009 * (i % 4)));
+        Assert.Equal(0, costs.WorthwhileCount(0.95, 8, isPrediction: false));
+        Assert.Equal(SpeculationCosts.MostGuesses, costs.WorthwhileCount(0.95, 1, isPrediction: false));
+        Assert.Equal(0, costs.WorthwhileCount(0.1, 40, isPrediction: false));
+        costs.Record(40, 44, 0.4);
+        Assert.Equal(0, costs.WorthwhileCount(0.1, 40, isPrediction: false));
+    }
+
+    [Fact]
     public void Guessing_that_does_not_pay_ends_and_is_tried_again_now_and_then()
     {
         using var guesses = new Guesses(Speculation.Auto, Costs(perStep: 0.001, perRow: 0.020), predictor: null);
@@ -126,7 +142,7 @@ public sealed class SpeculationTests
     private static SpeculationCosts Costs(double perStep, double perRow)
     {
         var costs = new SpeculationCosts();
-        for (var i = 0; i < 50; i++) costs.Record(1 + (i % 5), perStep - perRow + (perRow * (1 + (i % 5))));
+        for (var i = 0; i < 50; i++) costs.Record(1, 1 + (i % 5), perStep - perRow + (perRow * (1 + (i % 5))));
         return costs;
     }
 
