@@ -1,7 +1,8 @@
 // What adapting a model gives: all weights, our preset, the common recipe and the head alone, on three tasks, each with several seeds.
 //   dotnet run -c Release bench/adaptation.cs -- --data ../shared/data [--model models/hadal-mini] [--results artifacts/adaptation/results.jsonl]
 //                                                [--tasks headlines,phrasebank,bc5cdr] [--methods hadal,all,head,classic] [--seeds 5] [--threads 1] [--search]
-// METHOD@RATE is a method at another learning rate than its own, METHOD-r11 an adapter of another rank, METHOD-e6 with another number of epochs, METHOD-x routed experts and kv_b_proj adapted too: hadal-r3-e6-x@3e-3. --search scores on texts of the training part that are neither learnt nor tested, so that rates are chosen without the test; its
+// METHOD@RATE is a method at another learning rate than its own, METHOD-r11 an adapter of another rank, METHOD-e6 with another number of epochs, METHOD-x routed experts and kv_b_proj adapted too, METHOD-w the embeddings: hadal-r3-e6-x@3e-3;
+// METHOD+KEY=VALUE sets any key of the config: hadal+lora.use_dora=true@3e-3. --search scores on texts of the training part that are neither learnt nor tested, so that rates are chosen without the test; its
 // results go into a file of their own (--results artifacts/adaptation/search.jsonl).
 // Every run is a process of its own, so that its peak memory is its own, and ends as one line of the results; what stands there is not run again, so that the same command goes on after a stop.
 // Tests are scored by the engine, with the adapter as it would be served. With --table the results are summed up: mean and 95 % interval (t) over seeds.
@@ -30,6 +31,7 @@ using Hadal.Inference.Models;
 using Hadal.Training.Trainers;
 
 const string Everything = """["q_a_proj","q_b_proj","kv_a_proj_with_mqa","kv_b_proj","o_proj","gate_proj","up_proj","down_proj","experts"]""";
+const string WithEmbedding = """["q_a_proj","q_b_proj","kv_a_proj_with_mqa","o_proj","gate_proj","up_proj","down_proj","embed_tokens"]""";
 const int Epochs = 3, RowsAtOnce = 5, LearntNews = 600, LearntHeadlines = 400, LearntSentences = 300, KeptTexts = 40, Tested = 300;
 var options = new Dictionary<string, string>
 {
@@ -97,7 +99,8 @@ int RunOne(string[] name)
         ["thread_count"] = int.Parse(options["--threads"], CultureInfo.InvariantCulture),
     };
     var (ways, rate) = method.Split('@') is [var before, var after] ? (before, after) : (method, "");
-    var way = ways.Split('-')[0];
+    var (codes, settings) = (ways.Split('+')[0].Split('-'), ways.Split('+')[1..]);
+    var way = codes[0];
     string[] changes = way switch
     {
         "all" => ["learning_rate=1e-3"],
@@ -107,7 +110,7 @@ int RunOne(string[] name)
         _ => throw new ArgumentException($"unknown method {method}"),
     };
     if (rate.Length > 0) changes = [.. changes.Where(change => !change.StartsWith("learning_rate", StringComparison.Ordinal)), $"learning_rate={rate}"];
-    changes = [.. changes, .. ways.Split('-').Skip(1).Select(part => part[0] switch { 'r' => $"lora.r={part[1..]}", 'e' => $"epochs={part[1..]}", 'x' => $"lora.target_modules={Everything}", _ => throw new ArgumentException($"unknown method {method}") })];
+    changes = [.. changes, .. settings, .. codes.Skip(1).Select(part => part[0] switch { 'r' => $"lora.r={part[1..]}", 'e' => $"epochs={part[1..]}", 'x' => $"lora.target_modules={Everything}", 'w' => $"lora.target_modules={WithEmbedding}", _ => throw new ArgumentException($"unknown method {method}") })];
     File.WriteAllText(Path.Combine(folder, "adapt.json"), config.ToJsonString());
     var stage = way is "hadal" or "classic" ? "lora" : "sft";
     var trained = "";

@@ -41,6 +41,33 @@ public sealed class LoraAdapterTests : IDisposable
         Assert.Equal(scale, Assert.Single(adapter.Modules).Scale, 12);
     }
 
+    [Fact]
+    public void A_table_of_embeddings_is_adapted_by_tensors_of_its_own()
+    {
+        const string config = """{"peft_type":"LORA","r":2,"target_modules":["embed_tokens"]}""", table = "model.embed_tokens";
+        Write(config, Tensor(table, "lora_embedding_A", 2, 4), Tensor(table, "lora_embedding_B", 8, 2), Tensor(table, "base_layer.weight", 4, 8));
+        using (var adapter = LoraAdapter.Open(_folder.Path, Model))
+        {
+            var module = Assert.Single(adapter.Modules);
+            Assert.Equal((table, true, 2, 4, 8), (module.Name, module.IsEmbedding, module.Rank, module.InputCount, module.OutputCount));
+            Assert.Equal([4, 8], module.Table!.Shape);
+            Assert.Equal(24, adapter.ParameterCount);
+        }
+
+        Write(config, Tensor(table, "lora_embedding_A", 2, 8), Tensor(table, "lora_embedding_B", 4, 2), Tensor(table, "base_layer.weight", 5, 8));
+        Refused("lora_embedding_A' is [2, 8], expected [2, 4]", "lora_embedding_B' is [4, 2], expected [8, 2]", "base_layer.weight' is [5, 8], expected [4, 8]");
+        Write(config, Tensor(table, "lora_A.weight", 2, 4), Tensor(table, "lora_B.weight", 8, 2));
+        Refused("module 'model.embed_tokens' has lora_A.weight; expected lora_embedding_A and lora_embedding_B of an embedding");
+        Write(config, Tensor(Q, "lora_embedding_A", 2, 8), Tensor(Q, "lora_embedding_B", 8, 2));
+        Refused("q_proj' has lora_embedding_A; expected lora_A.weight and lora_B.weight of a projection");
+
+        void Refused(params string[] parts)
+        {
+            var fault = Assert.Throws<CheckpointException>(() => LoraAdapter.Open(_folder.Path, Model)).Message;
+            foreach (var part in parts) Assert.Contains(part, fault, StringComparison.Ordinal);
+        }
+    }
+
     [Theory]
     [InlineData("lora_magnitude_vector")]
     [InlineData("lora_magnitude_vector.weight")]
@@ -76,14 +103,14 @@ public sealed class LoraAdapterTests : IDisposable
     {
         Write("""{"peft_type":"LORA","r":2}""",
             Tensor(Q, "lora_A.weight", 2, 7), Tensor(Q, "lora_B.weight", 8, 3), Tensor(V, "lora_A.weight", 2, 8), Tensor("model.layers.1.self_attn.q_proj", "lora_A.weight", 2, 8),
-            Tensor(V, "lora_magnitude_vector", 8), Tensor("model.embed_tokens", "lora_embedding_A", 2, 4), new TensorToWrite("other", DType.F32, [1], new byte[4]),
+            Tensor(V, "lora_magnitude_vector", 8), Tensor("model.embed_tokens", "lora_embedding_A", 2, 4), Tensor(V, "base_layer.weight", 8, 8), new TensorToWrite("other", DType.F32, [1], new byte[4]),
             new TensorToWrite($"base_model.model.{V}.lora_B.weight", DType.I32, [8, 2], new byte[64]));
         var fault = Assert.Throws<CheckpointException>(() => LoraAdapter.Open(_folder.Path, Model)).Message;
-        Assert.Contains("7 faults", fault, StringComparison.Ordinal);
+        Assert.Contains("8 faults", fault, StringComparison.Ordinal);
         foreach (var part in new[]
         {
             "q_proj.lora_A.weight' is [2, 7], expected [2, 8]", "q_proj.lora_B.weight' is [8, 3], expected [8, 2]", "module 'model.layers.1.self_attn.q_proj' is no projection of this llama model",
-            "module 'model.layers.0.self_attn.v_proj' has no lora_B.weight", "lora_embedding_A' is no part", "'other' does not begin with base_model.model.", "is I32, expected F32, F16 or BF16",
+            "module 'model.layers.0.self_attn.v_proj' has no lora_B.weight", "v_proj.base_layer.weight' is no part", "module 'model.embed_tokens' has no lora_embedding_B", "'other' does not begin with base_model.model.", "is I32, expected F32, F16 or BF16",
         })
             Assert.Contains(part, fault, StringComparison.Ordinal);
     }

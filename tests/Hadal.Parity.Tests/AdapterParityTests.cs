@@ -23,10 +23,14 @@ public sealed class AdapterParityTests
         { "llama", false, false, "none", null }, { "qwen2", true, false, "lora_only", null }, { "qwen2", false, true, "lora_only", null }, { "qwen3", true, true, "none", null },
         { "deepseek_v2", false, false, "none", null }, { "deepseek_v3", false, true, "none", null }, { "hadal", true, false, "none", null },
         { "deepseek_v2", false, false, "none", WithExperts }, { "deepseek_v3", false, true, "none", WithExperts }, { "hadal", true, false, "none", WithExperts },
+        { "qwen2", true, false, "none", WithEmbedding }, { "tied", false, false, "none", WithEmbedding }, { "tied", false, true, "none", WithEmbedding }, { "hadal", false, true, "none", WithEmbedding },
     };
 
     /// <summary>Routed experts and the matrix that attention absorbs, beside others.</summary>
     private const string WithExperts = """["experts", "kv_b_proj", "o_proj", "down_proj"]""";
+
+    /// <summary>The table of embeddings beside others; a head that is tied to it stays as it was.</summary>
+    private const string WithEmbedding = """["embed_tokens", "down_proj"]""";
 
     [Theory]
     [MemberData(nameof(Cases))]
@@ -125,6 +129,7 @@ public sealed class AdapterParityTests
     private static ModelConfig Config(string family) => family switch
     {
         "hadal" => DrawnCase.Long.Config,
+        "tied" => Config("qwen3") with { TieWordEmbeddings = true },
         "deepseek_v2" or "deepseek_v3" => DrawnCase.Long.Config with
         {
             ModelType = family,

@@ -7,6 +7,7 @@ using Hadal.Checkpoints.Adapters;
 using Hadal.Checkpoints.Config;
 using Hadal.Checkpoints.Weights;
 using Hadal.Inference.Kernels;
+using Hadal.Inference.Models;
 using Hadal.Inference.Models.Adapters;
 using Hadal.Tests;
 using Hadal.Training.Adapters;
@@ -21,6 +22,8 @@ public sealed unsafe class PeftRoundTripTests(ITestOutputHelper output) : IDispo
 {
     /// <summary>The projection of the example's shape, [3, 4].</summary>
     private const string Module = "model.layers.0.mlp.up_proj", Prefix = "base_model.model." + Module + ".";
+
+    private const string Embedding = "model.embed_tokens", EmbeddingPrefix = "base_model.model." + Embedding + ".";
 
     /// <summary>Rounding of the example's last digit and of single precision, for numbers up to 3.</summary>
     private const double Bound = 1e-6;
@@ -100,6 +103,51 @@ public sealed unsafe class PeftRoundTripTests(ITestOutputHelper output) : IDispo
         Near($"{kind}, written", Outputs(kind), found);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void An_adapted_table_of_embeddings_gives_the_numbers_of_pefts_formula_served_merged_and_in_the_twin(bool hasLengths)
+    {
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        random.manual_seed(7);
+        using var model = new GroupedQueryModel(Config with { TieWordEmbeddings = true });
+        var (basePath, adapterPath, mergedPath) = (Path.Combine(_folder, "base"), Path.Combine(_folder, "adapter"), Path.Combine(_folder, "merged"));
+        float[] table = Drawn(9 * 4), a = Drawn(2 * 9), b = Drawn(4 * 2), lengths = Drawn(4);
+        model.PublishedWeights().Single(named => named.Spec.Name == Embedding + ".weight").Tensor.copy_(tensor(table).view(9, 4));
+        ModelFiles.Save(model, basePath, DType.F32);
+        List<(string, string, float[])> tensors = [(EmbeddingPrefix + "lora_embedding_A", "[2,9]", a), (EmbeddingPrefix + "lora_embedding_B", "[4,2]", b), (EmbeddingPrefix + "base_layer.weight", "[9,4]", table)];
+        if (hasLengths) tensors.Add((EmbeddingPrefix + "lora_magnitude_vector", "[4]", lengths));
+        WriteAsPeft(adapterPath, hasLengths ? "dora" : "plain", "embed_tokens", tensors);
+
+        // peft: embedding(x, W) + embedding(x, Aᵀ) Bᵀ · alpha / r; DoRA's lengths are those of the columns of W + (B A)ᵀ · alpha / r.
+        var expected = new double[9 * 4];
+        for (var index = 0; index < expected.Length; index++) expected[index] = table[index] + (8.0 * Enumerable.Range(0, 2).Sum(j => (double)a[(j * 9) + (index / 4)] * b[(index % 4 * 2) + j]));
+        var squares = Enumerable.Range(0, 4).Select(column => expected.Where((_, index) => index % 4 == column).Sum(value => value * value)).ToArray();
+        for (var index = 0; hasLengths && index < expected.Length; index++) expected[index] *= lengths[index % 4] / Math.Sqrt(squares[index % 4]);
+
+        using var checkpoint = Checkpoint.Open(basePath);
+        using var adapter = LoraAdapter.Open(adapterPath, checkpoint.Config);
+        Near("served", expected, ServedTable(checkpoint, Assert.Single(adapter.Modules)), 1e-5);
+        using (new AppliedAdapter(model, adapter)) Near("in the twin", expected, [.. ((AdaptableEmbedding)model.Adaptable.Single(named => named.Name == Embedding).Matrix).Forward(arange(9)).contiguous().data<float>().Select(value => (double)value)], 1e-5);
+        new AdapterMerger(checkpoint, adapter).Write(mergedPath, 1);
+        using var merged = Checkpoint.Open(mergedPath);
+        Near("merged", expected, Floats(merged.Tensors[Embedding + ".weight"].Bytes), 1e-5);
+        Assert.Equal(table.Select(value => (double)value), Floats(merged.Tensors["lm_head.weight"].Bytes));
+        Assert.False(merged.Config.TieWordEmbeddings);
+
+        // A table of its own is no part of an adapter.
+        table[13] += 0.1f;
+        var otherPath = Path.Combine(_folder, "other");
+        WriteAsPeft(otherPath, hasLengths ? "dora" : "plain", "embed_tokens", tensors);
+        using var other = LoraAdapter.Open(otherPath, checkpoint.Config);
+        using var decoder = DecoderModel.Open(checkpoint, new EngineOptions { ThreadCount = 1, MaxContext = 8 });
+        foreach (var refused in (Action[])[() => decoder.AddAdapter(other), () => _ = new AdapterMerger(checkpoint, other), () => new AppliedAdapter(model, other).Dispose()])
+            Assert.Contains("differs from the model's embeddings", Assert.Throws<CheckpointException>(refused).Message, StringComparison.Ordinal);
+
+        float[] Drawn(int count) => [.. randn(count).data<float>()];
+    }
+
     private static JsonElement Open()
     {
         using var document = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(SharedData.RepositoryRoot, "tests", "Hadal.Inference.Tests", "Models", "Fixtures", "lora.json")));
@@ -124,12 +172,12 @@ public sealed unsafe class PeftRoundTripTests(ITestOutputHelper output) : IDispo
         _ => [.. Merged(kind).Chunk(4).Select(row => row.Zip(Numbers("x"), (a, b) => (double)a * b).Sum())],
     };
 
-    private void Near(string what, double[] expected, double[] found)
+    private void Near(string what, double[] expected, double[] found, double bound = Bound)
     {
         Assert.Equal(expected.Length, found.Length);
         var largest = expected.Zip(found, (a, b) => Math.Abs(a - b)).Max();
         output.WriteLine($"{what}: largest difference {largest:g2}");
-        Assert.True(largest < Bound, $"{what}: {largest:g3}");
+        Assert.True(largest < bound, $"{what}: {largest:g3}");
     }
 
     private static double[] Served(Checkpoint checkpoint, LoraModule module)
@@ -154,8 +202,40 @@ public sealed unsafe class PeftRoundTripTests(ITestOutputHelper output) : IDispo
         }
     }
 
-    /// <summary>The keys that peft 0.17 writes, and its tensors.</summary>
+    private static double[] ServedTable(Checkpoint checkpoint, LoraModule module)
+    {
+        var table = WeightMatrix.Create(checkpoint.Tensors[Embedding + ".weight"]);
+        var memory = NativeMemory.AlignedAlloc((nuint)(LoraWeights.FloatCount(module) * sizeof(float)), 64);
+        try
+        {
+            var lora = new LoraWeights(module, table, null, (float*)memory);
+            var rows = new float[9 * 4];
+            fixed (float* y = rows)
+            {
+                for (var token = 0; token < 9; token++)
+                {
+                    table.DequantizeRow(token, y + (token * 4));
+                    lora.ApplyToToken(token, y + (token * 4));
+                }
+            }
+
+            return [.. rows.Select(value => (double)value)];
+        }
+        finally
+        {
+            NativeMemory.AlignedFree(memory);
+        }
+    }
+
     private static void WriteAsPeft(string folder, string kind)
+    {
+        List<(string Name, string Shape, float[] Values)> tensors = [(Prefix + "lora_A.weight", "[2,4]", Numbers("lora_A")), (Prefix + "lora_B.weight", "[3,2]", Numbers("lora_B"))];
+        if (kind == "dora") tensors.Add((Prefix + "lora_magnitude_vector", "[3]", Numbers("dora", "trained_magnitude")));
+        WriteAsPeft(folder, kind, "up_proj", tensors);
+    }
+
+    /// <summary>The keys that peft 0.17 writes, and its tensors.</summary>
+    private static void WriteAsPeft(string folder, string kind, string target, List<(string Name, string Shape, float[] Values)> tensors)
     {
         Directory.CreateDirectory(folder);
         File.WriteAllText(Path.Combine(folder, "adapter_config.json"), $$"""
@@ -163,11 +243,9 @@ public sealed unsafe class PeftRoundTripTests(ITestOutputHelper output) : IDispo
               "alpha_pattern": {}, "auto_mapping": null, "base_model_name_or_path": "base", "bias": "none", "corda_config": null, "eva_config": null, "exclude_modules": null, "fan_in_fan_out": false,
               "inference_mode": true, "init_lora_weights": true, "layer_replication": null, "layers_pattern": null, "layers_to_transform": null, "loftq_config": {}, "lora_alpha": 16, "lora_bias": false,
               "lora_dropout": 0.05, "megatron_config": null, "megatron_core": "megatron.core", "modules_to_save": null, "peft_type": "LORA", "qalora_group_size": 16, "r": 2, "rank_pattern": {}, "revision": null,
-              "target_modules": ["up_proj"], "target_parameters": null, "task_type": "CAUSAL_LM", "trainable_token_indices": null, "use_dora": {{(kind == "dora" ? "true" : "false")}}, "use_qalora": false, "use_rslora": {{(kind == "rslora" ? "true" : "false")}}
+              "target_modules": ["{{target}}"], "target_parameters": null, "task_type": "CAUSAL_LM", "trainable_token_indices": null, "use_dora": {{(kind == "dora" ? "true" : "false")}}, "use_qalora": false, "use_rslora": {{(kind == "rslora" ? "true" : "false")}}
             }
             """);
-        List<(string Name, string Shape, float[] Values)> tensors = [(Prefix + "lora_A.weight", "[2,4]", Numbers("lora_A")), (Prefix + "lora_B.weight", "[3,2]", Numbers("lora_B"))];
-        if (kind == "dora") tensors.Add((Prefix + "lora_magnitude_vector", "[3]", Numbers("dora", "trained_magnitude")));
         var (header, begin) = (new List<string> { "\"__metadata__\":{\"format\":\"pt\"}" }, 0);
         foreach (var (name, shape, values) in tensors)
         {

@@ -6,8 +6,11 @@ namespace Hadal.Checkpoints.Adapters;
 /// <summary>Matches the tensors of an adapter file with the projections of a model.</summary>
 internal sealed class LoraBinder(string where, AdapterConfig config, ModelConfig model, SafetensorsFile file)
 {
-    private const string Prefix = "base_model.model.";
+    private const string Prefix = "base_model.model.", EmbeddingName = "model.embed_tokens";
     private const string A = ".lora_A.weight", B = ".lora_B.weight", Magnitude = ".lora_magnitude_vector", BaseBias = ".base_layer.bias", Bias = ".bias", Weight = ".weight";
+    private const string EmbeddingA = ".lora_embedding_A", EmbeddingB = ".lora_embedding_B", Table = ".base_layer.weight";
+
+    private static readonly string[] Parts = [A, B, EmbeddingA, EmbeddingB, Magnitude, Magnitude + ".weight", BaseBias, Bias];
 
     private readonly FaultList _faults = new(where);
 
@@ -21,10 +24,10 @@ internal sealed class LoraBinder(string where, AdapterConfig config, ModelConfig
         var parts = new SortedDictionary<string, Dictionary<string, WeightTensor>>(StringComparer.Ordinal);
         foreach (var (key, entry) in file.Entries) Place(key, entry, parts);
         if (parts.Remove("score", out var score)) BindScore(score);
-        var projections = WeightManifest.For(model).Where(spec => spec.Quantizable && spec.Shape.Count == 2).ToDictionary(spec => spec.Name, StringComparer.Ordinal);
+        var matrices = WeightManifest.For(model).Where(spec => (spec.Quantizable && spec.Shape.Count == 2) || spec.Name == EmbeddingName + Weight).ToDictionary(spec => spec.Name, StringComparer.Ordinal);
         var modules = new List<LoraModule>();
         foreach (var (name, tensors) in parts)
-            if (Bind(name, tensors, projections) is { } module) modules.Add(module);
+            if (Bind(name, tensors, matrices) is { } module) modules.Add(module);
         if (modules.Count == 0 && Score is null && _faults.Count == 0) _faults.Add("adapts nothing: it has no lora_A and lora_B");
         _faults.ThrowIfAny();
         return modules;
@@ -38,10 +41,10 @@ internal sealed class LoraBinder(string where, AdapterConfig config, ModelConfig
             return;
         }
 
-        var part = key is Prefix + "score.weight" ? Weight : new[] { A, B, Magnitude, Magnitude + ".weight", BaseBias, Bias }.FirstOrDefault(ending => key.EndsWith(ending, StringComparison.Ordinal));
+        var part = key is Prefix + "score.weight" ? Weight : key is Prefix + EmbeddingName + Table ? Table : Parts.FirstOrDefault(ending => key.EndsWith(ending, StringComparison.Ordinal));
         if (part is null)
         {
-            _faults.Add($"tensor '{key}' is no part of an adapted projection; expected …{A}, …{B}, …{Magnitude} or …{Bias}");
+            _faults.Add($"tensor '{key}' is no part of an adapted projection; expected …{A}, …{B}, …{Magnitude} or …{Bias}, of an embedding …{EmbeddingA} and …{EmbeddingB}");
             return;
         }
 
@@ -75,23 +78,31 @@ internal sealed class LoraBinder(string where, AdapterConfig config, ModelConfig
         Score = (weight, bias);
     }
 
-    private LoraModule? Bind(string name, Dictionary<string, WeightTensor> tensors, Dictionary<string, WeightSpec> projections)
+    private LoraModule? Bind(string name, Dictionary<string, WeightTensor> tensors, Dictionary<string, WeightSpec> matrices)
     {
-        if (!projections.TryGetValue(name + ".weight", out var spec))
+        if (!matrices.TryGetValue(name + ".weight", out var spec))
         {
             _faults.Add($"module '{name}' is no projection of this {model.ModelType} model");
             return null;
         }
 
-        if (!tensors.TryGetValue(A, out var a) || !tensors.TryGetValue(B, out var b))
+        var isEmbedding = name == EmbeddingName;
+        var (keyA, keyB) = isEmbedding ? (EmbeddingA, EmbeddingB) : (A, B);
+        if (tensors.Keys.FirstOrDefault(part => isEmbedding ? part is A or B or Bias : part is EmbeddingA or EmbeddingB) is { } stray)
         {
-            _faults.Add(tensors.Count == 1 && tensors.ContainsKey(Bias)
-                ? $"module '{name}' has a trained bias and is not adapted (peft's bias: all), which is not computed; train with bias lora_only or none, or adapt it too"
-                : $"module '{name}' has no {(tensors.ContainsKey(A) ? B : A)[1..]}");
+            _faults.Add($"module '{name}' has {stray[1..]}; expected {keyA[1..]} and {keyB[1..]} of {(isEmbedding ? "an embedding" : "a projection")}");
             return null;
         }
 
-        var (output, input, before) = (spec.Shape[0], spec.Shape[1], _faults.Count);
+        if (!tensors.TryGetValue(keyA, out var a) || !tensors.TryGetValue(keyB, out var b))
+        {
+            _faults.Add(tensors.Count == 1 && tensors.ContainsKey(Bias)
+                ? $"module '{name}' has a trained bias and is not adapted (peft's bias: all), which is not computed; train with bias lora_only or none, or adapt it too"
+                : $"module '{name}' has no {(tensors.ContainsKey(keyA) ? keyB : keyA)[1..]}");
+            return null;
+        }
+
+        var (output, input, before) = (spec.Shape[isEmbedding ? 1 : 0], spec.Shape[isEmbedding ? 0 : 1], _faults.Count);
         var rank = a.Shape.Count == 2 ? a.Shape[0] : 0;
         Shape(a, [rank, input]);
         Shape(b, [output, rank]);
@@ -105,7 +116,9 @@ internal sealed class LoraBinder(string where, AdapterConfig config, ModelConfig
         var bias = tensors.GetValueOrDefault(Bias);
         if (bias is not null) Shape(bias, [output]);
         if (bias is not null && config.Bias == "none") _faults.Add($"module '{name}' has a bias and bias is none");
-        return _faults.Count > before ? null : new LoraModule(name, a, b, config.ScaleOf(name, rank)) { Magnitude = magnitude, Bias = bias };
+        var table = tensors.GetValueOrDefault(Table);
+        if (table is not null) Shape(table, [input, output]);
+        return _faults.Count > before ? null : new LoraModule(name, a, b, config.ScaleOf(name, rank)) { Magnitude = magnitude, Bias = bias, IsEmbedding = isEmbedding, Table = table };
     }
 
     private void Shape(WeightTensor tensor, int[] expected)

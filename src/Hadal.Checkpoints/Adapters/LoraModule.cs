@@ -2,15 +2,21 @@ using Hadal.Checkpoints.Weights;
 
 namespace Hadal.Checkpoints.Adapters;
 
-/// <summary>What an adapter does to one projection: <c>y = W x + b + s · B (A x)</c>.</summary>
+/// <summary>What an adapter does to one projection: <c>y = W x + b + s · B (A x)</c>; of the table of embeddings <c>y = W[token] + s · B A[:, token]</c>.</summary>
 /// <param name="Name">Path of the module in the model, for example <c>model.layers.0.self_attn.q_proj</c>.</param>
-/// <param name="A">[r, in].</param>
-/// <param name="B">[out, r].</param>
+/// <param name="A">[r, in]; of an embedding [r, vocab_size].</param>
+/// <param name="B">[out, r]; of an embedding [hidden_size, r].</param>
 /// <param name="Scale">s.</param>
 public sealed record LoraModule(string Name, WeightTensor A, WeightTensor B, double Scale)
 {
     /// <summary>DoRA: trained lengths of the rows of <c>W + s B A</c>, [out]; otherwise null.</summary>
     public WeightTensor? Magnitude { get; init; }
+
+    /// <summary>Whether it adapts a table of embeddings, whose inputs are token ids.</summary>
+    public bool IsEmbedding { get; init; }
+
+    /// <summary>The table of embeddings itself, which peft saves beside an adapter of it, [vocab_size, hidden_size]; null where the file leaves it out.</summary>
+    public WeightTensor? Table { get; init; }
 
     /// <summary>The bias that takes the place of the model's, [out]; null where it was not trained.</summary>
     public WeightTensor? Bias { get; init; }

@@ -112,6 +112,7 @@ internal abstract unsafe class PagedDecoder : DecoderModel
     private readonly Scratch _scratch;
     private readonly Pass _pass;
     private readonly WeightMatrix _embedding;
+    private readonly int _embeddingSite;
     private readonly WeightMatrix _head;
     private readonly float[] _finalNorm;
     private long _batchMark;
@@ -131,6 +132,7 @@ internal abstract unsafe class PagedDecoder : DecoderModel
         _head = weights.Projection(weights.Has("lm_head.weight") ? "lm_head.weight" : "model.embed_tokens.weight");
         // Of a table that is no head, few rows are read, so it stays in the file.
         _embedding = weights.Has("lm_head.weight") ? weights.Matrix("model.embed_tokens.weight") : _head;
+        _embeddingSite = weights.Site("model.embed_tokens");
         _finalNorm = weights.Vector("model.norm.weight");
         _pass = new Pass(options.MaxBatchTokens, rowsTogether);
         _pool = new BlockPool(layout, PoolBlocks(config, options));
@@ -267,6 +269,7 @@ internal abstract unsafe class PagedDecoder : DecoderModel
     {
         var width = Config.HiddenSize;
         for (var row = 0; row < _pass.RowCount; row++) _embedding.DequantizeRow(_pass.TokenIds[row], Hidden + ((long)row * width));
+        Adaptation.ApplyToTokens(_pass, _embeddingSite, Hidden, width);
         RunLayers(_pass);
         _finalRowCount = _pass.LogitRowCount;
         if (_pass.LogitRowCount > 0)

@@ -9,7 +9,7 @@ namespace Hadal.Training.Adapters;
 /// <summary>Finds the projections that <c>target_modules</c> means, by the rules of huggingface/peft.</summary>
 internal static class LoraTargets
 {
-    /// <summary>The word for every projection but the head and the routed experts, whose number multiplies the adapter.</summary>
+    /// <summary>The word for every projection but the head and the routed experts, whose number multiplies the adapter; the embedding is none.</summary>
     public const string All = "all-linear";
 
     /// <summary>The word for every matrix of the routed experts.</summary>
@@ -27,7 +27,7 @@ internal static class LoraTargets
     {
         var every = model.Adaptable.Where(named => CanBeAdapted(named.Name, model.Config)).ToList();
         var all = every.Where(named => !IsExpert(named.Name)).ToList();
-        if (targets is null || targets.Value.ValueEqualsAll()) return [.. all.Where(named => !named.Name.EndsWith(".kv_b_proj", StringComparison.Ordinal))];
+        if (targets is null || targets.Value.ValueEqualsAll()) return [.. all.Where(named => !named.Matrix.IsEmbedding && !named.Name.EndsWith(".kv_b_proj", StringComparison.Ordinal))];
         if (targets.Value.ValueKind == JsonValueKind.String) return Matches(every, targets.Value.GetString()!);
 
         var chosen = new HashSet<string>(StringComparer.Ordinal);

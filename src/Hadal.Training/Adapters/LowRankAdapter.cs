@@ -16,7 +16,7 @@ namespace Hadal.Training.Adapters;
 /// <remarks>Not thread-safe. The model's own weights are frozen while it is attached.</remarks>
 public sealed class LowRankAdapter : IDisposable
 {
-    private const string ConfigFile = "adapter_config.json", WeightsFile = "adapter_model.safetensors", Prefix = "base_model.model.";
+    private const string ConfigFile = "adapter_config.json", WeightsFile = "adapter_model.safetensors", Prefix = "base_model.model.", EmbeddingPart = ".lora_embedding_";
 
     private readonly IReadOnlyList<(string Name, IAdaptable Matrix)> _targets;
     private readonly List<LowRankUpdate> _updates = [];
@@ -30,8 +30,8 @@ public sealed class LowRankAdapter : IDisposable
         {
             var update = matrix.Update = new LowRankUpdate(matrix, options.R, options.Scale, options.LoraDropout, options.UseDora);
             _updates.Add(update);
-            _tensors.Add((name + ".lora_A.weight", update.A));
-            _tensors.Add((name + ".lora_B.weight", update.B));
+            _tensors.Add((name + (matrix.IsEmbedding ? EmbeddingPart + "A" : ".lora_A.weight"), update.A));
+            _tensors.Add((name + (matrix.IsEmbedding ? EmbeddingPart + "B" : ".lora_B.weight"), update.B));
             if (update.Magnitude is { } magnitude) _tensors.Add((name + ".lora_magnitude_vector", magnitude));
         }
 
@@ -50,7 +50,7 @@ public sealed class LowRankAdapter : IDisposable
             TargetModules = JsonSerializer.SerializeToElement(LoraTargets.Describe(_targets, model.Config)),
             OtherKeys = new Dictionary<string, JsonElement> { ["inference_mode"] = JsonElement.Parse("true"), ["init_lora_weights"] = JsonElement.Parse("true") },
         };
-        Parameters = [.. _tensors.Select(tensor => new TrainedParameter(tensor.Name, tensor.Parameter, tensor.Parameter.dim() > 1 && tensor.Name != "score.weight"))];
+        Parameters = [.. _tensors.Select(tensor => new TrainedParameter(tensor.Name, tensor.Parameter, tensor.Parameter.dim() > 1 && tensor.Name != "score.weight" && !tensor.Name.Contains(EmbeddingPart, StringComparison.Ordinal)))];
     }
 
     /// <summary>What its config file says.</summary>

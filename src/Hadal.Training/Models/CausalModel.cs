@@ -36,8 +36,12 @@ public abstract class CausalModel : NamedModule
     public IEnumerable<(string Name, Projection Projection)> Projections =>
         named_modules().Where(named => named.module is Projection && named.name.StartsWith("model.layers.", StringComparison.Ordinal)).Select(named => (named.name, (Projection)named.module));
 
-    /// <summary>Every matrix that an adapter can be put on, by path; those of routed experts behind the projections.</summary>
-    public virtual IEnumerable<(string Name, IAdaptable Matrix)> Adaptable => Projections.Select(named => (named.Name, (IAdaptable)named.Projection));
+    /// <summary>The table of token embeddings, and what an adapter adds to it. A head that is tied to the table reads it as it is.</summary>
+    protected abstract AdaptableEmbedding TokenEmbedding { get; }
+
+    /// <summary>Every matrix that an adapter can be put on, by path: the embedding, projections, routed experts.</summary>
+    public virtual IEnumerable<(string Name, IAdaptable Matrix)> Adaptable =>
+        Projections.Select(named => (named.Name, (IAdaptable)named.Projection)).Prepend(("model.embed_tokens", TokenEmbedding));
 
     /// <summary>Whether matrices are in few bits: an adapter can be trained beside them, they themselves cannot.</summary>
     public bool IsQuantized { get; internal set; }

@@ -5,12 +5,13 @@ using static TorchSharp.torch;
 namespace Hadal.Training.Models;
 
 /// <summary>What a low-rank adapter does to one matrix: <c>y = f ⊙ (W x + s · B (A x̃)) + b</c>, x̃ being x after dropout.</summary>
-/// <remarks>f is 1, or with DoRA the trained magnitudes over the lengths of the rows of <c>W + s B A</c>, which count as constants in the gradient. Where dropout is
+/// <remarks>Of an embedding x is 1 at the token's place and 0 elsewhere, so that A x is a column of A, and there is no dropout. f is 1, or with DoRA the trained magnitudes over the lengths of the rows of <c>W + s B A</c>, which count as constants in the gradient. Where dropout is
 /// on, DoRA's factor acts on W x̃ and leaves W x itself as it was: huggingface/peft <c>tuners/lora/layer.py</c>, <c>dora.py</c>. Hu et al. 2021, arXiv:2106.09685;
 /// Liu et al. 2024, arXiv:2402.09353.</remarks>
 public sealed class LowRankUpdate : IDisposable
 {
-    /// <summary>Creates an update that changes nothing yet: A uniform within ±1/√in, B zero, magnitudes the lengths of the rows of W.</summary>
+    /// <summary>Creates an update that changes nothing yet: A uniform within ±1/√in, B zero, magnitudes the lengths of the rows of W. Of an embedding A is zero and B uniform within
+    /// ±1/√out: peft draws B from a normal distribution, with which tokens would move some thirty times as far in a step.</summary>
     /// <param name="projection">The matrix it is for.</param>
     /// <param name="rank">r.</param>
     /// <param name="scale">s.</param>
@@ -22,10 +23,12 @@ public sealed class LowRankUpdate : IDisposable
         using var noGradient = no_grad();
         long outputs = projection.OutputSize, inputs = projection.InputSize;
         var device = projection.Device;
-        A = nn.Parameter(rand([rank, inputs], device: device).sub_(Number.Of(0.5)).mul_(Number.Of(2 / Math.Sqrt(inputs))));
-        B = nn.Parameter(zeros([outputs, rank], device: device));
+        A = nn.Parameter(projection.IsEmbedding ? zeros([rank, inputs], device: device) : Drawn([rank, inputs], inputs));
+        B = nn.Parameter(projection.IsEmbedding ? Drawn([outputs, rank], outputs) : zeros([outputs, rank], device: device));
         if (hasMagnitude) Magnitude = nn.Parameter(projection.Dense().norm(1));
-        (Scale, Dropout) = (scale, dropout);
+        (Scale, Dropout) = (scale, projection.IsEmbedding ? 0 : dropout);
+
+        Tensor Drawn(long[] shape, long size) => rand(shape, device: device).sub_(Number.Of(0.5)).mul_(Number.Of(2 / Math.Sqrt(size)));
     }
 
     /// <summary>[r, in], float32.</summary>
@@ -48,17 +51,18 @@ public sealed class LowRankUpdate : IDisposable
 
     /// <summary>The adapted product.</summary>
     /// <param name="projection">The matrix.</param>
-    /// <param name="input">[…, in].</param>
-    /// <returns>[…, out] in the dtype of <paramref name="input"/>.</returns>
+    /// <param name="input">[…, in]; of an embedding token ids, […].</param>
+    /// <returns>[…, out] in the dtype of <paramref name="input"/>; of an embedding float32.</returns>
     public Tensor Apply(IAdaptable projection, Tensor input)
     {
         ArgumentNullException.ThrowIfNull(projection);
         ArgumentNullException.ThrowIfNull(input);
-        var type = input.dtype;
+        var type = projection.IsEmbedding ? ScalarType.Float32 : input.dtype;
         var isDropping = IsTraining && Dropout > 0;
         var dropped = isDropping ? nn.functional.dropout(input, Dropout, training: true) : input;
         var plain = projection.Product(input);
-        var update = nn.functional.linear(nn.functional.linear(dropped, A.to(type)), B.to(type)) * Number.Of(Scale);
+        var inner = projection.IsEmbedding ? A.transpose(0, 1).index_select(0, input.flatten()).reshape([.. input.shape, A.shape[0]]) : nn.functional.linear(dropped, A.to(type));
+        var update = nn.functional.linear(inner, B.to(type)) * Number.Of(Scale);
         Tensor output;
         if (Magnitude is null)
         {

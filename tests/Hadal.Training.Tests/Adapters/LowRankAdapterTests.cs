@@ -72,6 +72,8 @@ public sealed class LowRankAdapterTests
         Assert.Throws<TrainingException>(() => Find(qwen, "\"up_proj\""));
         Assert.Throws<TrainingException>(() => Find(qwen, "\"(\""));
 
+        Assert.Equal(["model.embed_tokens", "model.layers.0.self_attn.q_proj"], Find(qwen, """["embed_tokens", "layers.0.self_attn.q_proj"]"""));
+
         // Neither indexers nor prediction layers, and not the matrix that the engine absorbs into queries; experts are no matrices of their own here.
         using var hadal = new DeepSeekModel(TinyAdaptation.Hadal);
         Assert.Equal(
@@ -91,6 +93,7 @@ public sealed class LowRankAdapterTests
         using var qwen = new GroupedQueryModel(TinyAdaptation.Qwen);
         Assert.Equal(["q_proj", "v_proj"], Described(qwen, """["q_proj", "v_proj"]"""));
         Assert.Equal(["model.layers.1.self_attn.q_proj"], Described(qwen, """["layers.1.self_attn.q_proj"]"""));
+        Assert.Equal(["embed_tokens", "q_proj"], Described(qwen, """["embed_tokens", "q_proj"]"""));
         using var hadal = new DeepSeekModel(TinyAdaptation.Hadal);
 
         // gate_proj alone would mean the routed experts as well, and q_b_proj the prediction layer's.

@@ -54,6 +54,21 @@ internal static unsafe class Adaptation
         }
     }
 
+    /// <summary>Adds to the embeddings of a pass what its adapters have for their tokens.</summary>
+    /// <param name="pass">Rows and the adapters of their sequences.</param>
+    /// <param name="site">Number of the table.</param>
+    /// <param name="y">[rows, hidden_size], without gaps.</param>
+    /// <param name="width">hidden_size.</param>
+    public static void ApplyToTokens(Pass pass, int site, float* y, int width)
+    {
+        for (var p = 0; pass.HasAdapters && p < pass.PieceCount; p++)
+        {
+            ref readonly var piece = ref pass.Pieces[p];
+            if (piece.Adapter?.At(site) is not { } table) continue;
+            for (var row = piece.RowBegin; row < piece.RowBegin + piece.RowCount; row++) table.ApplyToToken(pass.TokenIds[row], y + ((long)row * width));
+        }
+    }
+
     private readonly struct Job(Pass pass, int site, float* x, int inputCount, float* y, int outputCount, int partCount) : ICrewJob
     {
         public void Execute(int partIndex) => ApplyShare(pass, site, x, inputCount, y, outputCount, Output(partIndex), Output(partIndex + 1));

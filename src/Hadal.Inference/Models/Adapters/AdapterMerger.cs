@@ -11,16 +11,19 @@ namespace Hadal.Inference.Models.Adapters;
 
 /// <summary>Writes a model with an adapter worked into its weights: <c>W' = f ⊙ (W + s B A)</c>, trained biases in the place of the model's, and so a head for labels.</summary>
 /// <remarks>Sums are taken in float64 and rounded once, to the format the weight is stored in; a model in few bits or FP8 is written in BF16. f is 1 without DoRA, otherwise
-/// the trained lengths over the lengths of the rows. huggingface/peft <c>tuners/lora/layer.py</c>, <c>merge_and_unload</c>.</remarks>
+/// the trained lengths over the lengths of the rows, of the table of embeddings of its columns. A head that is tied to an adapted table becomes a matrix of its own, which stays as it was,
+/// as it does where the adapter is applied. huggingface/peft <c>tuners/lora/layer.py</c>, <c>merge_and_unload</c>.</remarks>
 public sealed unsafe class AdapterMerger
 {
     private const int BlockRows = 256;
+    private const string Head = "lm_head.weight";
 
     private readonly Checkpoint _checkpoint;
     private readonly LoraAdapter _adapter;
     private readonly Dictionary<string, LoraModule> _modules;
     private readonly ModelConfig _config;
     private readonly bool _isCoded;
+    private readonly WeightTensor? _untiedHead;
 
     /// <summary>Plans the work.</summary>
     /// <param name="checkpoint">The base model, a directory; kept open by the caller.</param>
@@ -39,14 +42,27 @@ public sealed unsafe class AdapterMerger
         if (biased is not null) throw new CheckpointException($"{adapter.Path}: {biased.Name} has a trained bias, and the model has none to put it in; run it as an adapter instead");
         (_checkpoint, _adapter) = (checkpoint, adapter);
         _config = adapter.Score is null ? checkpoint.Config : LabelConfig.With(checkpoint.Config, adapter.Head, adapter.Labels, isValue: adapter.Labels.Count == 1);
+        if (adapter.Modules.FirstOrDefault(module => module.IsEmbedding) is { } embedding)
+        {
+            var table = checkpoint.Tensors[embedding.Name + ".weight"];
+            AdaptedTable.EnsureSame(adapter.Path, embedding, table);
+            if (_config.Head == ModelHead.Language)
+            {
+                _config = _config with { TieWordEmbeddings = false };
+                if (!checkpoint.Tensors.ContainsKey(Head)) _untiedHead = new WeightTensor(Head, table.DType, table.Shape, table.Data, table.ByteLength) { Scale = table.Scale };
+            }
+        }
+
         _isCoded = checkpoint.Tensors.Values.Any(tensor => !IsFloat(tensor.DType));
     }
 
     /// <summary>Number of weights, the unit of progress.</summary>
-    public long WeightCount => _checkpoint.Tensors.Values.Sum(tensor => tensor.ElementCount);
+    public long WeightCount => Written.Sum(tensor => tensor.ElementCount);
 
     /// <summary>Bytes that will be written, but for headers.</summary>
-    public long BytesAfter => _checkpoint.Tensors.Values.Sum(tensor => tensor.ElementCount * FormatOf(tensor).BlockBytes());
+    public long BytesAfter => Written.Sum(tensor => tensor.ElementCount * FormatOf(tensor).BlockBytes());
+
+    private IEnumerable<WeightTensor> Written => WeightManifest.For(_config).Select(spec => SourceOf(spec.Name)).OfType<WeightTensor>();
 
     /// <summary>Writes the directory, which appears when it is whole; tokenizer, templates and generation settings are copied, the adapter's chat template before the model's.</summary>
     /// <param name="path">Directory to create.</param>
@@ -67,7 +83,7 @@ public sealed unsafe class AdapterMerger
             CheckpointTexts.Copy(_checkpoint.Path, directory);
             if (_adapter.ChatTemplate is { } template) AtomicFile.Write(Path.Combine(directory, "chat_template.jinja"), stream => stream.Write(Encoding.UTF8.GetBytes(template)));
             var done = 0L;
-            SafetensorsWriter.WriteModel(directory, WeightManifest.For(_config).Select(spec => SourceOf(spec.Name)).OfType<WeightTensor>().Select(tensor => new TensorToWrite(NameOf(tensor), FormatOf(tensor), tensor.Shape, stream =>
+            SafetensorsWriter.WriteModel(directory, Written.Select(tensor => new TensorToWrite(NameOf(tensor), FormatOf(tensor), tensor.Shape, stream =>
             {
                 Write(tensor, stream, parallel);
                 progress?.Invoke(done += tensor.ElementCount);
@@ -81,6 +97,7 @@ public sealed unsafe class AdapterMerger
     {
         "score.weight" when _adapter.Score is { } score => score.Weight,
         "score.bias" when _adapter.Score is { } score => score.Bias,
+        Head when _untiedHead is not null => _untiedHead,
         _ => _checkpoint.Tensors.GetValueOrDefault(name),
     };
 
@@ -97,7 +114,7 @@ public sealed unsafe class AdapterMerger
         var source = tensor.Name.EndsWith(".bias", StringComparison.Ordinal) && _modules.GetValueOrDefault(tensor.Name[..^".bias".Length])?.Bias is { } trained ? trained : tensor;
         int rows = tensor.Shape.Count == 2 ? tensor.Shape[0] : 1, columns = checked((int)(tensor.ElementCount / rows));
         var matrix = tensor.Shape.Count == 2 ? WeightMatrix.Create(source) : WeightMatrix.Create(source, 1, columns, byteOffset: 0);
-        var update = module is null ? null : new Update(module);
+        var update = module is null ? null : new Update(module, matrix);
         var (format, size) = (FormatOf(tensor), FormatOf(tensor).BlockBytes());
         var bytes = new byte[(long)Math.Min(BlockRows, rows) * columns * size];
         for (var begin = 0; begin < rows; begin += BlockRows)
@@ -131,30 +148,63 @@ public sealed unsafe class AdapterMerger
         private readonly float[] _a;
         private readonly float[] _b;
         private readonly float[]? _magnitude;
+        private readonly double[]? _factors;
 
-        public Update(LoraModule module) => (_module, _a, _b, _magnitude) = (module, Values(module.A), Values(module.B), module.Magnitude is { } magnitude ? Values(magnitude) : null);
+        public Update(LoraModule module, WeightMatrix matrix)
+        {
+            (_module, _a, _b, _magnitude) = (module, Values(module.A), Values(module.B), module.Magnitude is { } magnitude ? Values(magnitude) : null);
+            if (_magnitude is not null && module.IsEmbedding) _factors = ColumnFactors(matrix);
+        }
 
+        /// <summary>Changes a row of the model's matrix to the merged one.</summary>
         public void Apply(float[] values, int row)
         {
-            int rank = _module.Rank, columns = values.Length;
-            var sums = new double[columns];
-            for (var column = 0; column < columns; column++) sums[column] = values[column];
-            for (var j = 0; j < rank; j++)
-            {
-                var factor = _module.Scale * _b[((long)row * rank) + j];
-                var a = _a.AsSpan(j * columns, columns);
-                for (var column = 0; column < columns; column++) sums[column] += factor * a[column];
-            }
-
+            var sums = Merged(values, row);
             var length = 1.0;
-            if (_magnitude is not null)
+            if (_magnitude is not null && _factors is null)
             {
                 var squares = 0.0;
                 foreach (var sum in sums) squares += sum * sum;
                 length = _magnitude[row] / Math.Sqrt(squares);
             }
 
-            for (var column = 0; column < columns; column++) values[column] = (float)(sums[column] * length);
+            for (var column = 0; column < values.Length; column++) values[column] = (float)(sums[column] * (_factors?[column] ?? length));
+        }
+
+        /// <summary>A row of <c>W + s B A</c>; of the table of embeddings, which stands on its side, of <c>W + s (B A)ᵀ</c>.</summary>
+        private double[] Merged(float[] values, int row)
+        {
+            int rank = _module.Rank, columns = values.Length, tokens = _module.InputCount;
+            var sums = Array.ConvertAll(values, value => (double)value);
+            for (var j = 0; j < rank; j++)
+            {
+                if (_module.IsEmbedding)
+                {
+                    var factor = _module.Scale * _a[((long)j * tokens) + row];
+                    for (var column = 0; column < columns; column++) sums[column] += factor * _b[((long)column * rank) + j];
+                }
+                else
+                {
+                    var factor = _module.Scale * _b[((long)row * rank) + j];
+                    var a = _a.AsSpan(j * columns, columns);
+                    for (var column = 0; column < columns; column++) sums[column] += factor * a[column];
+                }
+            }
+
+            return sums;
+        }
+
+        private double[] ColumnFactors(WeightMatrix table)
+        {
+            var (row, squares) = (new float[_module.OutputCount], new double[_module.OutputCount]);
+            for (var token = 0; token < _module.InputCount; token++)
+            {
+                fixed (float* values = row) table.DequantizeRow(token, values);
+                var sums = Merged(row, token);
+                for (var column = 0; column < sums.Length; column++) squares[column] += sums[column] * sums[column];
+            }
+
+            return [.. squares.Select((square, column) => _magnitude![column] / Math.Sqrt(square))];
         }
 
         private static float[] Values(WeightTensor tensor)

@@ -118,6 +118,7 @@ public sealed unsafe class DecoderAdapter : IDisposable
             var found = new LoraWeights?[sites.Count];
             foreach (var module in adapter.Modules)
             {
+                if (module.IsEmbedding) AdaptedTable.EnsureSame(adapter.Path, module, weights.Tensor(module.Name + ".weight"));
                 var ready = new LoraWeights(module, weights.Matrix(module.Name + ".weight"), weights.VectorOrNull(module.Name + ".bias"), cursor.Take(LoraWeights.FloatCount(module)));
                 found[sites[module.Name]] = ready.IsFinite ? ready : throw new CheckpointException($"{adapter.Path}: {module.Name} has a number that is not finite; train or copy the adapter anew");
             }

@@ -7,7 +7,7 @@ using Hadal.Inference.Kernels.Lanes;
 
 namespace Hadal.Inference.Models.Adapters;
 
-/// <summary>What an adapter adds to one projection, ready to compute with: <c>y = f ⊙ (W x + s B A x) + Δb</c>.</summary>
+/// <summary>What an adapter adds to one projection, ready to compute with: <c>y = f ⊙ (W x + s B A x) + Δb</c>; of the table of embeddings <c>y = f ⊙ (W[token] + s B A[:, token])</c>.</summary>
 /// <remarks>f is 1 without DoRA, otherwise the trained lengths over the lengths of the rows of <c>W + s B A</c>; Δb is the trained bias minus the model's.
 /// A token's numbers do not depend on the tokens beside it or on the share of the outputs. huggingface/peft <c>tuners/lora/layer.py</c>, <c>dora.py</c>.</remarks>
 internal sealed unsafe class LoraWeights
@@ -29,7 +29,8 @@ internal sealed unsafe class LoraWeights
         var cursor = new ScratchCursor(memory);
         _a = cursor.Take((long)Rank * InputCount);
         _b = cursor.Take((long)Rank * OutputCount);
-        Read(module.A, _a);
+        if (module.IsEmbedding) ReadOnItsSide(module.A, _a);
+        else Read(module.A, _a);
         var row = stackalloc float[Rank];
         var b = WeightMatrix.Create(module.B);
         for (var o = 0; o < OutputCount; o++)
@@ -42,7 +43,8 @@ internal sealed unsafe class LoraWeights
         {
             _factors = cursor.Take(OutputCount);
             Read(magnitude, _factors);
-            DivideByLengths(weight);
+            if (module.IsEmbedding) DivideByColumnLengths(weight);
+            else DivideByLengths(weight);
         }
 
         if (module.Bias is { } trained)
@@ -96,6 +98,15 @@ internal sealed unsafe class LoraWeights
             Combine(inner, count, _b + begin, OutputCount, end - begin, target, yStride);
             for (var t = 0; t < count; t++) Finish(target + ((long)t * yStride), begin, end - begin);
         }
+    }
+
+    /// <summary>Of an embedding: changes a token's vector to the adapted one.</summary>
+    /// <param name="tokenId">Below in.</param>
+    /// <param name="y">[out].</param>
+    public void ApplyToToken(int tokenId, float* y)
+    {
+        Combine(_a + ((long)tokenId * Rank), 1, _b, OutputCount, OutputCount, y, OutputCount);
+        Finish(y, 0, OutputCount);
     }
 
     /// <summary>Adds to <c>Wᵀ x</c> over outputs [begin, end) what the adapter has there: <c>y += Aᵀ (s Bᵀ x)</c>. Lengths are <see cref="ScaleByLengths"/>'s.</summary>
@@ -161,11 +172,47 @@ internal sealed unsafe class LoraWeights
         }
     }
 
+    /// <summary>Of an embedding, whose table has a row for each input: lengths are those of its columns.</summary>
+    private void DivideByColumnLengths(WeightMatrix table)
+    {
+        var (row, squares) = (new float[OutputCount], new double[OutputCount]);
+        fixed (float* w = row)
+        {
+            for (var i = 0; i < InputCount; i++)
+            {
+                table.DequantizeRow(i, w);
+                for (var o = 0; o < OutputCount; o++)
+                {
+                    double merged = w[o];
+                    for (var j = 0; j < Rank; j++) merged += (double)_b[((long)j * OutputCount) + o] * _a[((long)i * Rank) + j];
+                    squares[o] += merged * merged;
+                }
+            }
+        }
+
+        for (var o = 0; o < OutputCount; o++) _factors[o] = (float)(_factors[o] / Math.Sqrt(squares[o]));
+    }
+
     private static bool AreFinite(float* numbers, long count)
     {
         for (var i = 0L; i < count; i++)
             if (!float.IsFinite(numbers[i])) return false;
         return true;
+    }
+
+    /// <summary>A [r, in] as [in, r].</summary>
+    private void ReadOnItsSide(WeightTensor tensor, float* target)
+    {
+        var matrix = WeightMatrix.Create(tensor);
+        var row = new float[InputCount];
+        fixed (float* values = row)
+        {
+            for (var j = 0; j < Rank; j++)
+            {
+                matrix.DequantizeRow(j, values);
+                for (var i = 0; i < InputCount; i++) target[((long)i * Rank) + j] = values[i];
+            }
+        }
     }
 
     private static void Read(WeightTensor tensor, float* target) =>

@@ -24,6 +24,7 @@ public sealed class DeepSeekModel : CausalModel
         _rotary = new RotaryEmbedding(config, config.QkRopeHeadDim, Device);
         if (!draws) config = config with { InitializerRange = 0 };
         register_module("model", _body = new Body(config, _rotary, computeType, Device));
+        TokenEmbedding = new AdaptableEmbedding(_body.Embedding);
         Layers = [.. _body.Layers];
         if (LabelHead.For(config, Device) is { } score) register_module("score", Score = score);
         else if (!config.TieWordEmbeddings) register_module("lm_head", _head = new Projection(config.VocabSize, config.HiddenSize, config.InitializerRange, Device));
@@ -49,6 +50,9 @@ public sealed class DeepSeekModel : CausalModel
     protected override Tensor HeadWeight => _head?.Weight ?? _body.Embedding.weight!;
 
     /// <inheritdoc/>
+    protected override AdaptableEmbedding TokenEmbedding { get; }
+
+    /// <inheritdoc/>
     public override Tensor Hidden(Tensor tokenIds, Action<int, Tensor>? observe = null, Tensor? documents = null) =>
         Hidden(tokenIds, AttentionMode.Sparse, new AuxiliaryLosses(), observe, documents);
 
@@ -62,7 +66,7 @@ public sealed class DeepSeekModel : CausalModel
     public Tensor Hidden(Tensor tokenIds, AttentionMode mode, AuxiliaryLosses losses, Action<int, Tensor>? observe = null, Tensor? documents = null)
     {
         var mask = DocumentMask.Of(documents, ComputeType);
-        var stream = Embed(tokenIds);
+        var stream = TokenEmbedding.Forward(tokenIds);
         observe?.Invoke(-1, stream);
         for (var layerIndex = 0; layerIndex < Config.NumHiddenLayers; layerIndex++)
         {
@@ -89,7 +93,7 @@ public sealed class DeepSeekModel : CausalModel
         foreach (var layer in PredictionLayers)
         {
             var depth = predictions.Count + 1;
-            var next = Embed(tokenIds.narrow(1, depth, tokens - depth));
+            var next = TokenEmbedding.Forward(tokenIds.narrow(1, depth, tokens - depth));
             hidden = layer.Forward(next, hidden.narrow(1, 0, tokens - depth), mode, losses);
             predictions.Add(hidden);
         }
@@ -132,8 +136,6 @@ public sealed class DeepSeekModel : CausalModel
             state.Add($"{prefix}{expert}.up_proj.weight", halves[1]);
         }
     }
-
-    private Tensor Embed(Tensor tokenIds) => _body.Embedding.forward(tokenIds);
 
     /// <summary>What published names call <c>model</c>.</summary>
     private sealed class Body : NamedModule

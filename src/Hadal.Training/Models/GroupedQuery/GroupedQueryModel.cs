@@ -30,6 +30,7 @@ public sealed class GroupedQueryModel : CausalModel
         _rotary = new RotaryEmbedding(config, config.HeadSize, Device);
         var deviation = draws ? Deviation : 0;
         register_module("model", _body = new Body(config, _rotary, computeType, deviation, Device));
+        TokenEmbedding = new AdaptableEmbedding(_body.Embedding);
         if (LabelHead.For(config, Device) is { } score) register_module("score", Score = score);
         else if (!config.TieWordEmbeddings) register_module("lm_head", _head = new Projection(config.VocabSize, config.HiddenSize, deviation, Device));
     }
@@ -41,10 +42,13 @@ public sealed class GroupedQueryModel : CausalModel
     protected override Tensor HeadWeight => _head?.Weight ?? _body.Embedding.weight!;
 
     /// <inheritdoc/>
+    protected override AdaptableEmbedding TokenEmbedding { get; }
+
+    /// <inheritdoc/>
     public override Tensor Hidden(Tensor tokenIds, Action<int, Tensor>? observe = null, Tensor? documents = null)
     {
         var mask = DocumentMask.Of(documents, ComputeType)?.Additive;
-        var stream = _body.Embedding.forward(tokenIds);
+        var stream = TokenEmbedding.Forward(tokenIds);
         observe?.Invoke(-1, stream);
         for (var layerIndex = 0; layerIndex < Config.NumHiddenLayers; layerIndex++)
         {
