@@ -36,7 +36,7 @@ internal static class LoraTargets
             // A bare name means no expert: as many adapters as a layer has experts are made only where they are asked for.
             var found = name == Experts ? [.. every.Select(named => named.Name).Where(IsExpert)] : Ending(name.Contains('.', StringComparison.Ordinal) ? every : all, name);
             if (found.Count == 0 && model.Config is DeepSeekConfig && LatentNames.TryGetValue(name, out var other)) found = Ending(all, other);
-            if (found.Count == 0) throw new TrainingException($"lora.target_modules: '{name}' is no projection of this {model.Config.ModelType} model; it has {string.Join(", ", Names(all))}");
+            if (found.Count == 0) throw new TrainingException($"lora.target_modules: '{name}' is no matrix of this {model.Config.ModelType} model; it has {string.Join(", ", Names(all))}");
             chosen.UnionWith(found);
         }
 
@@ -75,7 +75,7 @@ internal static class LoraTargets
         {
             var regex = new Regex($"^(?:{pattern})$", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
             var found = all.Where(named => regex.IsMatch(named.Name)).ToList();
-            return found.Count > 0 ? found : throw new TrainingException($"lora.target_modules: '{pattern}' matches no path; paths are like {all[0].Name}, names are {string.Join(", ", Names(all))}");
+            return found.Count > 0 ? found : throw new TrainingException($"lora.target_modules: '{pattern}' matches no path; paths are like {all[1].Name}, names are {string.Join(", ", Names(all))}");
         }
         catch (Exception fault) when (fault is ArgumentException or NotSupportedException)
         {

@@ -222,7 +222,7 @@ public sealed class AdapterTests : IDisposable
 
     /// <summary>Everything that adapters are computed of, routed experts and kv_b_proj among it.</summary>
     private static IEnumerable<string> Adapted(ModelConfig config) => WeightManifest.For(config)
-        .Where(spec => spec is { Quantizable: true, Role: WeightRole.Projection or WeightRole.Expert } && !spec.Name.Contains("indexer", StringComparison.Ordinal) && !spec.Name.Contains("eh_proj", StringComparison.Ordinal)
+        .Where(spec => spec.Name == "model.embed_tokens.weight" || spec is { Quantizable: true, Role: WeightRole.Projection or WeightRole.Expert } && !spec.Name.Contains("indexer", StringComparison.Ordinal) && !spec.Name.Contains("eh_proj", StringComparison.Ordinal)
             && !IsPredictionLayer(config, spec.Name))
         .Select(spec => spec.Name[..^".weight".Length]);
 
@@ -263,8 +263,10 @@ public sealed class AdapterTests : IDisposable
         foreach (var module in modules)
         {
             var shape = shapes[module + ".weight"];
-            Add(module, "lora_A.weight", [Rank, shape[1]], 0);
-            Add(module, "lora_B.weight", [shape[0], Rank], 0);
+            var isEmbedding = module.EndsWith("embed_tokens", StringComparison.Ordinal);
+            if (isEmbedding) shape = [shape[1], shape[0]];
+            Add(module, isEmbedding ? "lora_embedding_A" : "lora_A.weight", [Rank, shape[1]], 0);
+            Add(module, isEmbedding ? "lora_embedding_B" : "lora_B.weight", [shape[0], Rank], 0);
             if (isLengthTrained) Add(module, "lora_magnitude_vector", [shape[0]], 1);
         }
 
@@ -282,7 +284,7 @@ public sealed class AdapterTests : IDisposable
     private static void Merge(TinyModel model, LoraModule module)
     {
         var tensor = model.Tensors[module.Name + ".weight"];
-        float[] w = TinyModel.ValuesOf(tensor), a = TinyModel.ValuesOf(module.A), b = TinyModel.ValuesOf(module.B);
+        float[] w = module.IsEmbedding ? OnItsSide(TinyModel.ValuesOf(tensor), module.InputCount) : TinyModel.ValuesOf(tensor), a = TinyModel.ValuesOf(module.A), b = TinyModel.ValuesOf(module.B);
         for (var o = 0; o < module.OutputCount; o++)
         {
             var row = w.AsSpan(o * module.InputCount, module.InputCount);
@@ -296,7 +298,13 @@ public sealed class AdapterTests : IDisposable
             for (var i = 0; i < row.Length; i++) row[i] = (float)(row[i] / length * TinyModel.ValuesOf(magnitude)[o]);
         }
 
-        model.Add(tensor.Name, tensor.Shape, w);
+        model.Add(tensor.Name, tensor.Shape, module.IsEmbedding ? OnItsSide(w, module.OutputCount) : w);
+    }
+
+    private static float[] OnItsSide(float[] values, int rows)
+    {
+        var columns = values.Length / rows;
+        return [.. Enumerable.Range(0, values.Length).Select(index => values[(index % rows * columns) + (index / rows)])];
     }
 
     private static float[] Logits(DecoderModel model, DecoderAdapter adapter, int[] tokenIds, int sliceLength)

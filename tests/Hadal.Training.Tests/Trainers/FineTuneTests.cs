@@ -44,6 +44,7 @@ public sealed class FineTuneTests
     [InlineData("sft", "hadal", "compute_type=float32", "optimizer=muon")]
     [InlineData("lora", "qwen2", "compute_type=bfloat16", "lora={\"lora_dropout\": 0.2, \"use_dora\": true, \"bias\": \"lora_only\"}")]
     [InlineData("lora", "hadal", "compute_type=float32", "recompute_activations=true", "lora.lora_dropout=0.1")]
+    [InlineData("lora", "hadal", "lora={\"target_modules\": [\"embed_tokens\", \"o_proj\"], \"use_dora\": true}")]
     public void A_run_that_was_killed_and_stopped_again_and_again_ends_with_the_bits_of_an_undisturbed_one(string stage, string family, params string[] changes)
     {
         var config = family == "hadal" ? (Checkpoints.Config.ModelConfig)TinyAdaptation.Hadal : TinyAdaptation.Qwen;
@@ -318,7 +319,7 @@ public sealed class FineTuneTests
         Assert.Contains("packing: expected true or false, found 1", Refusal("sft", "packing=1"), StringComparison.Ordinal);
         Assert.Contains("train[0].columns: expected an object of texts, found \"a\"", Refusal("sft", """train=[{"path": "a.csv", "columns": "a"}]"""), StringComparison.Ordinal);
         Assert.Contains("sequence_length: expected at most 64, for which the model was made, got 65", Refusal("sft", "sequence_length=65"), StringComparison.Ordinal);
-        Assert.Contains("'w_proj' is no projection of this qwen2 model; it has q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj", Refusal("lora", """lora.target_modules=["w_proj"]"""), StringComparison.Ordinal);
+        Assert.Contains("'w_proj' is no matrix of this qwen2 model; it has embed_tokens, q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj", Refusal("lora", """lora.target_modules=["w_proj"]"""), StringComparison.Ordinal);
         Assert.Contains("dpo learns nothing else", Refusal("dpo", "task=language"), StringComparison.Ordinal);
         Assert.Contains("nobody.jsonl: no such file", Refusal("sft", """train=[{"path": "nobody.jsonl"}]"""), StringComparison.Ordinal);
         Assert.Contains("expected a name that ends in", Refusal("sft", """train=[{"path": "adapt.json.zip"}]""", "adapt.json.zip"), StringComparison.Ordinal);
@@ -437,9 +438,10 @@ public sealed class FineTuneTests
     [Theory]
     [InlineData("qwen2", "lora={\"use_dora\": true, \"bias\": \"lora_only\"}")]
     [InlineData("hadal", "lora={\"use_rslora\": true, \"target_modules\": [\"q_proj\", \"experts\"]}")]
-    public void An_adapter_is_measured_beside_its_model_and_another_model_is_told(string family, string lora)
+    [InlineData("qwen2", "lora={\"target_modules\": [\"embed_tokens\", \"q_proj\"]}", "optimizer=muon")]
+    public void An_adapter_is_measured_beside_its_model_and_another_model_is_told(string family, string lora, params string[] changes)
     {
-        using var run = new TinyAdaptation(family == "hadal" ? TinyAdaptation.Hadal : TinyAdaptation.Qwen, lora, "learning_rate=0.03");
+        using var run = new TinyAdaptation(family == "hadal" ? TinyAdaptation.Hadal : TinyAdaptation.Qwen, [lora, "learning_rate=0.03", .. changes]);
         var path = run.Run("lora");
         var model = Path.Combine(run.Folder, "base");
         var best = run.Lines.Where(line => line.TryGetProperty("validation", out _)).Min(line => line.GetProperty("validation").GetProperty("loss").GetDouble());
