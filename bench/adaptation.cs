@@ -31,7 +31,7 @@ using Hadal.Inference.Models;
 using Hadal.Training.Trainers;
 
 const string Everything = """["q_a_proj","q_b_proj","kv_a_proj_with_mqa","kv_b_proj","o_proj","gate_proj","up_proj","down_proj","experts"]""";
-const string WithEmbedding = """["q_a_proj","q_b_proj","kv_a_proj_with_mqa","o_proj","gate_proj","up_proj","down_proj","embed_tokens"]""";
+const string WithEmbedding = """["all-linear","embed_tokens"]""";
 const int Epochs = 3, RowsAtOnce = 5, LearntNews = 600, LearntHeadlines = 400, LearntSentences = 300, KeptTexts = 40, Tested = 300;
 var options = new Dictionary<string, string>
 {

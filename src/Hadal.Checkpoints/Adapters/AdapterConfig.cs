@@ -64,6 +64,10 @@ public sealed record AdapterConfig
     [JsonExtensionData]
     public IDictionary<string, JsonElement>? OtherKeys { get; set; }
 
+    /// <summary>The rank of a module.</summary>
+    /// <param name="module">Path of the module, for example <c>model.layers.0.self_attn.q_proj</c>.</param>
+    public int RankOf(string module) => AdapterPatterns.Of(RankPattern, module, R);
+
     /// <summary>The scale of a module: <c>alpha / r</c> or <c>alpha / √r</c>.</summary>
     /// <param name="module">Path of the module, for example <c>model.layers.0.self_attn.q_proj</c>.</param>
     /// <param name="rank">Rank of its matrices.</param>

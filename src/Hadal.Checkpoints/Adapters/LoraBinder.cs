@@ -107,7 +107,7 @@ internal sealed class LoraBinder(string where, AdapterConfig config, ModelConfig
         Shape(a, [rank, input]);
         Shape(b, [output, rank]);
         if (rank < 1) _faults.Add($"tensor '{a.Name}' has rank {rank}, expected at least 1");
-        var expected = AdapterPatterns.Of(config.RankPattern, name, config.R);
+        var expected = config.RankOf(name);
         if (rank != expected) _faults.Add($"tensor '{a.Name}' has rank {rank}, {AdapterConfigReader.Name} says {expected}");
         var magnitude = tensors.GetValueOrDefault(Magnitude);
         if (magnitude is not null) Shape(magnitude, [output]);

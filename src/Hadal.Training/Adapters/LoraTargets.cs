@@ -27,14 +27,15 @@ internal static class LoraTargets
     {
         var every = model.Adaptable.Where(named => CanBeAdapted(named.Name, model.Config)).ToList();
         var all = every.Where(named => !IsExpert(named.Name)).ToList();
-        if (targets is null || targets.Value.ValueEqualsAll()) return [.. all.Where(named => !named.Matrix.IsEmbedding && !named.Name.EndsWith(".kv_b_proj", StringComparison.Ordinal))];
+        List<(string Name, IAdaptable Matrix)> linear = [.. all.Where(named => !named.Matrix.IsEmbedding && !named.Name.EndsWith(".kv_b_proj", StringComparison.Ordinal))];
+        if (targets is null || targets.Value.ValueEqualsAll()) return linear;
         if (targets.Value.ValueKind == JsonValueKind.String) return Matches(every, targets.Value.GetString()!);
 
         var chosen = new HashSet<string>(StringComparer.Ordinal);
         foreach (var name in targets.Value.EnumerateArray().Select(name => name.GetString()!))
         {
             // A bare name means no expert: as many adapters as a layer has experts are made only where they are asked for.
-            var found = name == Experts ? [.. every.Select(named => named.Name).Where(IsExpert)] : Ending(name.Contains('.', StringComparison.Ordinal) ? every : all, name);
+            var found = name == All ? [.. linear.Select(named => named.Name)] : name == Experts ? [.. every.Select(named => named.Name).Where(IsExpert)] : Ending(name.Contains('.', StringComparison.Ordinal) ? every : all, name);
             if (found.Count == 0 && model.Config is DeepSeekConfig && LatentNames.TryGetValue(name, out var other)) found = Ending(all, other);
             if (found.Count == 0) throw new TrainingException($"lora.target_modules: '{name}' is no matrix of this {model.Config.ModelType} model; it has {string.Join(", ", Names(all))}");
             chosen.UnionWith(found);

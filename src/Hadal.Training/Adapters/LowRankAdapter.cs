@@ -26,9 +26,11 @@ public sealed class LowRankAdapter : IDisposable
     {
         _targets = LoraTargets.Find(model, options.TargetModules);
         foreach (var parameter in model.parameters()) parameter.requires_grad = false;
+        Config = ConfigFor(model, options, baseModel);
         foreach (var (name, matrix) in _targets)
         {
-            var update = matrix.Update = new LowRankUpdate(matrix, options.R, options.Scale, options.LoraDropout, options.UseDora);
+            var rank = Config.RankOf(name);
+            var update = matrix.Update = new LowRankUpdate(matrix, rank, Config.ScaleOf(name, rank), options.LoraDropout, options.UseDora);
             _updates.Add(update);
             _tensors.Add((name + (matrix.IsEmbedding ? EmbeddingPart + "A" : ".lora_A.weight"), update.A));
             _tensors.Add((name + (matrix.IsEmbedding ? EmbeddingPart + "B" : ".lora_B.weight"), update.B));
@@ -43,13 +45,6 @@ public sealed class LowRankAdapter : IDisposable
         }
 
         foreach (var (_, parameter) in _tensors) parameter.requires_grad = true;
-        Config = new AdapterConfig
-        {
-            TaskType = model.Config.Head switch { ModelHead.Sequence => "SEQ_CLS", ModelHead.Token => "TOKEN_CLS", _ => "CAUSAL_LM" }, BaseModelNameOrPath = baseModel, R = options.R, LoraAlpha = options.LoraAlpha, LoraDropout = options.LoraDropout, Bias = options.Bias,
-            UseRslora = options.UseRslora, UseDora = options.UseDora, ModulesToSave = model.Score is null ? null : ["score"], Id2label = model.Score is null ? null : model.Config.Id2label,
-            TargetModules = JsonSerializer.SerializeToElement(LoraTargets.Describe(_targets, model.Config)),
-            OtherKeys = new Dictionary<string, JsonElement> { ["inference_mode"] = JsonElement.Parse("true"), ["init_lora_weights"] = JsonElement.Parse("true") },
-        };
         Parameters = [.. _tensors.Select(tensor => new TrainedParameter(tensor.Name, tensor.Parameter, tensor.Parameter.dim() > 1 && tensor.Name != "score.weight" && !tensor.Name.Contains(EmbeddingPart, StringComparison.Ordinal)))];
     }
 
@@ -110,6 +105,14 @@ public sealed class LowRankAdapter : IDisposable
         foreach (var (_, matrix) in _targets) matrix.Update = null;
         foreach (var update in _updates) update.Dispose();
     }
+
+    private AdapterConfig ConfigFor(CausalModel model, LoraOptions options, string baseModel) => new()
+    {
+        TaskType = model.Config.Head switch { ModelHead.Sequence => "SEQ_CLS", ModelHead.Token => "TOKEN_CLS", _ => "CAUSAL_LM" }, BaseModelNameOrPath = baseModel, R = options.R, LoraAlpha = options.LoraAlpha, RankPattern = options.RankPattern, AlphaPattern = options.AlphaPattern, LoraDropout = options.LoraDropout, Bias = options.Bias,
+        UseRslora = options.UseRslora, UseDora = options.UseDora, ModulesToSave = model.Score is null ? null : ["score"], Id2label = model.Score is null ? null : model.Config.Id2label,
+        TargetModules = JsonSerializer.SerializeToElement(LoraTargets.Describe(_targets, model.Config)),
+        OtherKeys = new Dictionary<string, JsonElement> { ["inference_mode"] = JsonElement.Parse("true"), ["init_lora_weights"] = JsonElement.Parse("true") },
+    };
 
     private void AddBiases(CausalModel model, string which)
     {

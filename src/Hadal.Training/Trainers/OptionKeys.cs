@@ -79,6 +79,8 @@ internal static class OptionKeys
     {
         if (type == typeof(JsonElement)) return value is not null;
         if (type == typeof(IReadOnlyDictionary<string, string>)) return value is JsonObject names && names.All(pair => pair.Value is JsonValue name && name.GetValueKind() == JsonValueKind.String);
+        if (type == typeof(IReadOnlyDictionary<string, int>)) return value is JsonObject counts && counts.All(pair => Fits(pair.Value, typeof(int)));
+        if (type == typeof(IReadOnlyDictionary<string, double>)) return value is JsonObject numbers && numbers.All(pair => Fits(pair.Value, typeof(double)));
         if (value is not JsonValue single) return false;
         if (type == typeof(int)) return single.GetValueKind() == JsonValueKind.Number && single.TryGetValue<int>(out _);
         if (type == typeof(long)) return single.GetValueKind() == JsonValueKind.Number && single.TryGetValue<long>(out _);
@@ -99,6 +101,8 @@ internal static class OptionKeys
         type == typeof(string) ? "text" :
         type == typeof(bool) ? "true or false" :
         type == typeof(IReadOnlyDictionary<string, string>) ? "an object of texts" :
+        type == typeof(IReadOnlyDictionary<string, int>) ? "an object of whole numbers" :
+        type == typeof(IReadOnlyDictionary<string, double>) ? "an object of numbers" :
         type == typeof(JsonElement) ? "an object or the path of a file" :
         ItemType(type) is null ? "an object" : "a list";
 

@@ -88,6 +88,24 @@ public sealed class LowRankAdapterTests
     }
 
     [Fact]
+    public void Ranks_and_scales_follow_the_patterns_and_stand_in_the_config()
+    {
+        using var qwen = new GroupedQueryModel(TinyAdaptation.Qwen);
+        var options = new LoraOptions
+        {
+            R = 2, LoraAlpha = 4, TargetModules = JsonElement.Parse("""["all-linear", "embed_tokens"]"""),
+            RankPattern = new Dictionary<string, int> { ["embed_tokens"] = 5, [@"layers\.1\..*_proj"] = 3 }, AlphaPattern = new Dictionary<string, double> { ["embed_tokens"] = 20 },
+        };
+        using var adapter = LowRankAdapter.Attach(qwen, options, "base");
+        var found = qwen.Adaptable.ToDictionary(named => named.Name, named => (Rank: (int)named.Matrix.Update!.A.shape[0], named.Matrix.Update.Scale));
+        Assert.Equal(15, found.Count);
+        Assert.Equal((5, 4.0), found["model.embed_tokens"]);
+        Assert.Equal((2, 2.0), found["model.layers.0.mlp.up_proj"]);
+        Assert.Equal((3, 4.0 / 3), found["model.layers.1.self_attn.q_proj"]);
+        Assert.Equal((5, 3, 20.0), (adapter.Config.RankOf("model.embed_tokens"), adapter.Config.RankOf("model.layers.1.mlp.down_proj"), adapter.Config.AlphaPattern!["embed_tokens"]));
+    }
+
+    [Fact]
     public void The_config_says_short_names_where_they_mean_the_same_and_paths_where_they_do_not()
     {
         using var qwen = new GroupedQueryModel(TinyAdaptation.Qwen);

@@ -314,6 +314,10 @@ public sealed class FineTuneTests
         using var run = new TinyAdaptation(TinyAdaptation.Qwen);
         Assert.Contains("lora: trains an adapter; use hadal-train lora", Refusal("sft", "lora.r=4"), StringComparison.Ordinal);
         Assert.Contains("lora.r: expected 1 to 1024, got 0", Refusal("lora", "lora.r=0"), StringComparison.Ordinal);
+        Assert.Contains("lora.rank_pattern: expected an object of whole numbers, found an object", Refusal("lora", """lora.rank_pattern={"q_proj": "4"}"""), StringComparison.Ordinal);
+        Assert.Contains("lora.rank_pattern.q_proj: expected 1 to 1024, got 2000", Refusal("lora", """lora.rank_pattern={"q_proj": 2000}"""), StringComparison.Ordinal);
+        Assert.Contains("lora.alpha_pattern.q_proj: expected a positive number, got -1", Refusal("lora", """lora.alpha_pattern={"q_proj": -1}"""), StringComparison.Ordinal);
+        Assert.Contains("lora.rank_pattern, lora.alpha_pattern: '(' is no pattern", Refusal("lora", """lora.alpha_pattern={"(": 1}"""), StringComparison.Ordinal);
         Assert.Contains("preset: expected classic or hadal, got 'best'", Refusal("lora", "preset=best"), StringComparison.Ordinal);
         Assert.Contains("epochs: expected 1 to 100000, got 0", Refusal("sft", "epochs=0"), StringComparison.Ordinal);
         Assert.Contains("packing: expected true or false, found 1", Refusal("sft", "packing=1"), StringComparison.Ordinal);
@@ -438,7 +442,7 @@ public sealed class FineTuneTests
     [Theory]
     [InlineData("qwen2", "lora={\"use_dora\": true, \"bias\": \"lora_only\"}")]
     [InlineData("hadal", "lora={\"use_rslora\": true, \"target_modules\": [\"q_proj\", \"experts\"]}")]
-    [InlineData("qwen2", "lora={\"target_modules\": [\"embed_tokens\", \"q_proj\"]}", "optimizer=muon")]
+    [InlineData("qwen2", "lora={\"target_modules\": [\"embed_tokens\", \"q_proj\"], \"rank_pattern\": {\"embed_tokens\": 3}, \"alpha_pattern\": {\"1.self_attn.q_proj\": 5}}", "optimizer=muon")]
     public void An_adapter_is_measured_beside_its_model_and_another_model_is_told(string family, string lora, params string[] changes)
     {
         using var run = new TinyAdaptation(family == "hadal" ? TinyAdaptation.Hadal : TinyAdaptation.Qwen, [lora, "learning_rate=0.03", .. changes]);
