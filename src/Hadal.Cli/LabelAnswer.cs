@@ -21,7 +21,7 @@ internal static class LabelAnswer
     /// <param name="options">Limits.</param>
     /// <param name="text">The text; null where there is none.</param>
     /// <param name="isJson">Whether one JSON object is printed.</param>
-    /// <exception cref="CommandException">There is no text, or too much of it.</exception>
+    /// <exception cref="CommandException">There is no text, or too much of it, or what the model says of it is no number.</exception>
     public static int Run(Shell shell, Checkpoint checkpoint, LoraAdapter? adapter, Tokenizer tokenizer, EngineOptions options, string? text, bool isJson)
     {
         if (string.IsNullOrWhiteSpace(text)) throw CommandException.Usage("the model scores labels and holds no conversation; give a text with -p or through a pipe");
@@ -29,6 +29,7 @@ internal static class LabelAnswer
         int[] ids = [.. tokenizer.Encode(text)];
         if (ids.Length > model.MaxContext) throw CommandException.Failed($"the text has {ids.Length} tokens, expected at most {model.MaxContext}");
         var scores = model.Scores(ids);
+        if (!Array.TrueForAll(scores, float.IsFinite)) throw CommandException.Failed($"{adapter?.Path ?? checkpoint.Path}: its scores of this text are not finite; the weights are damaged, copy or train them anew");
         var rows = scores.Length / model.Labels.Count;
         if (isJson) WriteJson(shell, model, tokenizer, ids, scores, rows);
         else for (var row = 0; row < rows; row++) shell.Text.Write(Line(model, Row(scores, row, model), model.Head == ModelHead.Token ? tokenizer.Decode([ids[row]], skipSpecial: false) : null));

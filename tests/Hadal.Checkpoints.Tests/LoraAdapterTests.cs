@@ -42,6 +42,46 @@ public sealed class LoraAdapterTests : IDisposable
     }
 
     [Fact]
+    public void Patterns_of_paths_are_the_regular_expressions_they_stand_for()
+    {
+        string[] paths = [Q, "q_proj", "model.layers.10.self_attn.q_proj", "model.layers.0.self_attn.qxproj", "xq_proj", "model.layers.0.mlp.experts.1.up_proj", ""];
+        string[] keys =
+        [
+            Q, "^" + Q, "q_proj", "^q_proj", "q.proj", "self_attn.q_proj", "elf_attn.q_proj", @"self_attn\.q_proj", @"self.attn\.q_proj", "layers.0.self_attn.q_proj", "0.self_attn.q_proj", "..q_proj", ".q_proj",
+            @"\.q_proj", "", "^", "^.", "q-proj", "layers.1.*q_proj", "(q|up)_proj", "q_proj$", @"layers\.\d+\.self_attn\.q_proj", "q_proj|up_proj",
+        ];
+        var matches = 0;
+        foreach (var key in keys)
+        {
+            var patterns = new AdapterPatterns<int>("rank_pattern", new Dictionary<string, int> { [key] = 1 }, Assert.Fail);
+            foreach (var path in paths)
+            {
+                var expected = System.Text.RegularExpressions.Regex.IsMatch(path, $@"^(.*\.)?({key})$");
+                matches += expected ? 1 : 0;
+                Assert.True(expected == (patterns.Of(path, 0) == 1), $"'{key}' of '{path}': expected {expected}");
+            }
+        }
+
+        Assert.InRange(matches, keys.Length, (keys.Length * paths.Length) - keys.Length);
+    }
+
+    [Fact]
+    public void The_first_of_several_patterns_counts_and_paths_of_modules_may_be_many()
+    {
+        var ranks = Enumerable.Range(0, 20_000).Select(layer => KeyValuePair.Create($"model.layers.{layer}.self_attn.q_proj", layer)).Prepend(KeyValuePair.Create("layers.7.*", -1)).ToDictionary();
+        var patterns = new AdapterPatterns<int>("rank_pattern", ranks, Assert.Fail);
+        Assert.Equal((-1, 19_999, -2), (patterns.Of("model.layers.7.self_attn.q_proj", -2), patterns.Of("model.layers.19999.self_attn.q_proj", -2), patterns.Of("model.layers.3.self_attn.k_proj", -2)));
+    }
+
+    [Fact]
+    public void More_regular_expressions_than_can_be_held_against_every_module_are_refused()
+    {
+        var pairs = string.Join(',', Enumerable.Range(0, 257).Select(i => $"\"m.*{i}x\":4"));
+        Write("{\"peft_type\":\"LORA\",\"r\":2,\"alpha_pattern\":{" + pairs + "}}", Tensor(Q, "lora_A.weight", 2, 8), Tensor(Q, "lora_B.weight", 8, 2));
+        Assert.Contains("adapter_config.json: alpha_pattern has more than 256 regular expressions, the next being 'm.*256x'; expected no more, or paths of modules", Assert.Throws<CheckpointException>(() => LoraAdapter.Open(_folder.Path, Model)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_table_of_embeddings_is_adapted_by_tensors_of_its_own()
     {
         const string config = """{"peft_type":"LORA","r":2,"target_modules":["embed_tokens"]}""", table = "model.embed_tokens";
@@ -66,6 +106,55 @@ public sealed class LoraAdapterTests : IDisposable
             var fault = Assert.Throws<CheckpointException>(() => LoraAdapter.Open(_folder.Path, Model)).Message;
             foreach (var part in parts) Assert.Contains(part, fault, StringComparison.Ordinal);
         }
+    }
+
+    [Fact]
+    public void A_number_that_is_not_finite_is_refused_in_whatever_part_and_format_it_stands()
+    {
+        const string config = """{"peft_type":"LORA","task_type":"SEQ_CLS","r":2,"lora_alpha":2,"use_dora":true,"bias":"lora_only","modules_to_save":["score"]}""";
+        foreach (var dtype in (DType[])[DType.F32, DType.F16, DType.BF16])
+        {
+            Write(config, Parts(dtype, "", 0));
+            using (LoraAdapter.Open(_folder.Path, Model)) { }
+            foreach (var spoilt in (string[])["lora_A.weight", "lora_B.weight", "lora_magnitude_vector", "self_attn.q_proj.bias", "score.weight", "score.bias"])
+            {
+                foreach (var number in (float[])[float.NaN, float.PositiveInfinity, float.NegativeInfinity])
+                {
+                    Write(config, Parts(dtype, spoilt, number));
+                    var fault = Assert.Throws<CheckpointException>(() => LoraAdapter.Open(_folder.Path, Model)).Message;
+                    Assert.Contains($"{(spoilt.StartsWith("score", StringComparison.Ordinal) ? "score" : Q)} has a number that is not finite", fault, StringComparison.Ordinal);
+                }
+            }
+        }
+
+        TensorToWrite[] Parts(DType dtype, string spoilt, float number)
+        {
+            return [Of(Q + ".lora_A.weight", 2, 8), Of(Q + ".lora_B.weight", 8, 2), Of(Q + ".lora_magnitude_vector", 8), Of(Q + ".bias", 8), Of("score.weight", 3, 8), Of("score.bias", 3)];
+
+            TensorToWrite Of(string name, params int[] shape)
+            {
+                // The largest number of a format is one still.
+                var values = Enumerable.Repeat(dtype == DType.F16 ? 65504f : BitConverter.UInt32BitsToSingle(0x7F7F_0000), shape.Aggregate(1, (a, b) => a * b)).ToArray();
+                values[0] = 0;
+                if (spoilt.Length > 0 && name.EndsWith(spoilt, StringComparison.Ordinal)) values[^1] = number;
+                byte[] bytes = dtype switch
+                {
+                    DType.F32 => MemoryMarshal.AsBytes<float>(values).ToArray(),
+                    DType.F16 => MemoryMarshal.AsBytes<Half>(Array.ConvertAll(values, value => (Half)value)).ToArray(),
+                    _ => MemoryMarshal.AsBytes<ushort>(Array.ConvertAll(values, value => (ushort)(BitConverter.SingleToUInt32Bits(value) >> 16))).ToArray(),
+                };
+                return new TensorToWrite("base_model.model." + name, dtype, shape, bytes);
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("1e300")]
+    [InlineData("-1e39")]
+    public void A_scale_that_no_number_of_32_bits_survives_is_refused(string alpha)
+    {
+        Write($$"""{"peft_type":"LORA","r":2,"lora_alpha":{{alpha}}}""", Tensor(Q, "lora_A.weight", 2, 8), Tensor(Q, "lora_B.weight", 8, 2));
+        Assert.Contains($"{Q}: lora_alpha makes its numbers too large for float32", Assert.Throws<CheckpointException>(() => LoraAdapter.Open(_folder.Path, Model)).Message, StringComparison.Ordinal);
     }
 
     [Theory]

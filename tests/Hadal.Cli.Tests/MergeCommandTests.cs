@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using System.Text.Json;
 using Hadal.Checkpoints.Weights;
 using Hadal.Tests;
 
@@ -59,18 +61,61 @@ public sealed class MergeCommandTests : IDisposable
         Assert.StartsWith($"hadal: {Target}: exists and is not empty", TestShell.Run("", "merge", Model, "--adapter", Adapter, "-o", Target).Fault(1), StringComparison.Ordinal);
     }
 
-    private void WriteAdapter(string module, int inputs, int outputs = 64)
+    [Theory]
+    [InlineData(float.NaN, "model.layers.0.self_attn.o_proj has a number that is not finite")]
+    [InlineData(1e25f, "model.layers.0.self_attn.o_proj.weight with the adapter has a number that does not fit F32")]
+    public void An_adapter_that_would_ruin_the_weights_is_refused_and_nothing_is_written(float number, string message)
+    {
+        WriteAdapter("model.layers.0.self_attn.o_proj", 64, number: number);
+        Assert.Contains(message, TestShell.Run("", "merge", Model, "--adapter", Adapter, "-o", Target).Fault(1), StringComparison.Ordinal);
+        Assert.Equal([Adapter], Directory.GetFileSystemEntries(_folder.FullName));
+    }
+
+    [Fact]
+    public void A_row_of_zeros_whose_length_was_trained_is_merged_into_one_of_zeros()
+    {
+        const string module = "model.layers.0.self_attn.o_proj";
+        WriteAdapter(module, 64, isLengthTrained: true);
+        TestShell.Run("", "merge", Model, "--adapter", Adapter, "-o", Target).Done();
+        var scaled = Row(1);
+        var model = Directory.CreateDirectory(Path.Combine(_folder.FullName, "model")).FullName;
+        foreach (var file in Directory.GetFiles(Model)) File.Copy(file, Path.Combine(model, Path.GetFileName(file)));
+        using (var file = File.OpenHandle(Path.Combine(model, "model.safetensors"), access: FileAccess.ReadWrite)) RandomAccess.Write(file, new byte[64 * sizeof(float)], Offset(model));
+        Directory.Delete(Target, recursive: true);
+        TestShell.Run("", "merge", model, "--adapter", Adapter, "-o", Target).Done();
+        Assert.All(Row(0), number => Assert.Equal(0, number));
+        Assert.Equal(scaled, Row(1));
+        Assert.Equal(0.25, scaled.Sum(number => (double)number * number), 1e-5);
+
+        float[] Row(int row)
+        {
+            var bytes = new byte[64 * sizeof(float)];
+            using var file = File.OpenHandle(Path.Combine(Target, "model.safetensors"));
+            RandomAccess.Read(file, bytes, Offset(Target) + (row * bytes.Length));
+            return MemoryMarshal.Cast<byte, float>(bytes).ToArray();
+        }
+
+        static long Offset(string folder)
+        {
+            var bytes = File.ReadAllBytes(Path.Combine(folder, "model.safetensors"));
+            var length = (int)BitConverter.ToInt64(bytes);
+            return 8 + length + JsonElement.Parse(bytes.AsSpan(8, length)).GetProperty(module + ".weight").GetProperty("data_offsets")[0].GetInt64();
+        }
+    }
+
+    private void WriteAdapter(string module, int inputs, int outputs = 64, float? number = null, bool isLengthTrained = false)
     {
         Directory.CreateDirectory(Adapter);
-        File.WriteAllText(Path.Combine(Adapter, "adapter_config.json"), """{"peft_type":"LORA","r":2,"lora_alpha":64}""");
-        SafetensorsWriter.Write(Path.Combine(Adapter, "adapter_model.safetensors"), [Tensor(".lora_A.weight", [2, inputs]), Tensor(".lora_B.weight", [outputs, 2])]);
+        File.WriteAllText(Path.Combine(Adapter, "adapter_config.json"), $$"""{"peft_type":"LORA","r":2,"lora_alpha":64,"use_dora":{{(isLengthTrained ? "true" : "false")}}}""");
+        TensorToWrite[] tensors = [Tensor(".lora_A.weight", [2, inputs], number), Tensor(".lora_B.weight", [outputs, 2], isLengthTrained ? 0 : number)];
+        SafetensorsWriter.Write(Path.Combine(Adapter, "adapter_model.safetensors"), isLengthTrained ? [.. tensors, Tensor(".lora_magnitude_vector", [outputs], 0.5f)] : tensors);
 
-        TensorToWrite Tensor(string part, int[] shape)
+        TensorToWrite Tensor(string part, int[] shape, float? all = null)
         {
             var random = new Random(part.Length);
             return new TensorToWrite($"base_model.model.{module}{part}", DType.F32, shape, stream =>
             {
-                for (var index = 0; index < shape[0] * shape[1]; index++) stream.Write(BitConverter.GetBytes((float)(random.NextDouble() - 0.5)));
+                for (var index = 0; index < shape.Aggregate(1, (a, b) => a * b); index++) stream.Write(BitConverter.GetBytes(all ?? (float)(random.NextDouble() - 0.5)));
             });
         }
     }

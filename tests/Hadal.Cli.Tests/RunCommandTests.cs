@@ -274,16 +274,25 @@ public sealed class RunCommandTests : IDisposable
         Assert.Equal(shares[0], json.GetProperty("probabilities").GetProperty(lines[0][0]).GetDouble(), 4);
     }
 
-    private static void WriteAdapter(string directory, int rank, int labels = 0)
+    [Fact]
+    public void Scores_that_are_no_numbers_are_a_fault_and_no_answer()
+    {
+        var adapter = Path.Combine(_folder.FullName, "overflowing");
+        WriteAdapter(adapter, rank: 2, labels: 3, headScale: 3e38f);
+        foreach (var format in (string[][])[[], ["--json"]])
+            Assert.Contains("its scores of this text are not finite", TestShell.Run("", ["run", Model, "--adapter", adapter, "-p", "the sea", .. format]).Fault(1), StringComparison.Ordinal);
+    }
+
+    private static void WriteAdapter(string directory, int rank, int labels = 0, float headScale = 1)
     {
         const string Module = "base_model.model.model.layers.0.self_attn.o_proj";
         Directory.CreateDirectory(directory);
         File.WriteAllText(Path.Combine(directory, "adapter_config.json"), """{"peft_type":"LORA","r":2,"lora_alpha":64}""");
         List<TensorToWrite> tensors = [Tensor(".lora_A.weight", [rank, 64]), Tensor(".lora_B.weight", [64, rank])];
-        if (labels > 0) tensors.Add(Tensor(".score", [labels, 64]) with { Name = "base_model.model.score.weight" });
+        if (labels > 0) tensors.Add(Tensor(".score", [labels, 64], headScale) with { Name = "base_model.model.score.weight" });
         SafetensorsWriter.Write(Path.Combine(directory, "adapter_model.safetensors"), tensors);
 
-        static TensorToWrite Tensor(string part, int[] shape) => new(Module + part, DType.F32, shape, MemoryMarshal.AsBytes(
-            Enumerable.Range(0, shape[0] * shape[1]).Select(i => MathF.Sin(i)).ToArray().AsSpan()).ToArray());
+        static TensorToWrite Tensor(string part, int[] shape, float scale = 1) => new(Module + part, DType.F32, shape, MemoryMarshal.AsBytes(
+            Enumerable.Range(0, shape[0] * shape[1]).Select(i => scale * MathF.Sin(i)).ToArray().AsSpan()).ToArray());
     }
 }

@@ -64,15 +64,6 @@ public sealed record AdapterConfig
     [JsonExtensionData]
     public IDictionary<string, JsonElement>? OtherKeys { get; set; }
 
-    /// <summary>The rank of a module.</summary>
-    /// <param name="module">Path of the module, for example <c>model.layers.0.self_attn.q_proj</c>.</param>
-    public int RankOf(string module) => AdapterPatterns.Of(RankPattern, module, R);
-
-    /// <summary>The scale of a module: <c>alpha / r</c> or <c>alpha / √r</c>.</summary>
-    /// <param name="module">Path of the module, for example <c>model.layers.0.self_attn.q_proj</c>.</param>
-    /// <param name="rank">Rank of its matrices.</param>
-    public double ScaleOf(string module, int rank) => AdapterPatterns.Of(AlphaPattern, module, LoraAlpha) / (UseRslora ? Math.Sqrt(rank) : rank);
-
     /// <summary>The text of <c>adapter_config.json</c>, unknown keys included, without names of labels.</summary>
     public string ToJson() => JsonSerializer.Serialize(this with { Id2label = null }, ConfigJson.Default.AdapterConfig);
 

@@ -19,8 +19,9 @@ internal static class AdapterConfigReader
         ["target_parameters", "trainable_token_indices", "alora_invocation_tokens", "layer_replication", "use_qalora", "use_bdlora", "arrow_config"];
 
     /// <summary>Reads and checks the file of a directory.</summary>
+    /// <returns>What it says, and the ranks and scales that it gives modules.</returns>
     /// <exception cref="CheckpointException">The faults, all in one message.</exception>
-    public static AdapterConfig Read(CheckpointFolder folder)
+    public static (AdapterConfig Config, AdapterScales Scales) Read(CheckpointFolder folder)
     {
         var where = Path.Combine(folder.Path, Name);
         var config = Parse(folder.TryRead(Name, MaxBytes) ?? throw new CheckpointException($"{where}: does not exist; an adapter needs it"), where);
@@ -32,8 +33,7 @@ internal static class AdapterConfigReader
         if (config.Bias is not ("none" or "all" or "lora_only")) Unsupported("bias", config.Bias, "none, all, lora_only");
         if (config.LoraBias) Unsupported("lora_bias", "true", "false");
         if (config.ModulesToSave is { Count: > 0 } saved && saved.Any(name => name is not ("score" or "classifier"))) Unsupported("modules_to_save", string.Join(", ", saved), "none, or score");
-        foreach (var key in (config.AlphaPattern?.Keys ?? []).Concat(config.RankPattern?.Keys ?? []))
-            if (AdapterPatterns.Fault(key) is { } fault) faults.Add($"alpha_pattern, rank_pattern: '{key}' is no pattern: {fault}");
+        var scales = new AdapterScales(config, faults.Add);
         foreach (var (key, value) in config.OtherKeys ?? new Dictionary<string, JsonElement>())
         {
             if (Uncomputed.Contains(key) && IsSet(value)) Unsupported(key, value.GetRawText(), "null");
@@ -42,7 +42,8 @@ internal static class AdapterConfigReader
         }
 
         faults.ThrowIfAny();
-        return folder.TryRead(AdapterConfig.LabelNamesFile, MaxBytes) is { } labels ? config with { Id2label = LabelNames(labels, Path.Combine(folder.Path, AdapterConfig.LabelNamesFile)) } : config;
+        if (folder.TryRead(AdapterConfig.LabelNamesFile, MaxBytes) is { } labels) config = config with { Id2label = LabelNames(labels, Path.Combine(folder.Path, AdapterConfig.LabelNamesFile)) };
+        return (config, scales);
 
         void Unsupported(string key, string found, string supported) => faults.Add($"{key} is {found}, which is not computed; supported: {supported}");
     }

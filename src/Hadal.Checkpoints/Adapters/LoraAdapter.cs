@@ -72,12 +72,12 @@ public sealed class LoraAdapter : IDisposable
         var full = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path));
         if (!Directory.Exists(full)) throw new CheckpointException($"{full}: is no directory; expected an adapter with {AdapterConfigReader.Name} and {FileName}");
         var folder = new CheckpointFolder(full);
-        var config = AdapterConfigReader.Read(folder);
+        var (config, scales) = AdapterConfigReader.Read(folder);
         var found = folder.Find(FileName) ?? throw new CheckpointException($"{System.IO.Path.Combine(full, FileName)}: does not exist; an adapter needs it");
         var file = SafetensorsFile.Open(found);
         try
         {
-            var binder = new LoraBinder(found, config, model, file);
+            var binder = new LoraBinder(found, config, scales, model, file);
             return new LoraAdapter(full, config, binder.Bind(), file) { Score = binder.Score, ChatTemplate = ChatTemplateFile.Read(folder, []), Base = AdapterBase.Read(folder) };
         }
         catch

@@ -4,7 +4,7 @@ using Hadal.Checkpoints.Weights;
 namespace Hadal.Checkpoints.Adapters;
 
 /// <summary>Matches the tensors of an adapter file with the projections of a model.</summary>
-internal sealed class LoraBinder(string where, AdapterConfig config, ModelConfig model, SafetensorsFile file)
+internal sealed class LoraBinder(string where, AdapterConfig config, AdapterScales scales, ModelConfig model, SafetensorsFile file)
 {
     private const string Prefix = "base_model.model.", EmbeddingName = "model.embed_tokens";
     private const string A = ".lora_A.weight", B = ".lora_B.weight", Magnitude = ".lora_magnitude_vector", BaseBias = ".base_layer.bias", Bias = ".bias", Weight = ".weight";
@@ -70,11 +70,12 @@ internal sealed class LoraBinder(string where, AdapterConfig config, ModelConfig
         }
 
         var labels = weight.Shape.Count == 2 ? weight.Shape[0] : 0;
-        Shape(weight, [labels, model.HiddenSize]);
+        Shape(weight, [Math.Max(1, labels), model.HiddenSize]);
         var bias = tensors.GetValueOrDefault(Bias);
         if (bias is not null) Shape(bias, [labels]);
         if (config.Id2label is { } names && (names.Count != labels || !Enumerable.Range(0, labels).All(id => names.ContainsKey(FormattableString.Invariant($"{id}")))))
             _faults.Add($"score.weight has {labels} labels, {AdapterConfig.LabelNamesFile} or id2label in {AdapterConfigReader.Name} names {string.Join(", ", names.Keys.Take(8))}");
+        if (AdapterNumbers.Fault("score", weight, bias) is { } fault) _faults.Add(fault);
         Score = (weight, bias);
     }
 
@@ -107,7 +108,7 @@ internal sealed class LoraBinder(string where, AdapterConfig config, ModelConfig
         Shape(a, [rank, input]);
         Shape(b, [output, rank]);
         if (rank < 1) _faults.Add($"tensor '{a.Name}' has rank {rank}, expected at least 1");
-        var expected = config.RankOf(name);
+        var expected = scales.RankOf(name);
         if (rank != expected) _faults.Add($"tensor '{a.Name}' has rank {rank}, {AdapterConfigReader.Name} says {expected}");
         var magnitude = tensors.GetValueOrDefault(Magnitude);
         if (magnitude is not null) Shape(magnitude, [output]);
@@ -118,7 +119,10 @@ internal sealed class LoraBinder(string where, AdapterConfig config, ModelConfig
         if (bias is not null && config.Bias == "none") _faults.Add($"module '{name}' has a bias and bias is none");
         var table = tensors.GetValueOrDefault(Table);
         if (table is not null) Shape(table, [input, output]);
-        return _faults.Count > before ? null : new LoraModule(name, a, b, config.ScaleOf(name, rank)) { Magnitude = magnitude, Bias = bias, IsEmbedding = isEmbedding, Table = table };
+        if (_faults.Count > before) return null;
+        var module = new LoraModule(name, a, b, scales.ScaleOf(name, rank)) { Magnitude = magnitude, Bias = bias, IsEmbedding = isEmbedding, Table = table };
+        if (AdapterNumbers.Fault(module) is { } fault) _faults.Add(fault);
+        return module;
     }
 
     private void Shape(WeightTensor tensor, int[] expected)

@@ -43,8 +43,7 @@ public sealed record LoraOptions
         expect(LoraAlpha > 0, $"lora.lora_alpha: expected a positive number, got {LoraAlpha}");
         foreach (var (key, rank) in RankPattern ?? new Dictionary<string, int>()) expect(rank is >= 1 and <= MaxRank, $"lora.rank_pattern.{key}: expected 1 to {MaxRank}, got {rank}");
         foreach (var (key, alpha) in AlphaPattern ?? new Dictionary<string, double>()) expect(alpha > 0, $"lora.alpha_pattern.{key}: expected a positive number, got {alpha}");
-        foreach (var key in (RankPattern?.Keys ?? []).Concat(AlphaPattern?.Keys ?? []))
-            if (AdapterPatterns.Fault(key) is { } fault) expect(false, $"lora.rank_pattern, lora.alpha_pattern: '{key}' is no pattern: {fault}");
+        _ = new AdapterScales(new AdapterConfig { RankPattern = RankPattern, AlphaPattern = AlphaPattern }, fault => expect(false, $"lora.{fault}"));
         expect(LoraDropout is >= 0 and < 1, $"lora.lora_dropout: expected 0 to below 1, got {LoraDropout}");
         expect(Bias is "none" or "lora_only" or "all", $"lora.bias: expected none, lora_only or all, got '{Bias}'");
         expect(TargetModules is null or { ValueKind: JsonValueKind.String or JsonValueKind.Array } && (TargetModules is not { ValueKind: JsonValueKind.Array } list

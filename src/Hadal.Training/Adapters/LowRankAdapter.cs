@@ -27,10 +27,11 @@ public sealed class LowRankAdapter : IDisposable
         _targets = LoraTargets.Find(model, options.TargetModules);
         foreach (var parameter in model.parameters()) parameter.requires_grad = false;
         Config = ConfigFor(model, options, baseModel);
+        var scales = new AdapterScales(Config, fault => throw new TrainingException($"lora.{fault}"));
         foreach (var (name, matrix) in _targets)
         {
-            var rank = Config.RankOf(name);
-            var update = matrix.Update = new LowRankUpdate(matrix, rank, Config.ScaleOf(name, rank), options.LoraDropout, options.UseDora);
+            var rank = scales.RankOf(name);
+            var update = matrix.Update = new LowRankUpdate(matrix, rank, scales.ScaleOf(name, rank), options.LoraDropout, options.UseDora);
             _updates.Add(update);
             _tensors.Add((name + (matrix.IsEmbedding ? EmbeddingPart + "A" : ".lora_A.weight"), update.A));
             _tensors.Add((name + (matrix.IsEmbedding ? EmbeddingPart + "B" : ".lora_B.weight"), update.B));

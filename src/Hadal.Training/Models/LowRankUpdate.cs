@@ -85,9 +85,11 @@ public sealed class LowRankUpdate : IDisposable
         Magnitude?.Dispose();
     }
 
+    /// <summary>Lengths of the rows of <c>W + s B A</c>; a row of zeros, which has none, counts as of length one.</summary>
     private Tensor RowLengths(IAdaptable projection)
     {
         using var noGradient = no_grad();
-        return projection.Dense().add(matmul(B, A) * Number.Of(Scale), Number.One).norm(1);
+        var lengths = projection.Dense().add(matmul(B, A) * Number.Of(Scale), Number.One).norm(1);
+        return lengths.masked_fill_(lengths.eq(Number.Of(0)), Number.One);
     }
 }

@@ -69,6 +69,28 @@ public sealed unsafe class LoraWeightsTests
         }
     }
 
+    [Fact]
+    public void A_row_of_zeros_stays_zero_whatever_its_trained_length_and_one_too_short_for_it_is_told()
+    {
+        Assert.Equal((true, 0f), Of(0, 3));
+        Assert.Equal((true, 5f), Of(2, 5));
+        Assert.False(Of(1e-38f, 1e10f).HasFiniteLengths);
+
+        static (bool HasFiniteLengths, float Output) Of(float number, float length)
+        {
+            using var model = new TinyModel(TinyModel.GroupedQuery);
+            model.Add("w", [2, 4], [1, 0, 0, 0, number, 0, 0, 0]).Add("a", [1, 4], [1, 1, 1, 1]).Add("b", [2, 1], [1, 0]).Add("m", [2], [2, length]);
+            var module = new LoraModule("w", model.Tensors["a"], model.Tensors["b"], 1) { Magnitude = model.Tensors["m"] };
+            using var memory = new GuardedBuffer(LoraWeights.FloatCount(module) * sizeof(float));
+            var matrix = WeightMatrix.Create(model.Tensors["w"]);
+            var lora = new LoraWeights(module, matrix, null, memory.Floats);
+            float* x = stackalloc float[] { 1, 1, 1, 1 }, y = stackalloc float[2];
+            matrix.Multiply(x, 4, 1, y, 2, 0, 2);
+            lora.Apply(x, 4, 1, y, 2, 0, 2);
+            return (lora.HasFiniteLengths, y[1]);
+        }
+    }
+
     private static float[] Apply(JsonElement example, double scale, float[]? magnitude, float[] x)
     {
         using var model = new TinyModel(TinyModel.GroupedQuery);

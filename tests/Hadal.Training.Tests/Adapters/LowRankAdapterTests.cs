@@ -1,10 +1,12 @@
 using System.Text.Json;
+using Hadal.Checkpoints.Adapters;
 using Hadal.Training.Adapters;
 using Hadal.Training.Models;
 using Hadal.Training.Models.DeepSeek;
 using Hadal.Training.Models.GroupedQuery;
 using Hadal.Training.Tests.Models;
 using Hadal.Training.Tests.Trainers;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace Hadal.Training.Tests.Adapters;
@@ -62,6 +64,20 @@ public sealed class LowRankAdapterTests
     }
 
     [Fact]
+    public void A_row_of_zeros_whose_length_is_trained_stays_zero_and_spoils_no_gradient()
+    {
+        using var scope = NewDisposeScope();
+        using var projection = new Projection(3, 4, 0.5, CPU);
+        using (no_grad()) projection.Weight[1].zero_();
+        using var update = new LowRankUpdate(projection, 2, 1, dropout: 0, hasMagnitude: true);
+        var output = update.Apply(projection, ones(2, 4));
+        output.sum().backward();
+        Assert.Equal([0f, 0f], output.select(1, 1).data<float>().ToArray());
+        Assert.NotEqual(0, output.select(1, 0).data<float>()[0]);
+        Assert.All((Parameter[])[update.A, update.B, update.Magnitude!], parameter => Assert.All(parameter.grad!.data<float>().ToArray(), number => Assert.True(float.IsFinite(number))));
+    }
+
+    [Fact]
     public void Names_endings_patterns_and_all_linear_find_their_projections()
     {
         using var qwen = new GroupedQueryModel(TinyAdaptation.Qwen);
@@ -102,7 +118,8 @@ public sealed class LowRankAdapterTests
         Assert.Equal((5, 4.0), found["model.embed_tokens"]);
         Assert.Equal((2, 2.0), found["model.layers.0.mlp.up_proj"]);
         Assert.Equal((3, 4.0 / 3), found["model.layers.1.self_attn.q_proj"]);
-        Assert.Equal((5, 3, 20.0), (adapter.Config.RankOf("model.embed_tokens"), adapter.Config.RankOf("model.layers.1.mlp.down_proj"), adapter.Config.AlphaPattern!["embed_tokens"]));
+        var scales = new AdapterScales(adapter.Config, Assert.Fail);
+        Assert.Equal((5, 3, 20.0), (scales.RankOf("model.embed_tokens"), scales.RankOf("model.layers.1.mlp.down_proj"), adapter.Config.AlphaPattern!["embed_tokens"]));
     }
 
     [Fact]

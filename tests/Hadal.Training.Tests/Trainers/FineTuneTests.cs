@@ -317,7 +317,7 @@ public sealed class FineTuneTests
         Assert.Contains("lora.rank_pattern: expected an object of whole numbers, found an object", Refusal("lora", """lora.rank_pattern={"q_proj": "4"}"""), StringComparison.Ordinal);
         Assert.Contains("lora.rank_pattern.q_proj: expected 1 to 1024, got 2000", Refusal("lora", """lora.rank_pattern={"q_proj": 2000}"""), StringComparison.Ordinal);
         Assert.Contains("lora.alpha_pattern.q_proj: expected a positive number, got -1", Refusal("lora", """lora.alpha_pattern={"q_proj": -1}"""), StringComparison.Ordinal);
-        Assert.Contains("lora.rank_pattern, lora.alpha_pattern: '(' is no pattern", Refusal("lora", """lora.alpha_pattern={"(": 1}"""), StringComparison.Ordinal);
+        Assert.Contains("lora.alpha_pattern: '(' is no pattern", Refusal("lora", """lora.alpha_pattern={"(": 1}"""), StringComparison.Ordinal);
         Assert.Contains("preset: expected classic or hadal, got 'best'", Refusal("lora", "preset=best"), StringComparison.Ordinal);
         Assert.Contains("epochs: expected 1 to 100000, got 0", Refusal("sft", "epochs=0"), StringComparison.Ordinal);
         Assert.Contains("packing: expected true or false, found 1", Refusal("sft", "packing=1"), StringComparison.Ordinal);

@@ -69,7 +69,7 @@ public sealed unsafe class AdapterMerger
     /// <param name="threadCount">Threads that merge; no byte depends on it.</param>
     /// <param name="progress">Told the number of weights done so far.</param>
     /// <param name="cancellation">Ends the work; nothing of it stays.</param>
-    /// <exception cref="CheckpointException">The directory exists already.</exception>
+    /// <exception cref="CheckpointException">The directory exists already, or a merged number does not fit the format of its weight; nothing is written.</exception>
     /// <exception cref="IOException">It cannot be written.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public void Write(string path, int threadCount, Action<long>? progress = null, CancellationToken cancellation = default)
@@ -115,20 +115,33 @@ public sealed unsafe class AdapterMerger
         int rows = tensor.Shape.Count == 2 ? tensor.Shape[0] : 1, columns = checked((int)(tensor.ElementCount / rows));
         var matrix = tensor.Shape.Count == 2 ? WeightMatrix.Create(source) : WeightMatrix.Create(source, 1, columns, byteOffset: 0);
         var update = module is null ? null : new Update(module, matrix);
+        var isChanged = update is not null || source != tensor;
         var (format, size) = (FormatOf(tensor), FormatOf(tensor).BlockBytes());
         var bytes = new byte[(long)Math.Min(BlockRows, rows) * columns * size];
         for (var begin = 0; begin < rows; begin += BlockRows)
         {
             var count = Math.Min(BlockRows, rows - begin);
+            var isSound = true;
             Parallel.For(0, count, parallel, () => new float[columns], (row, _, values) =>
             {
                 fixed (float* pointer = values) matrix.DequantizeRow(begin + row, pointer);
                 update?.Apply(values, begin + row);
                 Store(values, format, bytes.AsSpan(row * columns * size, columns * size));
+                if (isChanged && !AreFinite(values, format)) Volatile.Write(ref isSound, false);
                 return values;
             }, _ => { });
+            if (!isSound) throw new CheckpointException($"{_adapter.Path}: {tensor.Name} with the adapter has a number that does not fit {format}; the adapter is not of this model, or ruined");
             stream.Write(bytes.AsSpan(0, count * columns * size));
         }
+    }
+
+    /// <summary>Whether what was stored are finite numbers, the rounding to their format included.</summary>
+    private static bool AreFinite(ReadOnlySpan<float> values, DType format)
+    {
+        const int BFloat16Exponent = 0x7F80;
+        foreach (var value in values)
+            if (format == DType.F32 ? !float.IsFinite(value) : format == DType.F16 ? !Half.IsFinite((Half)value) : (BFloat16.FromSingle(value) & BFloat16Exponent) == BFloat16Exponent) return false;
+        return true;
     }
 
     private static void Store(ReadOnlySpan<float> values, DType format, Span<byte> bytes)
@@ -165,7 +178,7 @@ public sealed unsafe class AdapterMerger
             {
                 var squares = 0.0;
                 foreach (var sum in sums) squares += sum * sum;
-                length = _magnitude[row] / Math.Sqrt(squares);
+                length = Factor(_magnitude[row], squares);
             }
 
             for (var column = 0; column < values.Length; column++) values[column] = (float)(sums[column] * (_factors?[column] ?? length));
@@ -204,8 +217,11 @@ public sealed unsafe class AdapterMerger
                 for (var column = 0; column < sums.Length; column++) squares[column] += sums[column] * sums[column];
             }
 
-            return [.. squares.Select((square, column) => _magnitude![column] / Math.Sqrt(square))];
+            return [.. squares.Select((square, column) => Factor(_magnitude![column], square))];
         }
+
+        /// <summary>f of a row; one of zeros stays zero whatever it is multiplied by, and counts as of length one.</summary>
+        private static double Factor(float magnitude, double squares) => squares == 0 ? magnitude : magnitude / Math.Sqrt(squares);
 
         private static float[] Values(WeightTensor tensor)
         {

@@ -94,7 +94,7 @@ public sealed unsafe class DecoderAdapter : IDisposable
     /// <param name="adapter">Open, and checked against the model's config.</param>
     /// <param name="model">The model.</param>
     /// <param name="weights">Its weights.</param>
-    /// <exception cref="CheckpointException">It adapts what is not computed with adapters, all of which is named, or has a number that is not finite.</exception>
+    /// <exception cref="CheckpointException">It adapts what is not computed with adapters, all of which is named, or its trained lengths do not fit the model's rows.</exception>
     internal static DecoderAdapter Create(LoraAdapter adapter, DecoderModel model, WeightBinder weights)
     {
         var sites = weights.Sites;
@@ -103,7 +103,7 @@ public sealed unsafe class DecoderAdapter : IDisposable
         {
             throw new CheckpointException(
                 $"{adapter.Path}: adapts {string.Join(", ", faults.Take(4))}{(faults.Count > 4 ? $" and {faults.Count - 4} more" : "")}, "
-                + "which is not computed with adapters (indexers, and kv_b_proj of files that store it in parts); merge it into the weights instead");
+                + "which is not computed with adapters (indexers, prediction layers, and kv_b_proj of files that store it in parts); merge it into the weights instead");
         }
 
         if (adapter.Modules.FirstOrDefault(module => module.Bias is not null && module.Name.EndsWith(".kv_b_proj", StringComparison.Ordinal)) is { } biased)
@@ -120,7 +120,8 @@ public sealed unsafe class DecoderAdapter : IDisposable
             {
                 if (module.IsEmbedding) AdaptedTable.EnsureSame(adapter.Path, module, weights.Tensor(module.Name + ".weight"));
                 var ready = new LoraWeights(module, weights.Matrix(module.Name + ".weight"), weights.VectorOrNull(module.Name + ".bias"), cursor.Take(LoraWeights.FloatCount(module)));
-                found[sites[module.Name]] = ready.IsFinite ? ready : throw new CheckpointException($"{adapter.Path}: {module.Name} has a number that is not finite; train or copy the adapter anew");
+                found[sites[module.Name]] = ready.HasFiniteLengths ? ready
+                    : throw new CheckpointException($"{adapter.Path}: {module.Name} has trained lengths (lora_magnitude_vector) that are too large for this model's rows; train it beside this model");
             }
 
             return new DecoderAdapter(model, memory, found, LabelHead.Of(adapter));

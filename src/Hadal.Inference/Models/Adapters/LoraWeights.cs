@@ -64,8 +64,8 @@ internal sealed unsafe class LoraWeights
     /// <summary>Number of outputs.</summary>
     public int OutputCount { get; }
 
-    /// <summary>Whether the numbers of A, B and the bias are finite; lengths are not asked, since a row of zeros has none.</summary>
-    public bool IsFinite => AreFinite(_a, (long)Rank * InputCount) && AreFinite(_b, (long)Rank * OutputCount) && (_bias == null || AreFinite(_bias, OutputCount));
+    /// <summary>Whether the trained lengths over those of this model's rows are finite: of a row that is all but zero they need not be, though the adapter's numbers are.</summary>
+    public bool HasFiniteLengths => _factors == null || AreFinite(_factors, OutputCount);
 
     /// <summary>Floats that the weights of a module take.</summary>
     public static long FloatCount(LoraModule module)
@@ -167,7 +167,7 @@ internal sealed unsafe class LoraWeights
                     squares += merged * merged;
                 }
 
-                _factors[o] = (float)(_factors[o] / Math.Sqrt(squares));
+                _factors[o] = Factor(_factors[o], squares);
             }
         }
     }
@@ -190,8 +190,11 @@ internal sealed unsafe class LoraWeights
             }
         }
 
-        for (var o = 0; o < OutputCount; o++) _factors[o] = (float)(_factors[o] / Math.Sqrt(squares[o]));
+        for (var o = 0; o < OutputCount; o++) _factors[o] = Factor(_factors[o], squares[o]);
     }
+
+    /// <summary>f of a row. One of zeros has no length and stays zero whatever it is multiplied by; it counts as of length one.</summary>
+    private static float Factor(float magnitude, double squares) => (float)(squares == 0 ? magnitude : magnitude / Math.Sqrt(squares));
 
     private static bool AreFinite(float* numbers, long count)
     {
