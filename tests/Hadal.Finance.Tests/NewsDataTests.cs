@@ -24,6 +24,8 @@ public sealed class NewsDataTests : IDisposable
     [InlineData("a.csv", "text,label\n,0", "a.csv: record 1: text is empty")]
     [InlineData("a.csv", "text,sentiment\na,0", "a.csv: expected a column 'label', found text, sentiment")]
     [InlineData("a.csv", "text,label\n\"a,0", "a.csv: a field in quotes has no end")]
+    [InlineData("a.csv", "text,label\n", "a.csv: has no records, expected labelled news")]
+    [InlineData("a.jsonl", "\n", "a.jsonl: has no records, expected labelled news")]
     [InlineData("a.txt", "a", "a.txt: expected a name that ends in .jsonl or .csv")]
     public void What_cannot_be_learnt_from_is_said(string name, string content, string fault) =>
         Assert.StartsWith(Path.Combine(_folder.FullName, fault), Assert.Throws<InvalidDataException>(() => NewsFiles.Read(Write(name, content))).Message, StringComparison.Ordinal);

@@ -54,13 +54,24 @@ public sealed class SentimentClassifierTests(SentimentClassifierTests.Trained tr
     }
 
     [Fact]
+    public async Task Calls_end_when_the_classifier_is_disposed_of_meanwhile()
+    {
+        var classifier = trained.Open();
+        var running = Enumerable.Range(0, 3).Select(_ => classifier.ClassifyAsync(Enumerable.Repeat(Good, 2000))).ToList();
+        classifier.Dispose();
+        foreach (var call in running) await Assert.ThrowsAsync<ObjectDisposedException>(() => call);
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => classifier.ClassifyAsync([Good], cancellation: TestContext.Current.CancellationToken));
+        classifier.Dispose();
+    }
+
+    [Fact]
     public void The_network_is_a_peft_adapter_of_few_weights()
     {
         using var checkpoint = Checkpoint.Open(Trained.Model);
         using var adapter = LoraAdapter.Open(Path.Combine(trained.Folder, "adapter"), checkpoint.Config);
         Assert.Equal(SentimentLabels.Names, adapter.Labels);
         Assert.True(adapter.ParameterCount < 0.03 * checkpoint.Tensors.Values.Sum(tensor => tensor.ElementCount));
-        Assert.False(Directory.Exists(Path.Combine(trained.Folder, "run")));
+        Assert.Equal(["adapter", "sentiment.json", "words.tsv.gz"], new DirectoryInfo(trained.Folder).GetFileSystemInfos().Select(entry => entry.Name).Order(StringComparer.Ordinal));
     }
 
     [Fact]
@@ -100,7 +111,12 @@ public sealed class SentimentClassifierTests(SentimentClassifierTests.Trained tr
             folder.Delete(recursive: true);
         }
 
+        Assert.StartsWith("texts: there are none", Assert.Throws<ArgumentException>(() => SentimentFigures.Of(classifier, [])).Message, StringComparison.Ordinal);
         Assert.StartsWith("texts: expected at least 20", Assert.Throws<ArgumentException>(() => SentimentTraining.Run(SampleNews.Make(9, 1), new SentimentTrainingOptions { Model = Trained.Model, Output = "none" })).Message, StringComparison.Ordinal);
+        var same = Enumerable.Range(0, 24).Select(index => new LabelledText($"Sales rose by {index} % to EUR {index} mn", index % 3)).ToList();
+        var repeats = Assert.Throws<ArgumentException>(() => SentimentTraining.Run(same, new SentimentTrainingOptions { Model = Trained.Model, Output = "none" })).Message;
+        Assert.StartsWith("texts: 24 of 24 are kept to calibrate on, because near repeats stay together", repeats, StringComparison.Ordinal);
+        Assert.False(Directory.Exists("none"));
     }
 
     /// <summary>A classifier of made-up news, 12 steps of the network.</summary>

@@ -64,6 +64,21 @@ public sealed class WordModelTests : IDisposable
     }
 
     [Fact]
+    public void A_character_of_two_units_is_one_word_and_is_read_again_as_it_was_learnt()
+    {
+        // A rocket, a rare Chinese character, and the two halves of pairs that a text was cut in.
+        const string Text = "Corda \U0001F680\U0001F4C8 rose \U00020BB7\uD83D a \uDE80";
+        Assert.Equal(["corda", "\U0001F680", "\U0001F4C8", "rose", "\U00020BB7", "\uFFFD", "a", "\uFFFD"], NewsWord.Split(Text).Select(word => word.Shape));
+        Assert.All(NewsWord.Split(Text), word => Assert.Equal(word.Text, Text.Substring(word.Begin, word.Length)));
+        Assert.Contains("\U0001F680\U0001F4C8", NewsFeatures.Of(Text)[1]);
+        var model = WordModel.Train([.. SampleNews.Make(30, 1), new LabelledText(Text, 2)], 3);
+        var path = Path.Combine(_folder.FullName, "words.tsv.gz");
+        model.Save(path);
+        Assert.Equal(model.Scores(Text), WordModel.Open(path).Scores(Text));
+        Assert.NotEqual(model.Scores(Text), model.Scores(Text.Replace("\U0001F680", "", StringComparison.Ordinal)));
+    }
+
+    [Fact]
     public void The_seed_decides_everything()
     {
         var (texts, headline) = (SampleNews.Make(60, 1), SampleNews.Make(1, 9)[0].Text);

@@ -10,8 +10,11 @@ public static class NewsFiles
 {
     /// <summary>Reads a file.</summary>
     /// <param name="path">A name that ends in <c>.jsonl</c> or <c>.csv</c>, or one of these and <c>.gz</c>.</param>
-    /// <exception cref="InvalidDataException">A record is not as expected; the message names its line.</exception>
-    public static IReadOnlyList<LabelledText> Read(string path)
+    /// <exception cref="InvalidDataException">A record is not as expected, the message names its line; or there is none.</exception>
+    public static IReadOnlyList<LabelledText> Read(string path) =>
+        Texts(path) is { Count: > 0 } texts ? texts : throw new InvalidDataException($"{path}: has no records, expected labelled news");
+
+    private static IReadOnlyList<LabelledText> Texts(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         var name = path.EndsWith(".gz", StringComparison.Ordinal) ? path[..^3] : path;

@@ -61,7 +61,7 @@ public static class NewsFeatures
     }
 }
 
-/// <summary>A word of a text: letters, a number, a Chinese character, or a mark.</summary>
+/// <summary>A word of a text: letters, a number, a Chinese character, or a mark. A character of two UTF-16 units is one word; half of such a pair has the shape of the replacement character, as files would have it.</summary>
 /// <param name="Text">Its characters, without spaces inside a number.</param>
 /// <param name="Begin">Where it begins, in UTF-16 units.</param>
 /// <param name="Length">How long it is where it stands, in UTF-16 units.</param>
@@ -70,6 +70,7 @@ public static class NewsFeatures
 public sealed record NewsWord(string Text, int Begin, int Length, string Shape, double? Number)
 {
     private const char FirstSign = '\u2E80';
+    private const string Replacement = "\uFFFD";
 
     /// <summary>Whether it is a Chinese character.</summary>
     public bool IsSign => Text[0] >= FirstSign;
@@ -88,10 +89,11 @@ public sealed record NewsWord(string Text, int Begin, int Length, string Shape, 
                 continue;
             }
 
-            if (char.IsDigit(text[begin])) end = EndOfNumber(text, end);
+            if (char.IsSurrogatePair(text, begin)) end++;
+            else if (char.IsDigit(text[begin])) end = EndOfNumber(text, end);
             else if (IsLetter(text[begin])) while (end < text.Length && (IsLetter(text[end]) || (text[end] is '-' or '\'' && end + 1 < text.Length && IsLetter(text[end + 1])))) end++;
             var word = text[begin..end].Replace(" ", "", StringComparison.Ordinal);
-            words.Add(char.IsDigit(word[0]) ? new NewsWord(word, begin, end - begin, Digits(word), Value(word)) : new NewsWord(word, begin, end - begin, word.ToLowerInvariant(), null));
+            words.Add(char.IsDigit(word[0]) ? new NewsWord(word, begin, end - begin, Digits(word), Value(word)) : new NewsWord(word, begin, end - begin, IsHalf(word) ? Replacement : word.ToLowerInvariant(), null));
             begin = end;
         }
 
@@ -111,6 +113,8 @@ public sealed record NewsWord(string Text, int Begin, int Length, string Shape, 
 
         return end;
     }
+
+    private static bool IsHalf(string word) => word.Length == 1 && char.IsSurrogate(word[0]);
 
     private static bool IsLetter(char letter) => char.IsLetter(letter) && letter < FirstSign;
 

@@ -26,19 +26,20 @@ public sealed record Sentiment(int Label, double Confidence, IReadOnlyList<doubl
 public sealed record MovingWord(string Text, int Begin, double Weight);
 
 /// <summary>News sentiment by a language model with an adapter and a word model beside it.</summary>
-/// <remarks>May be called from several threads; texts are computed one after the other.</remarks>
+/// <remarks>May be called from several threads; texts are computed one after the other. It may be disposed of while calls run: they end with <see cref="ObjectDisposedException"/>.</remarks>
 public sealed class SentimentClassifier : IDisposable
 {
-    internal const string SettingsFile = "sentiment.json", WordsFile = "words.tsv.gz", AdapterFolder = "adapter";
-
     private readonly Checkpoint _checkpoint;
     private readonly LabelModel _model;
     private readonly Tokenizer _tokenizer;
-    private readonly SemaphoreSlim _turn = new(1);
 
-    private SentimentClassifier(Checkpoint checkpoint, LabelModel model, WordModel words, Calibration calibration, int sequenceLength)
+    /// <summary>Never disposed of: calls that wait still get their turn, to be told that there is nothing left to compute with.</summary>
+    private readonly SemaphoreSlim _turn = new(1);
+    private volatile bool _isDisposed;
+
+    private SentimentClassifier(Checkpoint checkpoint, LabelModel model, WordModel words, SentimentSettings settings)
     {
-        (_checkpoint, _model, Words, Calibration, SequenceLength) = (checkpoint, model, words, calibration, sequenceLength);
+        (_checkpoint, _model, Words, Calibration, SequenceLength) = (checkpoint, model, words, settings.Calibration, settings.SequenceLength);
         _tokenizer = checkpoint.LoadTokenizer();
     }
 
@@ -58,22 +59,29 @@ public sealed class SentimentClassifier : IDisposable
     public static SentimentClassifier Open(string directory, string? model = null, int? threads = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
-        var settings = SentimentSettings.Read(Path.Combine(directory, SettingsFile));
-        var words = WordModel.Open(Path.Combine(directory, WordsFile));
+        var settings = SentimentSettings.Read(Path.Combine(directory, ClassifierFolder.SettingsFile));
+        var words = WordModel.Open(Path.Combine(directory, ClassifierFolder.WordsFile));
         if (words.LabelCount != SentimentLabels.Names.Count) throw new InvalidDataException($"{directory}: the word model knows {words.LabelCount} labels, expected {SentimentLabels.Names.Count}; train it again");
-        var checkpoint = Checkpoint.Open(model ?? settings.Model);
+        return Open(Path.Combine(directory, ClassifierFolder.AdapterFolder), words, model is null ? settings : settings with { Model = model }, threads);
+    }
+
+    /// <summary>Puts a classifier together from its parts.</summary>
+    internal static SentimentClassifier Open(string adapterFolder, WordModel words, SentimentSettings settings, int? threads)
+    {
+        var checkpoint = Checkpoint.Open(settings.Model);
+        LabelModel? labels = null;
         try
         {
-            using var adapter = LoraAdapter.Open(Path.Combine(directory, AdapterFolder), checkpoint.Config);
+            using var adapter = LoraAdapter.Open(adapterFolder, checkpoint.Config);
             var options = new EngineOptions { MaxContext = settings.SequenceLength };
-            var labels = LabelModel.Open(checkpoint, adapter, threads is null ? options : options with { ThreadCount = threads.Value });
-            if (labels.Labels.SequenceEqual(SentimentLabels.Names)) return new SentimentClassifier(checkpoint, labels, words, settings.Calibration, settings.SequenceLength);
-            var found = string.Join(", ", labels.Labels);
-            labels.Dispose();
-            throw new InvalidDataException($"{directory}: the adapter scores {found}, expected {string.Join(", ", SentimentLabels.Names)}");
+            labels = LabelModel.Open(checkpoint, adapter, threads is null ? options : options with { ThreadCount = threads.Value });
+            return labels.Labels.SequenceEqual(SentimentLabels.Names)
+                ? new SentimentClassifier(checkpoint, labels, words, settings)
+                : throw new InvalidDataException($"{adapterFolder}: scores {string.Join(", ", labels.Labels)}, expected {string.Join(", ", SentimentLabels.Names)}");
         }
         catch
         {
+            labels?.Dispose();
             checkpoint.Dispose();
             throw;
         }
@@ -84,9 +92,11 @@ public sealed class SentimentClassifier : IDisposable
     /// <param name="explain">Whether to find the words that moved each decision, which computes a text once for each of its words (occlusion).</param>
     /// <param name="cancellation">Looked at between texts and words.</param>
     /// <returns>One result for each text, in order.</returns>
+    /// <exception cref="ObjectDisposedException">It was disposed of, before or meanwhile.</exception>
     public async Task<IReadOnlyList<Sentiment>> ClassifyAsync(IEnumerable<string> texts, bool explain = false, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(texts);
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
         string[] all = [.. texts];
         if (Array.FindIndex(all, string.IsNullOrWhiteSpace) is >= 0 and var empty) throw new ArgumentException($"texts[{empty}]: is empty, expected something to label", nameof(texts));
         await _turn.WaitAsync(cancellation).ConfigureAwait(false);
@@ -100,16 +110,20 @@ public sealed class SentimentClassifier : IDisposable
         }
     }
 
-    /// <inheritdoc/>
+    /// <summary>Waits for the text that is being computed, and for no other.</summary>
     public void Dispose()
     {
+        _isDisposed = true;
         _model.Dispose();
         _checkpoint.Dispose();
-        _turn.Dispose();
     }
 
     /// <summary>Scores of network and words, before they are mixed.</summary>
-    internal (float[] Network, float[] Words) Scores(string text) => (_model.Scores(_tokenizer.Encode(text).Take(SequenceLength).ToArray()), Words.Scores(text));
+    internal (float[] Network, float[] Words) Scores(string text)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        return (_model.Scores(_tokenizer.Encode(text).Take(SequenceLength).ToArray()), Words.Scores(text));
+    }
 
     private double[] Probabilities(string text)
     {
@@ -130,7 +144,7 @@ public sealed class SentimentClassifier : IDisposable
     private List<MovingWord> Occlusion(string text, int label, double logOdds, CancellationToken cancellation)
     {
         var moved = new List<MovingWord>();
-        foreach (var word in NewsWord.Split(text).Where(word => char.IsLetterOrDigit(word.Text[0])))
+        foreach (var word in NewsWord.Split(text).Where(word => char.IsLetterOrDigit(word.Text, 0)))
         {
             cancellation.ThrowIfCancellationRequested();
             var without = text.Remove(word.Begin, word.Length);

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Hadal.Checkpoints;
 using Hadal.Finance.Data;
 using Hadal.Training.Trainers;
 
@@ -49,10 +48,12 @@ public sealed record SentimentTrainingOptions
 public sealed record SentimentFigures(int Texts, double Accuracy, double MacroF1, double CalibrationError, double UncalibratedError)
 {
     /// <summary>Figures of a classifier.</summary>
+    /// <exception cref="ArgumentException">There are no texts.</exception>
     public static SentimentFigures Of(SentimentClassifier classifier, IReadOnlyList<LabelledText> texts)
     {
         ArgumentNullException.ThrowIfNull(classifier);
         ArgumentNullException.ThrowIfNull(texts);
+        if (texts.Count == 0) throw new ArgumentException("texts: there are none, expected some to measure on", nameof(texts));
         return Of(classifier.Calibration, [.. texts.Select(text => (classifier.Scores(text.Text), text.Label)).Select(scored => (scored.Item1.Network, scored.Item1.Words, scored.Label))]);
     }
 
@@ -81,13 +82,14 @@ public static class SentimentTraining
     /// <summary>Texts a network learns from at once: rows of <see cref="SentimentTrainingOptions.SequenceLength"/> tokens, each of one or more texts.</summary>
     private const int RowsAtOnce = 5;
 
-    /// <summary>Trains a classifier and writes it to <see cref="SentimentTrainingOptions.Output"/>.</summary>
+    /// <summary>Trains a classifier and writes it to <see cref="SentimentTrainingOptions.Output"/>, as a whole or not at all: a classifier that is there is in use until then.</summary>
     /// <param name="texts">Labelled texts, twenty or more with all labels among them.</param>
     /// <param name="options">How.</param>
     /// <param name="note">Told what is worth knowing, one sentence each; may be null.</param>
     /// <param name="cancellation">Ends the training; the same call goes on where it stood.</param>
     /// <returns>Figures on a tenth, before anything was learnt from it; the calibration was chosen on it, so its error is a little low. The words that are deployed have learnt from it too, so that nothing new can be measured on it.</returns>
-    /// <exception cref="ArgumentException">There are too few texts.</exception>
+    /// <exception cref="ArgumentException">There are too few texts, or too few that differ.</exception>
+    /// <exception cref="InvalidDataException">The output has something that is not of a classifier where one would stand.</exception>
     /// <exception cref="Training.TrainingException">The network cannot be trained.</exception>
     public static SentimentFigures Run(IReadOnlyList<LabelledText> texts, SentimentTrainingOptions options, Action<string>? note = null, CancellationToken cancellation = default)
     {
@@ -95,55 +97,44 @@ public static class SentimentTraining
         ArgumentNullException.ThrowIfNull(options);
         if (texts.Count < 2 * Parts || texts.Select(text => text.Label).Distinct().Count() < 2)
             throw new ArgumentException($"texts: expected at least {2 * Parts} with two labels or more, got {texts.Count} with {texts.Select(text => text.Label).Distinct().Count()}", nameof(texts));
-        var output = Directory.CreateDirectory(options.Output).FullName;
         var folds = Folds.Of([.. texts.Select(text => text.Text)], Parts, options.Seed);
         var learnt = texts.Where((_, index) => folds[index] != 0).ToList();
         var kept = texts.Where((_, index) => folds[index] == 0).ToList();
+        if (learnt.Select(text => text.Label).Distinct().Count() < 2)
+            throw new ArgumentException($"texts: {kept.Count} of {texts.Count} are kept to calibrate on, because near repeats stay together (numbers and case do not count), and beside them stand no two labels to learn; give more different texts", nameof(texts));
+        var folder = ClassifierFolder.Claim(options.Output);
 
         // The network: an adapter of a few per cent of the weights, by the trainer that "hadal-train lora" runs.
-        var run = Path.Combine(output, "run");
-        var adapter = FineTune.Run(Adaptation(run, learnt, kept, options), "lora", resume: true, progress: null, note, cancellation);
-        if (Directory.Exists(Path.Combine(output, SentimentClassifier.AdapterFolder))) Directory.Delete(Path.Combine(output, SentimentClassifier.AdapterFolder), recursive: true);
-
-        // It also stays in the run, which goes on from it where something ends what follows.
-        AtomicDirectory.Write(Path.Combine(output, SentimentClassifier.AdapterFolder), folder =>
-        {
-            foreach (var file in Directory.EnumerateFiles(adapter)) File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
-        });
+        var adapter = FineTune.Run(Adaptation(folder.Work, learnt, kept, options), "lora", resume: true, progress: null, note, cancellation);
 
         // The words: seconds.
         WordModel Words(IReadOnlyList<LabelledText> from) => WordModel.Train(from, SentimentLabels.Names.Count, options.Words with { Seed = options.Seed });
-        Words(learnt).Save(Path.Combine(output, SentimentClassifier.WordsFile));
 
         // How much each is heard, and how sure both may be.
         var settings = new SentimentSettings(Path.GetFullPath(options.Model), options.SequenceLength, new Calibration(0.5, 1), new SentimentFigures(0, 0, 0, 0, 0));
-        settings.Write(Path.Combine(output, SentimentClassifier.SettingsFile));
         List<(float[], float[], int)> scored;
-        using (var classifier = SentimentClassifier.Open(output, threads: options.ThreadCount > 0 ? options.ThreadCount : null))
+        using (var classifier = SentimentClassifier.Open(adapter, Words(learnt), settings, options.ThreadCount > 0 ? options.ThreadCount : null))
             scored = [.. kept.Select(text => (Scores: classifier.Scores(text.Text), text.Label)).Select(text => (text.Scores.Network, text.Scores.Words, text.Label))];
         var calibration = Calibration.Fit(scored);
         var figures = SentimentFigures.Of(calibration, scored);
 
         // What is known of the kept tenth is no reason not to learn from it: the words that are deployed have read all texts.
-        Words(texts).Save(Path.Combine(output, SentimentClassifier.WordsFile));
-        (settings with { Calibration = calibration, Measured = figures }).Write(Path.Combine(output, SentimentClassifier.SettingsFile));
-        Directory.Delete(run, recursive: true);
+        folder.Publish(adapter, Words(texts), settings with { Calibration = calibration, Measured = figures });
         return figures;
     }
 
     private static FineTuneOptions Adaptation(string run, IReadOnlyList<LabelledText> learnt, IReadOnlyList<LabelledText> kept, SentimentTrainingOptions options)
     {
-        Directory.CreateDirectory(run);
-        Write("train.jsonl", learnt);
-        Write("valid.jsonl", kept);
+        Write(ClassifierFolder.TrainFile, learnt);
+        Write(ClassifierFolder.ValidFile, kept);
         var config = new JsonObject
         {
-            ["output"] = "out", ["model"] = Path.GetFullPath(options.Model), ["preset"] = "hadal", ["task"] = "classification", ["labels"] = new JsonArray([.. SentimentLabels.Names.Select(name => (JsonNode)name)]),
-            ["train"] = new JsonArray(new JsonObject { ["path"] = "train.jsonl" }), ["validation"] = new JsonArray(new JsonObject { ["path"] = "valid.jsonl" }), ["epochs"] = options.Epochs, ["steps"] = options.Steps,
+            ["output"] = ClassifierFolder.RunFolder, ["model"] = Path.GetFullPath(options.Model), ["preset"] = "hadal", ["task"] = "classification", ["labels"] = new JsonArray([.. SentimentLabels.Names.Select(name => (JsonNode)name)]),
+            ["train"] = new JsonArray(new JsonObject { ["path"] = ClassifierFolder.TrainFile }), ["validation"] = new JsonArray(new JsonObject { ["path"] = ClassifierFolder.ValidFile }), ["epochs"] = options.Epochs, ["steps"] = options.Steps,
             ["sequence_length"] = options.SequenceLength, ["batch_sequences"] = RowsAtOnce, ["packing"] = true, ["learning_rate"] = options.LearningRate, ["seed"] = options.Seed,
             ["thread_count"] = options.ThreadCount, ["lora"] = new JsonObject { ["r"] = options.Rank },
         };
-        var path = Path.Combine(run, "adapt.json");
+        var path = Path.Combine(run, ClassifierFolder.ConfigFile);
         File.WriteAllText(path, config.ToJsonString());
         return FineTuneOptions.Read(path, [], "lora");
 

@@ -7,7 +7,7 @@ using Hadal.Inference.Models.Adapters;
 namespace Hadal.Inference.Engine;
 
 /// <summary>A checkpoint, or a language model with an adapter, that gives texts or their tokens scores: one per label, or a single value.</summary>
-/// <remarks>One text at a time; not thread-safe. <see cref="TextGenerator.ScoreAsync"/> takes many at once.</remarks>
+/// <remarks>Safe to share between threads, which wait for each other: one text at a time. <see cref="TextGenerator.ScoreAsync"/> takes many at once.</remarks>
 public sealed class LabelModel : IDisposable
 {
     private readonly DecoderModel _model;
@@ -15,8 +15,11 @@ public sealed class LabelModel : IDisposable
     private readonly LabelHead _head;
     private readonly ScheduledBatch _batch;
     private readonly int _maxBatchTokens;
+    private readonly Lock _turn = new();
+    private bool _isDisposed;
 
-    private LabelModel(DecoderModel model, DecoderAdapter? adapter, LabelHead head, int maxBatchTokens)
+    /// <summary>Takes over what it computes with.</summary>
+    internal LabelModel(DecoderModel model, DecoderAdapter? adapter, LabelHead head, int maxBatchTokens)
     {
         (_model, _adapter, _head, _maxBatchTokens) = (model, adapter, head, maxBatchTokens);
         _batch = new ScheduledBatch(model.Config.VocabSize);
@@ -58,7 +61,29 @@ public sealed class LabelModel : IDisposable
     /// <param name="tokenIds">Its tokens, encoded with the start token of the model's family; at least one.</param>
     /// <returns>[labels] of the text, or [tokens, labels]; not normalised.</returns>
     /// <exception cref="ArgumentException">There are no tokens, or more than <see cref="MaxContext"/>.</exception>
+    /// <exception cref="ObjectDisposedException">It was disposed of.</exception>
     public float[] Scores(ReadOnlyMemory<int> tokenIds)
+    {
+        lock (_turn)
+        {
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            return Compute(tokenIds);
+        }
+    }
+
+    /// <summary>Waits for the text that is being scored: its pass reads the memory that is freed here.</summary>
+    public void Dispose()
+    {
+        lock (_turn)
+        {
+            if (_isDisposed) return;
+            _isDisposed = true;
+            _adapter?.Dispose();
+            _model.Dispose();
+        }
+    }
+
+    private float[] Compute(ReadOnlyMemory<int> tokenIds)
     {
         using var cache = _model.CreateCache();
         var scores = new float[(_head.IsPerToken ? tokenIds.Length : 1) * Labels.Count];
@@ -77,12 +102,5 @@ public sealed class LabelModel : IDisposable
         while (begin < tokenIds.Length);
 
         return scores;
-    }
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        _adapter?.Dispose();
-        _model.Dispose();
     }
 }
