@@ -1,24 +1,33 @@
 // News sentiment from data to served adapter, and what evidence says of calling an index's direction. Read it from top to bottom; README.md has the commands.
 using System.Globalization;
+using System.Text;
+using System.Text.Unicode;
 using Hadal.Checkpoints;
 using Hadal.Finance.Data;
 using Hadal.Finance.Direction;
 using Hadal.Finance.Sentiment;
 using Hadal.Training;
 
+const int MaxThreads = 1024;
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
-Console.OutputEncoding = System.Text.Encoding.UTF8;
-var options = new Dictionary<string, string>(StringComparer.Ordinal)
+Console.OutputEncoding = Encoding.UTF8;
+
+// What each command may be told, and what holds where it is not.
+var commands = new Dictionary<string, Dictionary<string, string>>(StringComparer.Ordinal)
 {
-    ["--model"] = "models/hadal-mini", ["-o"] = "artifacts/finance", ["--epochs"] = "3", ["--seed"] = "1", ["--threads"] = "0", ["--explain"] = "", ["--news"] = "", ["--target"] = "index",
+    ["train"] = new() { ["--model"] = "models/hadal-mini", ["-o"] = "artifacts/finance", ["--epochs"] = "3", ["--seed"] = "1", ["--threads"] = "0" },
+    ["classify"] = new() { ["--model"] = "", ["--explain"] = "", ["--threads"] = "0" },
+    ["evaluate"] = new() { ["--model"] = "", ["--threads"] = "0" },
+    ["direction"] = new() { ["--news"] = "", ["--target"] = "index", ["--seed"] = "1" },
 };
+var options = commands.GetValueOrDefault(args.FirstOrDefault() ?? "", []);
 var files = new List<string>();
 try
 {
-    for (var index = 1; index < args.Length; index++)
+    for (var index = 1; index < args.Length && options.Count > 0; index++)
     {
         if (!args[index].StartsWith('-')) files.Add(args[index]);
-        else if (!options.ContainsKey(args[index])) throw new InvalidDataException($"{args[index]}: unknown; expected one of {string.Join(", ", options.Keys)}");
+        else if (!options.ContainsKey(args[index])) throw new InvalidDataException($"{args[index]}: unknown to {args[0]}; expected one of {string.Join(", ", options.Keys)}");
         else if (args[index] == "--explain") options["--explain"] = "yes";
         else options[args[index]] = ++index < args.Length ? args[index] : throw new InvalidDataException($"{args[index - 1]}: expected a value");
     }
@@ -33,8 +42,8 @@ try
             Console.Error.WriteLine(
                 """
                 hadal-finance train [NEWS.jsonl|.csv] [--model DIR] [-o DIR] [--epochs N] [--seed N] [--threads N]
-                hadal-finance classify DIR [--explain]                   texts on standard input, one a line
-                hadal-finance evaluate DIR NEWS.jsonl|.csv
+                hadal-finance classify DIR [--explain] [--model DIR] [--threads N]      texts on standard input, one a line
+                hadal-finance evaluate DIR NEWS.jsonl|.csv [--model DIR] [--threads N]
                 hadal-finance direction PRICES.csv… [--news NEWS.csv] [--target index|volatility] [--seed N]
                 """);
             return 2;
@@ -42,7 +51,8 @@ try
 }
 catch (Exception fault) when (fault is InvalidDataException or IOException or UnauthorizedAccessException or ArgumentException or CheckpointException or TrainingException)
 {
-    Console.Error.WriteLine($"hadal-finance: {fault.Message}");
+    // The names of parameters are for programs.
+    Console.Error.WriteLine($"hadal-finance: {fault.Message.Split(" (Parameter '")[0].ReplaceLineEndings(" ")}");
     return 1;
 }
 
@@ -51,8 +61,9 @@ catch (Exception fault) when (fault is InvalidDataException or IOException or Un
 // 3. Calibrate: on a tenth that nothing was learnt from.
 void Train()
 {
+    if (files.Count > 1) throw new InvalidDataException($"train: expected one file of labelled news or none, got {string.Join(" and ", files)}");
     var texts = files.Count > 0 ? NewsFiles.Read(files[0]) : SampleNews.Make(240, Number("--seed"));
-    var training = new SentimentTrainingOptions { Model = options["--model"], Output = options["-o"], Epochs = Number("--epochs"), Seed = Number("--seed"), ThreadCount = Number("--threads") };
+    var training = new SentimentTrainingOptions { Model = options["--model"], Output = options["-o"], Epochs = Number("--epochs"), Seed = Number("--seed"), ThreadCount = Threads() ?? 0 };
     Print(SentimentTraining.Run(texts, training, note => Console.Error.WriteLine(note)));
     Console.WriteLine("These are the texts that the network was chosen by and the calibration fitted on, so that new ones will be called a little less well: measure them with hadal-finance evaluate.");
     Console.WriteLine($"{Path.GetFullPath(options["-o"])}");
@@ -61,8 +72,9 @@ void Train()
 // 4. Serve: the adapter on its model. In an application, SentimentClassifier is all there is to call.
 async Task ClassifyAsync()
 {
-    using var classifier = SentimentClassifier.Open(One("a classifier's folder"), threads: Threads());
-    while (Console.In.ReadLine() is { } line)
+    if (files.Count != 1) throw new InvalidDataException("classify: expected a classifier's folder");
+    using var classifier = Classifier();
+    foreach (var line in Lines())
     {
         if (string.IsNullOrWhiteSpace(line)) continue;
         foreach (var sentiment in await classifier.ClassifyAsync([line], options["--explain"] != ""))
@@ -77,7 +89,7 @@ async Task ClassifyAsync()
 void Evaluate()
 {
     if (files.Count != 2) throw new InvalidDataException("evaluate: expected a classifier's folder and a file of labelled news");
-    using var classifier = SentimentClassifier.Open(files[0], threads: Threads());
+    using var classifier = Classifier();
     Print(SentimentFigures.Of(classifier, NewsFiles.Read(files[1])));
 }
 
@@ -95,6 +107,23 @@ void Print(SentimentFigures figures) => Console.WriteLine(
 
 int Number(string name) => int.TryParse(options[name], NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : throw new InvalidDataException($"{name}: expected a whole number, got '{options[name]}'");
 
-int? Threads() => Number("--threads") is > 0 and var threads ? threads : null;
+int? Threads() => Number("--threads") switch
+{
+    0 => null,
+    <= MaxThreads and var threads => threads,
+    var threads => throw new InvalidDataException($"--threads: expected at most {MaxThreads}, got {threads}"),
+};
 
-string One(string what) => files.Count == 1 ? files[0] : throw new InvalidDataException($"{args[0]}: expected {what}");
+SentimentClassifier Classifier() => SentimentClassifier.Open(files[0], options["--model"] is { Length: > 0 } model ? model : null, Threads());
+
+// Standard input line by line as bytes, each of which Latin-1 takes for a character: what is no UTF-8 is said, and what came before it is answered.
+static IEnumerable<string> Lines()
+{
+    using var input = new StreamReader(Console.OpenStandardInput(), Encoding.Latin1, detectEncodingFromByteOrderMarks: false);
+    for (var number = 1; input.ReadLine() is { } line; number++)
+    {
+        var bytes = Encoding.Latin1.GetBytes(line);
+        if (!Utf8.IsValid(bytes)) throw new InvalidDataException($"standard input:{number}: is no UTF-8; convert it, for example with iconv -t UTF-8");
+        yield return Encoding.UTF8.GetString(bytes).TrimStart('\uFEFF');
+    }
+}

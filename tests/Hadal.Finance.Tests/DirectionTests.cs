@@ -93,6 +93,7 @@ public sealed class DirectionTests
     {
         var (low, high) = Evidence.Wilson(68, 100);
         Assert.Equal((0.5834, 0.7633), (Math.Round(low, 4), Math.Round(high, 4)));
+        Assert.All(Enumerable.Range(1, 400), count => Assert.True(!double.IsNegative(Evidence.Wilson(0, count).Low) && Evidence.Wilson(count, count).High <= 1));
         (bool, bool)[] calls = [.. Enumerable.Repeat((true, true), 6), .. Enumerable.Repeat((true, false), 2), .. Enumerable.Repeat((false, true), 1), .. Enumerable.Repeat((false, false), 3)];
         Assert.Equal(((6 * 3) - (1 * 2)) / Math.Sqrt(7 * 8 * 4 * 5), Evidence.Matthews(calls), 1e-12);
         Assert.Equal(0, Evidence.Matthews([(true, true), (true, true)]));
@@ -121,10 +122,22 @@ public sealed class DirectionTests
             }
 
             Assert.Equal([new(new DateOnly(2020, 1, 2), 3), new(new DateOnly(2020, 1, 3), 2.5)], DailyBar.Read(Write("日期,代码,收盘价\n2020-01-03,'1,2.5\n2020-01-02,'1,3\n")));
-            Assert.Contains("record 1: expected a positive close, found 'None'", Assert.Throws<InvalidDataException>(() => DailyBar.Read(Write("date,close\n2020-01-02,None"))).Message, StringComparison.Ordinal);
+            Assert.Contains(":2: expected a positive close, found 'None'", Assert.Throws<InvalidDataException>(() => DailyBar.Read(Write("date,close\n2020-01-02,None"))).Message, StringComparison.Ordinal);
             var news = ToldNews.Read(Write("published,tone\n2020-01-02 08:00,0.5\n2020-01-02,-1\n"));
             Assert.Equal([new DateTime(2020, 1, 2, 8, 0, 0), new DateTime(2020, 1, 2, 23, 59, 59)], news.Select(item => item.Published));
-            Assert.Contains("expected a tone of -1 to 1, found '2'", Assert.Throws<InvalidDataException>(() => ToldNews.Read(Write("published,tone\n2020-01-02,2"))).Message, StringComparison.Ordinal);
+            Assert.Equal(news, ToldNews.Read(Write("published,tone\n2020/1/2 8:00:00,0.5\n20200102,-1\n")));
+            Assert.Equal(news[0], ToldNews.Read(Write("published,tone\n2020-01-02T08:00:00.000,0.5\n")).Single());
+
+            void Refused(Action read, string fault) => Assert.Contains(fault, Assert.Throws<InvalidDataException>(read).Message, StringComparison.Ordinal);
+            foreach (var tone in (string[])["2", "-1.1", "NaN", "Infinity", "good"]) Refused(() => ToldNews.Read(Write($"published,tone\n2020-01-02,{tone}")), $"a.csv:2: expected a tone of -1 to 1, found '{tone}'");
+            foreach (var time in (string[])["2020-01-02T08:00:00Z", "2020-01-02T08:00:00+08:00", "2020-01-02 08:00 GMT", "08:00", "01/02/2020 08:00"])
+                Refused(() => ToldNews.Read(Write($"published,tone\n{time},1")), $"a.csv:2: expected a date, or a date and time of the exchange without a zone such as 2020-01-31 08:30, found '{time}'");
+            Refused(() => ToldNews.Read(Write("published,tone\n0001-01-01,1")), "a.csv:2: expected a year from 1602 on, found '0001-01-01'");
+            Refused(() => ToldNews.Read(Write("published,tone\n")), "a.csv: has no records");
+            Refused(() => DailyBar.Read(Write("date,close\n2020-01-03,1\n2020-01-02,1\n2020-01-03,2\n")), "a.csv:4: 2020-01-03 is there a second time");
+            Refused(() => DailyBar.Read(Write("date,close\n01/02/2020,1\n")), "a.csv:2: expected a date such as 2020-01-31, found '01/02/2020'");
+            DailyBar[] twice = [new(new DateOnly(2020, 1, 2), 3), new(new DateOnly(2020, 1, 2), 3)];
+            Assert.StartsWith("bars[1]: 2020-01-02 does not come after 2020-01-02", Assert.Throws<ArgumentException>(() => DirectionDay.Of(twice, [], DirectionTarget.Index)).Message, StringComparison.Ordinal);
         }
         finally
         {

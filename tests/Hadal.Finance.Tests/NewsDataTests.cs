@@ -1,5 +1,6 @@
 using System.Text;
 using Hadal.Finance.Data;
+using Hadal.Training;
 
 namespace Hadal.Finance.Tests;
 
@@ -15,18 +16,15 @@ public sealed class NewsDataTests : IDisposable
     {
         LabelledText[] expected = [new("Sales rose, \"much\"", 2), new("利润下降", 0)];
         Assert.Equal(expected, NewsFiles.Read(Write("a.jsonl", "{\"text\":\"Sales rose, \\\"much\\\"\",\"label\":\"positive\"}\n\n{\"text\":\"利润下降\",\"label\":0}\n")));
-        Assert.Equal(expected, NewsFiles.Read(Write("a.csv", "id,label,text\r\n1,2,\"Sales rose, \"\"much\"\"\"\r\n2,negative,利润下降")));
+        Assert.Equal(expected, NewsFiles.Read(Write("a.csv", "id,label,text\r\n1,2,\"Sales rose, \"\"much\"\"\"\r\n2,negative,利润下降\r\n\r\n")));
     }
 
     [Theory]
     [InlineData("a.jsonl", "{\"text\":\"a\",\"label\":3}", "a.jsonl:1: expected a label of negative, neutral, positive, or 0 to 2, found '3'")]
-    [InlineData("a.jsonl", "{\"text\":\"a\"}", "a.jsonl:1: expected an object with text and label")]
-    [InlineData("a.csv", "text,label\n,0", "a.csv: record 1: text is empty")]
-    [InlineData("a.csv", "text,sentiment\na,0", "a.csv: expected a column 'label', found text, sentiment")]
-    [InlineData("a.csv", "text,label\n\"a,0", "a.csv: a field in quotes has no end")]
-    [InlineData("a.csv", "text,label\n", "a.csv: has no records, expected labelled news")]
-    [InlineData("a.jsonl", "\n", "a.jsonl: has no records, expected labelled news")]
-    [InlineData("a.txt", "a", "a.txt: expected a name that ends in .jsonl or .csv")]
+    [InlineData("a.jsonl", "\n\n{\"text\":\"a\",\"label\":3}", "a.jsonl:3: expected a label")]
+    [InlineData("a.csv", "text,label\n,0", "a.csv:2: text is empty")]
+    [InlineData("a.csv", "text,label\n", "a.csv: has no records, expected some")]
+    [InlineData("a.jsonl", "\n", "a.jsonl: has no records, expected some")]
     public void What_cannot_be_learnt_from_is_said(string name, string content, string fault) =>
         Assert.StartsWith(Path.Combine(_folder.FullName, fault), Assert.Throws<InvalidDataException>(() => NewsFiles.Read(Write(name, content))).Message, StringComparison.Ordinal);
 
@@ -67,6 +65,15 @@ public sealed class NewsDataTests : IDisposable
         Assert.All(Enumerable.Range(0, 3), label => Assert.Equal(20, texts.Count(text => text.Label == label)));
         Assert.Equal(30, texts.Count(text => text.Text.Any(letter => letter >= '\u4E00')));
     }
+
+    [Theory]
+    [InlineData("a.jsonl", "{\"text\":\"a\"}", "a.jsonl:1: label: missing; the record has text")]
+    [InlineData("a.csv", "text,sentiment\na,0", "a.csv:2: label: missing; the record has text, sentiment")]
+    [InlineData("a.csv", "text,label\n\"a,0", "a.csv:2: a quotation mark is never closed")]
+    [InlineData("a.csv", "text,label\n\"a \"b\" c,0\n", "a.csv:2: text follows a closing quotation mark")]
+    [InlineData("a.doc", "a", "a.doc: expected a name that ends in .jsonl")]
+    public void What_no_trainer_could_read_is_said_in_its_words(string name, string content, string fault) =>
+        Assert.StartsWith(Path.Combine(_folder.FullName, fault), Assert.Throws<TrainingException>(() => NewsFiles.Read(Write(name, content))).Message, StringComparison.Ordinal);
 
     private string Write(string name, string content, Encoding? encoding = null)
     {

@@ -6,8 +6,13 @@ using Hadal.Tests;
 
 namespace Hadal.Finance.Tests;
 
-/// <summary>From made-up news to a classifier on <c>hadal-mini</c>, trained once for all tests here: few steps, so that the network has hardly learnt.</summary>
-public sealed class SentimentClassifierTests(SentimentClassifierTests.Trained trained) : IClassFixture<SentimentClassifierTests.Trained>
+/// <summary>The classifier that tests share.</summary>
+[CollectionDefinition(nameof(SentimentClassifierTests.Trained))]
+public sealed class SharedClassifier : ICollectionFixture<SentimentClassifierTests.Trained>;
+
+/// <summary>From made-up news to a classifier on <c>hadal-mini</c>, trained once for all tests: few steps, so that the network has hardly learnt.</summary>
+[Collection(nameof(Trained))]
+public sealed class SentimentClassifierTests(SentimentClassifierTests.Trained trained)
 {
     private const string Good = "Corda 's operating profit rose to EUR 31.5 mn from EUR 12.1 mn a year earlier", Bad = "远山科技股东拟减持不超12%股份", Neutral = "Belmar makes valves and pumps for ships";
 

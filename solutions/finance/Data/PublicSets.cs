@@ -43,14 +43,12 @@ public static class PhraseBank
 public static class ChineseHeadlines
 {
     /// <summary>Reads <c>news_seed.csv</c> or <c>test_data.csv</c>.</summary>
-    /// <exception cref="InvalidDataException">Columns are missing.</exception>
+    /// <exception cref="Training.TrainingException">The file, or a record of it, cannot be read, or a column is missing.</exception>
     public static IReadOnlyList<(DateOnly Date, string Company, LabelledText Text)> Read(string path)
     {
-        var rows = NewsFiles.Rows(path);
-        var (date, company, title) = (NewsFiles.ColumnOf(rows[0], "日期", path), NewsFiles.ColumnOf(rows[0], "公司", path), NewsFiles.ColumnOf(rows[0], "标题", path));
-        var label = NewsFiles.ColumnOf(rows[0], rows[0].Contains("正/负面") ? "正/负面" : "正负面", path);
-        return [.. rows.Skip(1).Where(row => row.Count > Math.Max(title, label)).Select(row => (
-            DateOnly.ParseExact(row[date], "yyyy年M月d日", CultureInfo.InvariantCulture), row[company], new LabelledText(row[title], row[label] == "1" ? 2 : 0)))];
+        var headlines = NewsFiles.Records(path).Select(record => (
+            DateOnly.ParseExact(record["日期"], "yyyy年M月d日", CultureInfo.InvariantCulture), record["公司"], new LabelledText(record["标题"], (record.Find("正/负面") ?? record["正负面"]) == "1" ? 2 : 0)));
+        return [.. headlines];
     }
 
     /// <summary>Earlier and later headlines; what stands in both goes to neither's other side: later ones whose text occurred before are left out.</summary>

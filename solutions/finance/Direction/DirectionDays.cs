@@ -27,10 +27,13 @@ public sealed record DirectionDay(DateOnly Date, DateTime OpensAt, DateTime Know
     /// <param name="news">News in any order; empty for none, then there are no features of news.</param>
     /// <param name="target">What is called.</param>
     /// <param name="newsShift">Moves news in time. Honest: zero or more. Less than zero pretends that news were known before they were, which the leak test does.</param>
+    /// <exception cref="ArgumentException">A day does not come after the one before it.</exception>
     public static IReadOnlyList<DirectionDay> Of(IReadOnlyList<DailyBar> bars, IReadOnlyList<ToldNews> news, DirectionTarget target, TimeSpan newsShift = default)
     {
         ArgumentNullException.ThrowIfNull(bars);
         ArgumentNullException.ThrowIfNull(news);
+        for (var index = 1; index < bars.Count; index++)
+            if (bars[index].Date <= bars[index - 1].Date) throw new ArgumentException(FormattableString.Invariant($"bars[{index}]: {bars[index].Date:yyyy-MM-dd} does not come after {bars[index - 1].Date:yyyy-MM-dd}, expected days in order, each once"), nameof(bars));
         var returns = bars.Select((bar, index) => index == 0 ? 0 : Math.Log(bar.Close / bars[index - 1].Close)).ToArray();
         var told = news.Select(item => (Seen: item.Published + newsShift, item.Published, item.Tone)).OrderBy(item => item.Seen).ToList();
         var (days, next) = (new List<DirectionDay>(), 0);

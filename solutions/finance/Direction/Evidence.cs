@@ -15,7 +15,9 @@ public static class Evidence
         var square = Normal95 * Normal95 / count;
         var middle = (share + (square / 2)) / (1 + square);
         var half = Normal95 / (1 + square) * Math.Sqrt((share * (1 - share) / count) + (square / (4 * count)));
-        return (middle - half, middle + half);
+
+        // Where all are hits or none is, one end is exact, and rounding would put it beyond.
+        return (Math.Max(0, middle - half), Math.Min(1, middle + half));
     }
 
     /// <summary>Matthews' correlation coefficient: <c>(tp·tn − fp·fn) / √((tp+fp)(tp+fn)(tn+fp)(tn+fn))</c>; 0 where one side never occurs.</summary>
