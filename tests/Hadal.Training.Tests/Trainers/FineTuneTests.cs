@@ -374,6 +374,9 @@ public sealed class FineTuneTests
         Assert.Equal(1e-5, FineTuneOptions.Read(run.ConfigPath, ["preset=hadal"], "dpo").LearningRate);
         var ours = FineTuneOptions.Read(run.ConfigPath, ["preset=hadal"], "lora");
         Assert.Equal((5e-3, 8, 32.0, "all-linear"), (ours.LearningRate, ours.Lora!.R, ours.Lora.LoraAlpha, ours.Lora.TargetModules!.Value.GetString()));
+        Assert.Null(ours.Lora.RankPattern);
+        var labels = FineTuneOptions.Read(run.ConfigPath, ["preset=hadal", "task=classification", """labels=["good","bad"]""", "lora.r=2"], "lora");
+        Assert.Equal((7e-3, 2, 4.0, 18, 72.0, "all-linear,embed_tokens"), (labels.LearningRate, labels.Lora!.R, labels.Lora.LoraAlpha, labels.Lora.RankPattern!["embed_tokens"], labels.Lora.AlphaPattern!["embed_tokens"], string.Join(',', labels.Lora.TargetModules!.Value.EnumerateArray())));
         Assert.Contains("lora: expected an object, got null", Assert.Throws<TrainingException>(() => FineTuneOptions.Read(run.ConfigPath, ["lora=null"], "lora")).Message, StringComparison.Ordinal);
     }
 
