@@ -23,12 +23,6 @@ public sealed record SentimentTrainingOptions
     /// <summary>Tokens of a text that the network reads at most.</summary>
     public int SequenceLength { get; init; } = 96;
 
-    /// <summary>Rank of the adapter. 8 on all linear layers of <c>hadal-mini</c> are 2 % of its weights.</summary>
-    public int Rank { get; init; } = 8;
-
-    /// <summary>Peak learning rate of the adapter.</summary>
-    public double LearningRate { get; init; } = 3e-3;
-
     /// <summary>Threads; 0 for all processors.</summary>
     public int ThreadCount { get; init; }
 
@@ -131,8 +125,8 @@ public static class SentimentTraining
         {
             ["output"] = ClassifierFolder.RunFolder, ["model"] = Path.GetFullPath(options.Model), ["preset"] = "hadal", ["task"] = "classification", ["labels"] = new JsonArray([.. SentimentLabels.Names.Select(name => (JsonNode)name)]),
             ["train"] = new JsonArray(new JsonObject { ["path"] = ClassifierFolder.TrainFile }), ["validation"] = new JsonArray(new JsonObject { ["path"] = ClassifierFolder.ValidFile }), ["epochs"] = options.Epochs, ["steps"] = options.Steps,
-            ["sequence_length"] = options.SequenceLength, ["batch_sequences"] = RowsAtOnce, ["packing"] = true, ["learning_rate"] = options.LearningRate, ["seed"] = options.Seed,
-            ["thread_count"] = options.ThreadCount, ["lora"] = new JsonObject { ["r"] = options.Rank },
+            ["sequence_length"] = options.SequenceLength, ["batch_sequences"] = RowsAtOnce, ["packing"] = true, ["seed"] = options.Seed,
+            ["thread_count"] = options.ThreadCount,
         };
         var path = Path.Combine(run, ClassifierFolder.ConfigFile);
         File.WriteAllText(path, config.ToJsonString());
