@@ -57,19 +57,29 @@ public sealed class DirectionTests
         Assert.DoesNotContain("(against", report.ToString(), StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void Nothing_that_ends_on_or_after_the_first_called_day_is_learnt_from()
+    [Theory]
+    [InlineData(4, 0)]
+    [InlineData(4, 2)]
+    [InlineData(0, 4)]
+    [InlineData(1, 4)]
+    [InlineData(4, 4)]
+    public void Nothing_of_the_embargo_and_nothing_that_shows_on_or_after_the_first_called_day_is_learnt_from(int embargo, int endsAfter)
     {
-        // Labels that say whether the day lies before a border: with one learnt day from beyond it, the first calls would be right.
-        var start = new DateOnly(2020, 1, 1);
-        var days = Enumerable.Range(0, 400).Select(index =>
-        {
-            var open = start.AddDays(index).ToDateTime(new TimeOnly(9, 30));
-            return new DirectionDay(start.AddDays(index), open, open - Day, start.AddDays(index + 4), [index % 7], index >= 300);
-        }).ToList();
-        var calls = WalkForward.Run(days, new WalkForwardOptions { FirstDays = 296, EmbargoDays = 4, RefitEvery = 100 });
-        Assert.Equal(start.AddDays(300), calls[0].Date);
-        Assert.All(calls, call => Assert.True(call.IsUp && !call.Called && !call.Majority));
+        // Either leaves the first 11 of 15 days, 5 of which are up. The twelfth would make it 6 of 12, and all days from it on have a feature that says up.
+        const int Begin = 15, Learnt = 11;
+        var days = Days(30, endsAfter, index => index >= 6, index => index < Learnt ? 0 : 1);
+        var calls = WalkForward.Run(days, new WalkForwardOptions { FirstDays = Begin - embargo, EmbargoDays = embargo, RefitEvery = 100 });
+        Assert.Equal(days.Skip(Begin).Select(day => day.Date), calls.Select(call => call.Date));
+        Assert.All(calls, call => Assert.True(call.IsUp && !call.Majority && !call.Called));
+
+        // One day more would be noticed.
+        Assert.All(WalkForward.Run(days, new WalkForwardOptions { FirstDays = Begin + 1, EmbargoDays = endsAfter, RefitEvery = 100 }), call => Assert.True(call.Majority && call.Called));
+    }
+
+    [Fact]
+    public void What_came_last_is_what_had_shown_by_the_morning()
+    {
+        var calls = WalkForward.Run(Days(400, 4, index => index >= 300, index => index % 7), new WalkForwardOptions { FirstDays = 296, EmbargoDays = 4, RefitEvery = 100 });
 
         // What a day was shows at the close four days later, and is known on the morning after.
         Assert.Equal(5, calls.Count(call => !call.Yesterday));
@@ -84,8 +94,20 @@ public sealed class DirectionTests
         var day = DirectionDay.Of(bars, news, DirectionTarget.Index).Single(day => day.Date == bars[30].Date);
         Assert.Equal([1, Math.Log(2)], day.Features.Skip(9));
         Assert.Equal(open.AddHours(-1), day.KnownAt);
+        Assert.Equal([0, 0], DirectionDay.Of(bars, news, DirectionTarget.Index).Single(day => day.Date == bars[29].Date).Features.Skip(9));
         var changed = bars.Select(bar => bar.Date >= bars[30].Date ? bar with { Close = bar.Close * 3 } : bar).ToList();
         Assert.Equal(day.Features, DirectionDay.Of(changed, news, DirectionTarget.Index).Single(other => other.Date == day.Date).Features);
+    }
+
+    [Fact]
+    public void News_from_before_the_last_opening_are_old_on_the_first_day_too()
+    {
+        var bars = Market.Bars.Take(30).ToList();
+        var first = DirectionDay.Of(bars, [], DirectionTarget.Index)[0].Date;
+        var lastOpen = first.AddDays(-1).ToDateTime(new TimeOnly(9, 30));
+        IEnumerable<double> Told(params ToldNews[] news) => DirectionDay.Of(bars, news, DirectionTarget.Index)[0].Features.Skip(9);
+        Assert.Equal([0, 0], Told(new ToldNews(lastOpen.AddDays(-9), 1), new ToldNews(lastOpen.AddMinutes(-1), 1)));
+        Assert.Equal([0.5, Math.Log(2)], Told(new ToldNews(lastOpen.AddDays(-9), 1), new ToldNews(lastOpen, 0.5)));
     }
 
     [Fact]
@@ -143,6 +165,17 @@ public sealed class DirectionTests
         {
             folder.Delete(recursive: true);
         }
+    }
+
+    /// <summary>Days with one feature, and what they were shows so many days later.</summary>
+    private static List<DirectionDay> Days(int count, int endsAfter, Func<int, bool> isUp, Func<int, double> feature)
+    {
+        var start = new DateOnly(2020, 1, 1);
+        return [.. Enumerable.Range(0, count).Select(index =>
+        {
+            var open = start.AddDays(index).ToDateTime(new TimeOnly(9, 30));
+            return new DirectionDay(start.AddDays(index), open, open - Day, start.AddDays(index + endsAfter), [feature(index)], isUp(index));
+        })];
     }
 
     private static double Hits(IReadOnlyList<CalledDay> calls) => calls.Average(call => call.Called == call.IsUp ? 1.0 : 0);

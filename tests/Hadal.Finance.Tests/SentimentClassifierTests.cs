@@ -1,7 +1,10 @@
 using Hadal.Checkpoints;
 using Hadal.Checkpoints.Adapters;
+using Hadal.Checkpoints.Text;
 using Hadal.Finance.Data;
 using Hadal.Finance.Sentiment;
+using Hadal.Inference.Engine;
+using Hadal.Inference.Models;
 using Hadal.Tests;
 
 namespace Hadal.Finance.Tests;
@@ -91,6 +94,42 @@ public sealed class SentimentClassifierTests(SentimentClassifierTests.Trained tr
     }
 
     [Fact]
+    public async Task A_result_is_the_network_and_the_words_in_their_calibrated_shares()
+    {
+        using var classifier = trained.Open();
+        using var network = new Network(trained.Folder);
+        var words = WordModel.Open(Path.Combine(trained.Folder, "words.tsv.gz"));
+
+        // The last one is longer than what the network reads.
+        foreach (var text in (string[])[Good, Bad, Neutral, string.Join(' ', Enumerable.Repeat(Good, 20))])
+        {
+            var result = (await classifier.ClassifyAsync([text], cancellation: TestContext.Current.CancellationToken))[0];
+            Assert.Equal(classifier.Calibration.Probabilities(network.Scores(text), words.Scores(text)), result.Probabilities);
+            Assert.Equal(network.Scores(text), classifier.Scores(text).Network);
+            Assert.True(network.Scores(text).Distinct().Count() > 1);
+        }
+    }
+
+    [Fact]
+    public void The_calibration_and_the_figures_are_those_of_a_tenth_without_near_repeats_that_nothing_was_learnt_from()
+    {
+        // What training did, done again with the adapter it made.
+        var folds = Folds.Of([.. Trained.Texts.Select(text => text.Text)], 10, seed: 1);
+        var (kept, learnt) = (Trained.Texts.Where((_, index) => folds[index] == 0).ToList(), Trained.Texts.Where((_, index) => folds[index] != 0).ToList());
+        var words = WordModel.Train(learnt, SentimentLabels.Names.Count);
+        using var network = new Network(trained.Folder);
+        List<(float[], float[], int)> scored = [.. kept.Select(text => (network.Scores(text.Text), words.Scores(text.Text), text.Label))];
+        var calibration = Calibration.Fit(scored);
+        var settings = SentimentSettings.Read(Path.Combine(trained.Folder, "sentiment.json"));
+        Assert.Equal(calibration, settings.Calibration);
+        Assert.Equal(SentimentFigures.Of(calibration, scored), trained.Figures);
+        Assert.Equal(trained.Figures, settings.Measured);
+        Assert.Equal((Trained.Model, 64), (settings.Model, settings.SequenceLength));
+        using var classifier = trained.Open();
+        Assert.Equal(calibration, classifier.Calibration);
+    }
+
+    [Fact]
     public void The_words_that_are_deployed_have_learnt_from_all_texts()
     {
         var deployed = WordModel.Open(Path.Combine(trained.Folder, "words.tsv.gz"));
@@ -122,6 +161,28 @@ public sealed class SentimentClassifierTests(SentimentClassifierTests.Trained tr
         var repeats = Assert.Throws<ArgumentException>(() => SentimentTraining.Run(same, new SentimentTrainingOptions { Model = Trained.Model, Output = "none" })).Message;
         Assert.StartsWith("texts: 24 of 24 are kept to calibrate on, because near repeats stay together", repeats, StringComparison.Ordinal);
         Assert.False(Directory.Exists("none"));
+    }
+
+    /// <summary>The adapter of a classifier by itself.</summary>
+    private sealed class Network : IDisposable
+    {
+        private readonly Checkpoint _checkpoint = Checkpoint.Open(Trained.Model);
+        private readonly Tokenizer _tokenizer;
+        private readonly LabelModel _model;
+
+        public Network(string folder)
+        {
+            using var adapter = LoraAdapter.Open(Path.Combine(folder, "adapter"), _checkpoint.Config);
+            (_tokenizer, _model) = (_checkpoint.LoadTokenizer(), LabelModel.Open(_checkpoint, adapter, new EngineOptions { ThreadCount = 1, MaxContext = 64 }));
+        }
+
+        public float[] Scores(string text) => _model.Scores(_tokenizer.Encode(text).Take(64).ToArray());
+
+        public void Dispose()
+        {
+            _model.Dispose();
+            _checkpoint.Dispose();
+        }
     }
 
     /// <summary>A classifier of made-up news, 12 steps of the network.</summary>
