@@ -57,7 +57,7 @@ catch (Exception fault) when (fault is InvalidDataException or IOException or Un
 }
 
 // 1. Data: labelled news of one's own, or headlines made up by a generator.
-// 2. Adapt: an adapter of 2 % of the model's weights, and a word model beside it.
+// 2. Adapt: an adapter of a few per cent of the model's weights, and a word model beside it.
 // 3. Calibrate: on a tenth that nothing was learnt from.
 void Train()
 {

@@ -54,7 +54,7 @@ public sealed class ClassifierFolderTests : IDisposable
     public void What_cannot_be_written_leaves_the_old_classifier()
     {
         Publish(1);
-        var folder = ClassifierFolder.Claim(Output);
+        using var folder = ClassifierFolder.Claim(Output);
         Assert.Throws<DirectoryNotFoundException>(() => folder.Publish(In("none"), Words, Settings(2)));
         Assert.Equal(1, Version());
 
@@ -64,8 +64,9 @@ public sealed class ClassifierFolderTests : IDisposable
         Assert.Equal(1, Version());
 
         // When that is mended, the next training finds it whole and puts it in its place.
+        folder.Dispose();
         Directory.Delete(In("news", ".training", "old"), recursive: true);
-        ClassifierFolder.Claim(Output);
+        ClassifierFolder.Claim(Output).Dispose();
         Assert.Equal(2, Version());
     }
 
@@ -77,7 +78,7 @@ public sealed class ClassifierFolderTests : IDisposable
         {
             if (Directory.Exists(Output)) Directory.Delete(Output, recursive: true);
             Publish(1);
-            ClassifierFolder.Claim(Output);
+            ClassifierFolder.Claim(Output).Dispose();
             Directory.CreateDirectory(In("news", ".training", "old"));
             Directory.CreateDirectory(In("news", ".training", "new"));
             Directory.Move(Adapter(2), In("news", ".training", "new", "adapter"));
@@ -85,10 +86,19 @@ public sealed class ClassifierFolderTests : IDisposable
             Settings(2).Write(In("news", ".training", "new", "sentiment.json"));
             foreach (var name in Names.Take(done)) Directory.Move(In("news", name), In("news", ".training", "old", name));
             foreach (var name in Names.Reverse().Take(done - 3)) Directory.Move(In("news", ".training", "new", name), In("news", name));
-            ClassifierFolder.Claim(Output);
+            ClassifierFolder.Claim(Output).Dispose();
             Assert.Equal(2, Version());
-            Assert.Empty(Entries(In("news", ".training")));
+            Assert.Equal(["lock"], Entries(In("news", ".training")));
         }
+    }
+
+    [Fact]
+    public void Two_trainings_are_not_at_work_in_one_folder()
+    {
+        Publish(1);
+        using (ClassifierFolder.Claim(Output)) Assert.Throws<IOException>(() => ClassifierFolder.Claim(Output));
+        Publish(2);
+        Assert.Equal(2, Version());
     }
 
     private static IEnumerable<string> Entries(string folder) => new DirectoryInfo(folder).GetFileSystemInfos().Select(entry => entry.Name).Order(StringComparer.Ordinal);
@@ -109,7 +119,11 @@ public sealed class ClassifierFolderTests : IDisposable
 
     private string Adapter(int version) => Path.GetDirectoryName(Write($"{version}", $"adapter-{version}", "adapter_config.json"))!;
 
-    private void Publish(int version) => ClassifierFolder.Claim(Output).Publish(Adapter(version), Words, Settings(version));
+    private void Publish(int version)
+    {
+        using var folder = ClassifierFolder.Claim(Output);
+        folder.Publish(Adapter(version), Words, Settings(version));
+    }
 
     /// <summary>Which classifier is there; all parts of it are.</summary>
     private int Version()

@@ -156,11 +156,11 @@ public sealed class SentimentClassifierTests(SentimentClassifierTests.Trained tr
         }
 
         Assert.StartsWith("texts: there are none", Assert.Throws<ArgumentException>(() => SentimentFigures.Of(classifier, [])).Message, StringComparison.Ordinal);
-        Assert.StartsWith("texts: expected at least 20", Assert.Throws<ArgumentException>(() => SentimentTraining.Run(SampleNews.Make(9, 1), new SentimentTrainingOptions { Model = Trained.Model, Output = "none" })).Message, StringComparison.Ordinal);
+        Assert.StartsWith("texts: expected at least 20", Assert.Throws<ArgumentException>(() => SentimentTraining.Run(SampleNews.Make(9, 1), new SentimentTrainingOptions { Model = Trained.Model, Output = folder.FullName })).Message, StringComparison.Ordinal);
         var same = Enumerable.Range(0, 24).Select(index => new LabelledText($"Sales rose by {index} % to EUR {index} mn", index % 3)).ToList();
-        var repeats = Assert.Throws<ArgumentException>(() => SentimentTraining.Run(same, new SentimentTrainingOptions { Model = Trained.Model, Output = "none" })).Message;
+        var repeats = Assert.Throws<ArgumentException>(() => SentimentTraining.Run(same, new SentimentTrainingOptions { Model = Trained.Model, Output = folder.FullName })).Message;
         Assert.StartsWith("texts: 24 of 24 are kept to calibrate on, because near repeats stay together", repeats, StringComparison.Ordinal);
-        Assert.False(Directory.Exists("none"));
+        Assert.False(Directory.Exists(folder.FullName));
     }
 
     /// <summary>The adapter of a classifier by itself.</summary>

@@ -4,24 +4,25 @@ using Hadal.Checkpoints.Adapters;
 namespace Hadal.Finance.Sentiment;
 
 /// <summary>The folder of a classifier while one is made: what is there stays in use until a whole new one takes its place, and what is of somebody else is refused before anything is done.</summary>
-internal sealed class ClassifierFolder
+internal sealed class ClassifierFolder : IDisposable
 {
     public const string SettingsFile = "sentiment.json", WordsFile = "words.tsv.gz", AdapterFolder = "adapter";
 
     /// <summary>Names in <see cref="Work"/>: the texts, the config and the run of the network.</summary>
     public const string TrainFile = "train.jsonl", ValidFile = "valid.jsonl", ConfigFile = "adapt.json", RunFolder = "out";
 
-    private const string WorkFolder = ".training", NewFolder = "new", OldFolder = "old";
+    private const string WorkFolder = ".training", NewFolder = "new", OldFolder = "old", LockFile = "lock";
 
     /// <summary>The settings go first and come last: a folder without them is no classifier, so that nobody opens parts of two.</summary>
     private static readonly string[] Parts = [SettingsFile, WordsFile, AdapterFolder];
 
-    private static readonly HashSet<string> WorkNames = [TrainFile, ValidFile, ConfigFile, RunFolder, NewFolder, OldFolder];
+    private static readonly HashSet<string> WorkNames = [TrainFile, ValidFile, ConfigFile, RunFolder, NewFolder, OldFolder, LockFile];
 
     /// <summary>What an adapter of the trainer consists of.</summary>
     private static readonly HashSet<string> AdapterNames = ["adapter_config.json", "adapter_model.safetensors", "label_names.json", AdapterBase.FileName, "chat_template.jinja"];
 
     private readonly string _path;
+    private FileStream? _lock;
 
     private ClassifierFolder(string path) => _path = path;
 
@@ -31,20 +32,33 @@ internal sealed class ClassifierFolder
     /// <summary>Creates the folder, or takes one that is empty or has a classifier, beside whatever else.</summary>
     /// <param name="path">The folder.</param>
     /// <exception cref="InvalidDataException">Something that a training would replace or remove is not of a classifier.</exception>
-    /// <exception cref="IOException">The folder cannot be written.</exception>
+    /// <exception cref="IOException">The folder cannot be written, or another training is at work there.</exception>
     public static ClassifierFolder Claim(string path)
     {
         var folder = new ClassifierFolder(Directory.CreateDirectory(path).FullName);
         RefuseOthers(folder.Work, WorkNames);
 
-        // The process was ended while a whole new classifier took its place.
-        if (File.Exists(folder.In(NewFolder, SettingsFile))) folder.Replace();
-        foreach (var unfinished in (string[])[NewFolder, OldFolder])
-            if (Directory.Exists(folder.In(unfinished))) Directory.Delete(folder.In(unfinished), recursive: true);
-        folder.RefuseOtherParts();
+        // A process was ended while a whole new classifier took its place: that is finished first.
+        var isWhole = File.Exists(folder.In(NewFolder, SettingsFile));
+        if (!isWhole) folder.RefuseOtherParts();
         Directory.CreateDirectory(folder.Work);
-        return folder;
+        folder._lock = new FileStream(folder.In(LockFile), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        try
+        {
+            if (isWhole) folder.Replace();
+            foreach (var rest in isWhole ? [NewFolder, OldFolder, RunFolder] : (string[])[NewFolder, OldFolder])
+                if (Directory.Exists(folder.In(rest))) Directory.Delete(folder.In(rest), recursive: true);
+            return folder;
+        }
+        catch
+        {
+            folder.Dispose();
+            throw;
+        }
     }
+
+    /// <summary>Lets others train there.</summary>
+    public void Dispose() => _lock?.Dispose();
 
     /// <summary>Writes a classifier beside its place, swaps it in, and removes <see cref="Work"/>.</summary>
     /// <param name="adapter">Folder of the adapter; it is copied, because the run goes on from it where something ends this.</param>
@@ -68,6 +82,8 @@ internal sealed class ClassifierFolder
         // Last: it says that the others are whole.
         settings.Write(In(NewFolder, SettingsFile));
         Replace();
+        Dispose();
+        Directory.Delete(Work, recursive: true);
     }
 
     private string In(params ReadOnlySpan<string> names) => Path.Combine([Work, .. names]);
@@ -87,8 +103,6 @@ internal sealed class ClassifierFolder
             while (moved.TryPop(out var move)) Move(move.To, move.From);
             throw;
         }
-
-        Directory.Delete(Work, recursive: true);
 
         void Take(string from, string to)
         {

@@ -96,7 +96,7 @@ public static class SentimentTraining
         var kept = texts.Where((_, index) => folds[index] == 0).ToList();
         if (learnt.Select(text => text.Label).Distinct().Count() < 2)
             throw new ArgumentException($"texts: {kept.Count} of {texts.Count} are kept to calibrate on, because near repeats stay together (numbers and case do not count), and beside them stand no two labels to learn; give more different texts", nameof(texts));
-        var folder = ClassifierFolder.Claim(options.Output);
+        using var folder = ClassifierFolder.Claim(options.Output);
 
         // The network: an adapter of a few per cent of the weights, by the trainer that "hadal-train lora" runs.
         var adapter = FineTune.Run(Adaptation(folder.Work, learnt, kept, options), "lora", resume: true, progress: null, note, cancellation);
