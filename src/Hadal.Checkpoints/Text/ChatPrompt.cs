@@ -6,6 +6,7 @@ public sealed class ChatPrompt
 {
     private readonly ChatTemplate _template;
     private readonly Tokenizer _tokenizer;
+    private readonly string _source;
 
     /// <summary>Parses the template of a checkpoint.</summary>
     /// <param name="templateSource">The template, usually <see cref="Checkpoint.ChatTemplate"/>.</param>
@@ -18,6 +19,7 @@ public sealed class ChatPrompt
         ArgumentNullException.ThrowIfNull(tokenizer);
         _template = ChatTemplate.Parse(templateSource, clock: clock);
         _tokenizer = tokenizer;
+        _source = templateSource;
     }
 
     /// <summary>Renders a conversation to text, in which each stretch says whether it is the template's or a caller's.</summary>
@@ -35,6 +37,9 @@ public sealed class ChatPrompt
             },
             addGenerationPrompt);
     }
+
+    /// <summary>Whether the template asks for a word, such as a role, by a literal of its own.</summary>
+    internal bool Names(string word) => _source.Contains($"'{word}'", StringComparison.Ordinal) || _source.Contains($"\"{word}\"", StringComparison.Ordinal);
 
     /// <summary>Renders a conversation to the token ids of a prompt. Nothing is added to what the template writes: it names the start token itself.</summary>
     /// <inheritdoc cref="Render"/>

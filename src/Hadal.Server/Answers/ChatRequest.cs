@@ -249,7 +249,8 @@ internal sealed record ChatRequest
             throw ApiException.Invalid("messages", FormattableString.Invariant($"messages: expected no more messages than the context of {model.Generator.MaxContext} has tokens, found {conversation.Messages.Count}"), "context_length_exceeded");
         var prompt = Rendered(model, conversation, out var fault);
         if (prompt is not null) PromptLength.Check(model.Generator, string.Concat(prompt.Select(segment => segment.Text)), "messages");
-        var placed = MessageMarks.Placed(model.Chat, conversation);
+        var placed = MessageMarks.Placed(model.Chat, conversation, out var lost);
+        if (lost is not null) throw ApiException.Invalid(lost.Place, lost.Fault, "unsupported_parameter");
         if (!ReferenceEquals(placed, conversation)) prompt = Rendered(model, placed, out fault);
         if (fault?.Fault == ChatTemplateFault.Evaluation && ChatMessages.PlaceOfCutArguments(conversation.Messages) is { } place)
             throw ApiException.Invalid(place, $"{place}: is not the JSON text of an object, and this model's chat template writes nothing else ({fault.Message}); leave the call and its result out, or complete it", "unsupported_parameter");

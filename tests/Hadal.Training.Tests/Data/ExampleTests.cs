@@ -16,6 +16,11 @@ public sealed class ExampleTests : IDisposable
         "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}<｜User｜>{{ m['content'] }}{% else %}<｜Assistant｜>"
         + "{% if loop.last %}<think>{{ m['reasoning_content'] }}</think>{% endif %}{{ m['content'] }}{{ eos_token }}{% endif %}{% endfor %}{% if add_generation_prompt %}<｜Assistant｜><think>{% endif %}";
 
+    /// <summary>Writes messages of three roles and nothing else, as that of hadal-mini-chat does.</summary>
+    private const string Choosing =
+        "{% for m in messages %}{% if m['role'] == 'system' %}{{ m['content'] }}{% elif m['role'] == 'user' %}<｜User｜>{{ m['content'] }}{% elif m['role'] == 'assistant' %}<｜Assistant｜>{{ m['content'] }}{{ eos_token }}"
+        + "{% endif %}{% endfor %}{% if add_generation_prompt %}<｜Assistant｜>{% endif %}";
+
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("hadal-examples-");
     private readonly Tokenizer _tokenizer;
 
@@ -77,6 +82,28 @@ public sealed class ExampleTests : IDisposable
     {
         var thrown = Assert.Throws<BadRecordException>(() => Make(TinyAdaptation.Template, record));
         Assert.Contains(fault, thrown.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("""[{"role": "user", "content": "a"}, {"role": "assistant", "content": null, "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}, {"role": "tool", "tool_call_id": "1", "content": "4"}, {"role": "assistant", "content": "b"}]""", "messages[1].tool_calls: this model's chat template has no place for calls")]
+    [InlineData("""[{"role": "user", "content": "a"}, {"role": "assistant", "tool_calls": [{"id": 7}, {"function": "f"}]}]""", "messages[1].tool_calls: this model's chat template has no place for calls")]
+    [InlineData("""[{"role": "user", "content": "a"}, {"role": "tool", "tool_call_id": "1", "content": "4"}, {"role": "assistant", "content": "b"}]""", "messages[1].content: this model's chat template has no place for it (role tool)")]
+    [InlineData("""[{"role": "human", "content": "a"}, {"role": "assistant", "content": "b"}]""", "messages[0].role: expected system, developer, user, assistant or tool, or a role that the chat template names, found 'human'")]
+    [InlineData("""[{"role": "user", "content": null}, {"role": "assistant", "content": "b"}]""", "messages[0].content: missing")]
+    [InlineData("""[{"role": "user", "content": "a"}, {"role": "assistant"}, {"role": "assistant", "content": "b"}]""", "messages[1].content: missing")]
+    public void What_a_template_has_no_place_for_is_refused_and_not_left_out(string messages, string fault)
+    {
+        Assert.StartsWith(fault, Assert.Throws<BadRecordException>(() => Make(Choosing, $$"""{"messages": {{messages}}}""")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_a_template_has_a_place_for_is_written_and_no_word_for_a_missing_text()
+    {
+        var template = Choosing.Replace("{% endif %}{% endfor %}", "{% elif m['role'] == 'expert' %}<｜User｜>{{ m['content'] }}{% else %}[{{ m['content'] }}]{% endif %}{% for c in m['tool_calls'] or [] %}({{ c['function']['arguments'] }}){% endfor %}{% endfor %}", StringComparison.Ordinal);
+        const string calling = """[{"role": "developer", "content": "s"}, {"role": "expert", "content": "a"}, {"role": "assistant", "content": null, "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}, {"role": "tool", "tool_call_id": "1", "content": "4"}, {"role": "assistant", "content": "b"}]""";
+        var example = Make(template, $$"""{"messages": {{calling}}}""").Single();
+        Assert.Equal("s<｜User｜>a<｜Assistant｜><｜end▁of▁sentence｜>({})[4]<｜Assistant｜>b<｜end▁of▁sentence｜>", _tokenizer.Decode(example.Ids, skipSpecial: false));
+        Assert.Equal("<｜end▁of▁sentence｜>({})b<｜end▁of▁sentence｜>", Learnt(example));
     }
 
     [Fact]

@@ -14,13 +14,14 @@ namespace Hadal.Training.Data.Examples;
 internal sealed class ChatExamples(Tokenizer tokenizer, ChatPrompt prompt, int sequenceLength)
 {
     /// <summary>The examples of a conversation.</summary>
-    /// <exception cref="BadRecordException">No answer can be learnt from it.</exception>
+    /// <exception cref="BadRecordException">No answer can be learnt from it, or the template would leave some of it out.</exception>
     public IReadOnlyList<TrainingExample> Make(IReadOnlyList<ChatMessage> messages)
     {
         var last = -1;
         for (var index = 0; index < messages.Count; index++)
             if (IsAnswer(messages[index])) last = index;
         if (last < 0) throw new BadRecordException("messages: expected one of the assistant with content, found none; there is nothing to learn");
+        messages = Placed(messages.Take(last + 1));
         var whole = new Rendered(Render(messages, last + 1, asksForAnswer: false));
         var answers = new List<(int Begin, int End)>();
         var examples = new List<TrainingExample>();
@@ -38,15 +39,34 @@ internal sealed class ChatExamples(Tokenizer tokenizer, ChatPrompt prompt, int s
     }
 
     /// <summary>One example of a prompt and what follows it, which is learnt.</summary>
-    /// <exception cref="BadRecordException">The template refuses, or the prompt is no beginning of the whole.</exception>
+    /// <exception cref="BadRecordException">The template refuses or would leave some of it out, or the prompt is no beginning of the whole.</exception>
     public TrainingExample Make(IReadOnlyList<ChatMessage> messages, string answer)
     {
-        IReadOnlyList<ChatMessage> all = [.. messages, new ChatMessage("assistant", answer)];
+        var all = Placed([.. messages, new ChatMessage("assistant", answer)]);
         var answered = new Rendered(Render(all, all.Count, asksForAnswer: false));
         return Encode(answered, [(BeginOf(all, messages.Count, answered), answered.Text.Length)]);
     }
 
     private static bool IsAnswer(ChatMessage message) => message.Role == "assistant" && (message.Content is { Length: > 0 } || message.ToolCalls is not null);
+
+    /// <summary>The messages as the template takes them, by the rules of a server: what is taught is what is asked later.</summary>
+    /// <exception cref="BadRecordException">Some of it is missing, or would be lost.</exception>
+    private IReadOnlyList<ChatMessage> Placed(IEnumerable<ChatMessage> given)
+    {
+        // OpenAI's name for what is above the user.
+        IReadOnlyList<ChatMessage> messages = [.. given.Select(message => message.Role == "developer" ? message with { Role = "system" } : message)];
+        for (var index = 0; index < messages.Count; index++)
+        {
+            var message = messages[index];
+            if (message.Role is not ("system" or "user" or "assistant" or "tool") && !prompt.Names(message.Role))
+                throw new BadRecordException(FormattableString.Invariant($"messages[{index}].role: expected system, developer, user, assistant or tool, or a role that the chat template names, found '{message.Role}'"));
+            if (message is { Content: null, ToolCalls: null } and not { Role: "assistant", ReasoningContent: not null })
+                throw new BadRecordException(FormattableString.Invariant($"messages[{index}].content: missing"));
+        }
+
+        var placed = MessageMarks.Placed(prompt, new ChatConversation { Messages = messages }, out var lost, addGenerationPrompt: false);
+        return lost is null ? placed.Messages : throw new BadRecordException(lost.Fault);
+    }
 
     /// <summary>Where an answer begins: behind what asks for it. Where the template writes something else there, such as an opening mark of reasoning, where its content begins.</summary>
     private int BeginOf(IReadOnlyList<ChatMessage> messages, int index, Rendered answered)

@@ -1,50 +1,57 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
-using Hadal.Checkpoints.Text;
-using Hadal.Server.Http;
 
-namespace Hadal.Server.Answers;
+namespace Hadal.Checkpoints.Text;
 
-/// <summary>Finds out what of a conversation a chat template leaves out: it is rendered once more, with a mark in the place of each text, and whatever mark is missing is refused by name.</summary>
+/// <summary>What of a conversation would be lost.</summary>
+/// <param name="Place">Where it stands, for example <c>messages[2].content</c>.</param>
+/// <param name="Fault">What is wrong, with the place.</param>
+public sealed record LostMessage(string Place, string Fault);
+
+/// <summary>Finds out what of a conversation a chat template leaves out: it is rendered once more, with a mark in the place of each text, and whatever mark is missing is named.</summary>
 /// <remarks>Left alone is what templates leave out on purpose: thoughts of earlier answers, and text that stands beside calls.</remarks>
-internal static class MessageMarks
+public static class MessageMarks
 {
     private const string Mark = "mark7f3a9c51x";
     private const int CallsPerMessage = 2048;
 
     /// <summary>The conversation as the template takes it.</summary>
     /// <param name="chat">Has the template.</param>
-    /// <param name="conversation">What a client sent.</param>
+    /// <param name="conversation">What somebody wrote.</param>
+    /// <param name="lost">The first that the template has no place for; null where there is none, or where the template refuses the conversation.</param>
+    /// <param name="addGenerationPrompt">Whether it is rendered so that the model answers.</param>
     /// <returns>The same; an empty text in the place of a missing one where the template would write a word for it.</returns>
-    /// <exception cref="ApiException">The template has no place for some of it.</exception>
-    public static ChatConversation Placed(ChatPrompt chat, ChatConversation conversation)
+    public static ChatConversation Placed(ChatPrompt chat, ChatConversation conversation, out LostMessage? lost, bool addGenerationPrompt = true)
     {
+        ArgumentNullException.ThrowIfNull(chat);
+        ArgumentNullException.ThrowIfNull(conversation);
         var marked = conversation with { Messages = [.. conversation.Messages.Select(Marked)] };
-        var text = Rendered(chat, marked);
+        var text = Rendered(chat, marked, addGenerationPrompt);
         if (conversation.Messages.Any(message => message.Content is null))
         {
-            var filled = Rendered(chat, Filled(marked));
+            var filled = Rendered(chat, Filled(marked), addGenerationPrompt);
             if (filled is not null && (text is null || Count(text, "None") > Count(filled, "None"))) (conversation, text) = (Filled(conversation), filled);
         }
 
         // What the template refuses it refuses again, with its own words.
-        if (text is not null) Check(conversation.Messages, Found(text));
+        lost = text is null ? null : Lost(conversation.Messages, Found(text));
         return conversation;
     }
 
-    private static void Check(IReadOnlyList<ChatMessage> messages, HashSet<long> found)
+    private static LostMessage? Lost(IReadOnlyList<ChatMessage> messages, HashSet<long> found)
     {
         for (var i = 0; i < messages.Count; i++)
         {
             var message = messages[i];
-            var place = FormattableString.Invariant($"messages[{i}]");
+            string place = FormattableString.Invariant($"messages[{i}]"), content = place + ".content", calls = place + ".tool_calls";
             if (!string.IsNullOrEmpty(message.Content) && message.ToolCalls is null && !found.Contains(Number(i, 0)))
-                throw ApiException.Invalid($"{place}.content", $"{place}.content: this model's chat template has no place for it (role {message.Role}), so that it would be lost", "unsupported_parameter");
+                return new LostMessage(content, $"{content}: this model's chat template has no place for it (role {message.Role}), so that it would be lost");
             for (var call = 0; call < (message.ToolCalls?.GetArrayLength() ?? 0); call++)
-                if (!found.Contains(Number(i, call + 1)))
-                    throw ApiException.Invalid($"{place}.tool_calls", $"{place}.tool_calls: this model's chat template has no place for calls, so that they would be lost", "unsupported_parameter");
+                if (!found.Contains(Number(i, call + 1))) return new LostMessage(calls, $"{calls}: this model's chat template has no place for calls, so that they would be lost");
         }
+
+        return null;
     }
 
     private static ChatConversation Filled(ChatConversation conversation) => conversation with { Messages = [.. conversation.Messages.Select(message => message with { Content = message.Content ?? "" })] };
@@ -60,8 +67,14 @@ internal static class MessageMarks
             var call = 0;
             foreach (var element in calls.EnumerateArray())
             {
-                var arguments = $"{{\"a\":\"{TextOf(Number(index, ++call))}\"}}";
-                ToolCallJson.Write(json, element.TryGetProperty("id", out var id) ? id.GetString()! : "call", element.GetProperty("function").GetProperty("name").GetString()!, arguments);
+                json.WriteStartObject();
+                json.WriteString("id", Text(element, "id") ?? "call");
+                json.WriteString("type", "function");
+                json.WriteStartObject("function");
+                json.WriteString("name", (element.TryGetProperty("function", out var function) && function.ValueKind == JsonValueKind.Object ? Text(function, "name") : null) ?? "f");
+                json.WriteString("arguments", $"{{\"a\":\"{TextOf(Number(index, ++call))}\"}}");
+                json.WriteEndObject();
+                json.WriteEndObject();
             }
 
             json.WriteEndArray();
@@ -70,15 +83,18 @@ internal static class MessageMarks
         return message with { ToolCalls = JsonElement.Parse(buffer.WrittenSpan) };
     }
 
+    /// <summary>A member that is text, or null.</summary>
+    private static string? Text(JsonElement element, string name) => element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+
     private static long Number(int message, int call) => ((long)message * CallsPerMessage) + call;
 
     private static string TextOf(long number) => string.Create(CultureInfo.InvariantCulture, $"{Mark}{number}x");
 
-    private static string? Rendered(ChatPrompt chat, ChatConversation conversation)
+    private static string? Rendered(ChatPrompt chat, ChatConversation conversation, bool addGenerationPrompt)
     {
         try
         {
-            return string.Concat(chat.Render(conversation).Select(segment => segment.Text));
+            return string.Concat(chat.Render(conversation, addGenerationPrompt).Select(segment => segment.Text));
         }
         catch (ChatTemplateException)
         {
