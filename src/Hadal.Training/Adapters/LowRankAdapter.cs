@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Hadal.Checkpoints;
 using Hadal.Checkpoints.Adapters;
 using Hadal.Checkpoints.Config;
@@ -92,12 +93,20 @@ public sealed class LowRankAdapter : IDisposable
     public void Load(string directory)
     {
         var labels = Path.Combine(directory, AdapterConfig.LabelNamesFile);
-        if (File.ReadAllText(Path.Combine(directory, ConfigFile)) != Config.ToJson() || (File.Exists(labels) ? File.ReadAllText(labels) : null) != Config.LabelNamesToJson())
+        if (!SaysTheSame(File.ReadAllText(Path.Combine(directory, ConfigFile)), Config.ToJson()) || (File.Exists(labels) ? File.ReadAllText(labels) : null) != Config.LabelNamesToJson())
             throw new TrainingException($"{directory}: its {ConfigFile} is not the adapter of this run; resume with the config it was made with, or use another output");
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
         var stored = TensorBytes.ReadAll(Path.Combine(directory, WeightsFile));
         foreach (var (name, parameter) in _tensors) parameter.copy_(stored[Prefix + name]);
+    }
+
+    /// <summary>Whether two configs are of one adapter. How they call the model is no part of that: a path may be written in many ways, and the weights tell it.</summary>
+    private static bool SaysTheSame(string stored, string own)
+    {
+        var (before, now) = (JsonNode.Parse(stored)!.AsObject(), JsonNode.Parse(own)!.AsObject());
+        before["base_model_name_or_path"] = now["base_model_name_or_path"] = null;
+        return JsonNode.DeepEquals(before, now);
     }
 
     /// <inheritdoc/>

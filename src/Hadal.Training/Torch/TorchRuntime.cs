@@ -76,11 +76,10 @@ public static partial class TorchRuntime
     /// cannot be written, in the user's own data folder. Made once; two processes may make it at the same time.</summary>
     private static string Mended(string path)
     {
-        string[] folders =
-        [
-            Path.Combine(Path.GetDirectoryName(path)!, "mended"),
-            Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.Create), "hadal", "torch"),
-        ];
+        // Not verified: where the home folder cannot be written, or is none, there may still be a copy beside the library.
+        var own = Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify);
+        List<string> folders = [Path.Combine(Path.GetDirectoryName(path)!, "mended")];
+        if (own.Length > 0) folders.Add(Path.Combine(own, "hadal", "torch"));
         var length = new FileInfo(path).Length;
         foreach (var folder in folders)
         {
@@ -88,6 +87,7 @@ public static partial class TorchRuntime
             if (copy.Exists && copy.Length == length && copy.LastWriteTimeUtc >= File.GetLastWriteTimeUtc(path)) return copy.FullName;
         }
 
+        var faults = new List<string>();
         var bytes = File.ReadAllBytes(path);
         if (ElfVersionNeeds.MakeWeak(bytes, UnusedVersion) == 0) throw new DllNotFoundException($"{path}: no need for {UnusedVersion} found, yet the system reports one");
         foreach (var folder in folders)
@@ -99,13 +99,13 @@ public static partial class TorchRuntime
                 AtomicFile.Write(copy, stream => stream.Write(bytes));
                 return copy;
             }
-            catch (Exception fault) when (fault is UnauthorizedAccessException or IOException && folder != folders[^1])
+            catch (Exception fault) when (fault is UnauthorizedAccessException or IOException)
             {
-                continue;
+                faults.Add(fault.Message);
             }
         }
 
-        throw new DllNotFoundException($"{path}: no place to write a mended copy");
+        throw new DllNotFoundException($"{path}: needs a copy that this system can load, and none can be written: {string.Join("; ", faults)}; make {string.Join(" or ", folders)} writable");
     }
 
     [LibraryImport("libc", EntryPoint = "mallopt")]

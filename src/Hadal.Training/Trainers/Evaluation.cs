@@ -60,6 +60,7 @@ public static class Evaluation
         ArgumentNullException.ThrowIfNull(data);
         ArgumentNullException.ThrowIfNull(options);
         if (!Suites.Contains(suite)) throw new TrainingException($"--suite: expected {string.Join(", ", Suites)}, got '{suite}'");
+        if (LearningTasks.FaultOf(suite, data.Columns) is { } unknown) throw new TrainingException($"--column {unknown}");
         TorchRuntime.Initialize();
         using var checkpoint = Checkpoint.Open(model);
         using var adapter = options.Adapter is { } directory ? LoraAdapter.Open(directory, checkpoint.Config) : null;

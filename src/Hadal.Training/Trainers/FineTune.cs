@@ -45,7 +45,7 @@ public static class FineTune
             throw new TrainingException($"sequence_length: expected at most {start.Config.MaxPositionEmbeddings}, for which the model was made, got {options.SequenceLength}");
         var template = options.ChatTemplate is { } file ? RegularFile.ReadText(Path.GetFullPath(file, options.Folder), $"chat_template: {file}") : start.ChatTemplate;
         var task = LearningTasks.Create(options.Task, start, template, options.SequenceLength, options.Labels, options.Preference);
-        using var data = ReadData(options, start, task, note, cancellation);
+        using var data = ReadData(options, start, task, run.EnsureSameExamples, note, cancellation);
 
         random.manual_seed(options.Seed);
         var config = ConfigFor(options, start.Config);
@@ -135,13 +135,13 @@ public static class FineTune
         _ => config.Head == ModelHead.Language ? null : throw new TrainingException($"model: scores labels ({config.Architectures![0]}), expected one that writes text, or the task classification, regression or tagging"),
     };
 
-    private static AdaptationData ReadData(FineTuneOptions options, Checkpoint start, ILearningTask task, Action<string>? note, CancellationToken cancellation)
+    private static AdaptationData ReadData(FineTuneOptions options, Checkpoint start, ILearningTask task, Action<string> check, Action<string>? note, CancellationToken cancellation)
     {
         try
         {
             var plan = new DataPlan(options.Folder, options.Train, options.Validation, options.HeldOut, options.Seed, options.BadRecords == "skip");
             var tokenizerHash = SHA256.HashData(File.ReadAllBytes(Path.Combine(start.Path, "tokenizer.json")));
-            return AdaptationData.Open(Path.Combine(options.OutputDirectory, "data"), plan, task, tokenizerHash, note, cancellation);
+            return AdaptationData.Open(Path.Combine(options.OutputDirectory, "data"), plan, task, tokenizerHash, check, note, cancellation);
         }
         catch (OperationCanceledException fault)
         {

@@ -87,6 +87,9 @@ public sealed record FineTuneOptions : RunOptions
         expect(Task is not ("classification" or "tagging") || (Labels.Count > 1 && Labels.Distinct().Count() == Labels.Count), "labels: expected two or more different names");
         expect(Task is "classification" or "tagging" || Labels.Count == 0, $"labels: expected none, {Task} has no labels");
         expect(Train.Count > 0, "train: expected at least one source");
+        foreach (var (name, sources) in (IEnumerable<(string, IReadOnlyList<RecordSource>)>)[("train", Train), ("validation", Validation)])
+            for (var index = 0; index < sources.Count; index++)
+                if (LearningTasks.FaultOf(Task, sources[index].Columns) is { } fault) expect(false, $"{name}[{index}].columns.{fault}");
         expect(HeldOut is >= 0 and < 1, $"held_out: expected 0 to below 1, got {HeldOut}");
         expect(BadRecords is "refuse" or "skip", $"bad_records: expected refuse or skip, got '{BadRecords}'");
         expect(Epochs is > 0 and <= 100_000, $"epochs: expected 1 to 100000, got {Epochs}");

@@ -69,6 +69,17 @@ internal sealed class MetricsLog
     /// <summary>All lines, in order.</summary>
     public IReadOnlyList<StepMetrics> Lines => _lines;
 
+    /// <summary>Makes sure that a run which begins writes over no log and no picture but those of an earlier one that had no checkpoint yet.</summary>
+    /// <exception cref="TrainingException">Something else is there.</exception>
+    public static void EnsureOwn(string path, string picture)
+    {
+        var isThere = File.Exists(path);
+        if (isThere && File.ReadLines(path).FirstOrDefault() is { } line && !TryParse(line, out _)) throw Foreign(path);
+        if (!isThere && File.Exists(picture)) throw Foreign(picture);
+
+        static TrainingException Foreign(string file) => new($"{file}: exists and was not written by this program; move it away, or use another output");
+    }
+
     /// <summary>Opens the log of a run; lines after step <paramref name="lastStep"/> belong to what is done again and are removed.</summary>
     public static MetricsLog Open(string path, long lastStep)
     {

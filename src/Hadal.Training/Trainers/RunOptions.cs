@@ -107,6 +107,7 @@ public abstract record RunOptions
     /// <summary>Tells <paramref name="expect"/> of every key whether it is right, and the fault if it is not.</summary>
     private protected virtual void Check(Action<bool, string> expect)
     {
+        expect(!string.IsNullOrWhiteSpace(Output), "output: expected a folder, found an empty name");
         expect(SequenceLength is >= 8 and <= 1 << 20, $"sequence_length: expected 8 to 1048576, got {SequenceLength}");
         expect(BatchSequences > 0, $"batch_sequences: expected at least 1, got {BatchSequences}");
         expect(AccumulationSteps > 0, $"accumulation_steps: expected at least 1, got {AccumulationSteps}");

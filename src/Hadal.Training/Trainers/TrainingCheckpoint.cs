@@ -94,10 +94,11 @@ internal sealed record TrainedWeights(IReadOnlyList<TrainedParameter> Parameters
 }
 
 /// <summary>Folders <c>step-0000123</c>: a checkpoint directory or an adapter that the engine opens (float32), plus <c>optimizer.safetensors</c>, <c>trainer.json</c> and, last of
-/// all, <c>.complete</c> with the hashes of the other files. A folder without that marker does not count.</summary>
+/// all, <c>.complete</c> with the hashes of the other files. A folder without that marker does not count, as one does not whose weights proved to be ruined: the marker is <c>.diverged</c> there.</summary>
 internal static class TrainingCheckpoint
 {
     private const string Marker = ".complete";
+    private const string RuinedMarker = ".diverged";
     private const string OptimizerFile = "optimizer.safetensors";
     private const string StateFile = "trainer.json";
     private const string GeneratorName = "torch.generator";
@@ -137,7 +138,7 @@ internal static class TrainingCheckpoint
     /// <summary>Removes what interrupted runs left half-written under <paramref name="root"/>, and nothing that others have there. Only the one run that owns the folder may call it.</summary>
     public static void RemoveLeftovers(string root)
     {
-        var halves = Directory.EnumerateDirectories(root, "step-*").Except(Complete(root)).Where(IsOurs);
+        var halves = Directory.EnumerateDirectories(root, "step-*").Except(Complete(root)).Where(folder => IsOurs(folder) && !File.Exists(Path.Combine(folder, RuinedMarker)));
         foreach (var folder in Directory.EnumerateDirectories(root, ".step-*.tmp").Concat(halves).ToList()) Discard(folder);
     }
 
@@ -159,8 +160,8 @@ internal static class TrainingCheckpoint
     /// <summary>The newest complete checkpoint under <paramref name="root"/>, or null.</summary>
     public static string? Latest(string root) => Complete(root).LastOrDefault();
 
-    /// <summary>The complete checkpoint before <paramref name="folder"/>, or null.</summary>
-    public static string? Before(string root, string folder) => Complete(root).TakeWhile(earlier => earlier != folder).LastOrDefault();
+    /// <summary>Makes a checkpoint one that nobody goes on from. Its files stay, until a checkpoint of the same step takes their place.</summary>
+    public static void Discount(string folder) => File.Move(Path.Combine(folder, Marker), Path.Combine(folder, RuinedMarker), overwrite: true);
 
     /// <summary>Where the checkpoint of a step is, if there is one.</summary>
     public static string FolderOf(string root, long step) => Path.Combine(root, FolderName(step));
@@ -191,6 +192,14 @@ internal static class TrainingCheckpoint
         return state;
     }
 
+    /// <summary>The data that a checkpoint was trained on, without its weights being read.</summary>
+    /// <exception cref="TrainingException">The file that says so is not the one that was written.</exception>
+    public static string DataFingerprintOf(string folder)
+    {
+        CheckHashes(folder, StateFile);
+        return StateOf(folder).DataFingerprint;
+    }
+
     private static TrainingState StateOf(string folder)
     {
         var path = Path.Combine(folder, StateFile);
@@ -214,13 +223,16 @@ internal static class TrainingCheckpoint
         yield return TensorBytes.Describe(GeneratorName, random.get_rng_state(), DType.U8);
     }
 
-    private static void CheckHashes(string folder)
+    /// <param name="folder">The checkpoint.</param>
+    /// <param name="only">The file that is looked at; null for all.</param>
+    private static void CheckHashes(string folder, string? only = null)
     {
         var marker = Path.Combine(folder, Marker);
         try
         {
             foreach (var (file, hash) in JsonSerializer.Deserialize<Dictionary<string, string>>(File.ReadAllBytes(marker))!)
             {
+                if (only is not null && file != only) continue;
                 var path = Path.Combine(folder, file);
                 if (!File.Exists(path) || HashOf(path) != hash) throw new TrainingException($"{path}: is not the file that was saved; remove the folder to resume from an earlier one");
             }

@@ -35,14 +35,17 @@ internal sealed class TrainingRun : IDisposable
         _checkpoints = Path.Combine(options.OutputDirectory, "checkpoints");
         _claim = Claim(_checkpoints);
         _latest = TrainingCheckpoint.Latest(_checkpoints);
-        if (_latest is null || resume)
+        try
         {
+            if (_latest is null) MetricsLog.EnsureOwn(MetricsPath, PicturePath);
+            else if (!resume) throw new TrainingException($"{_checkpoints}: has checkpoints of an earlier run; use --resume to go on, or another output");
             TrainingCheckpoint.RemoveLeftovers(_checkpoints);
-            return;
         }
-
-        _claim.Dispose();
-        throw new TrainingException($"{_checkpoints}: has checkpoints of an earlier run; use --resume to go on, or another output");
+        catch
+        {
+            _claim.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Steps done.</summary>
@@ -77,35 +80,50 @@ internal sealed class TrainingRun : IDisposable
         if (_latest is not null)
         {
             _state = TrainingCheckpoint.Load(_latest, weights, method);
-            if (_state.DataFingerprint != dataFingerprint) throw new TrainingException($"{_latest}: was trained on other data or another tokenizer, or from another model; use another output");
+            if (_state.DataFingerprint != dataFingerprint) throw OtherData();
             if (Step > totalSteps) throw new TrainingException($"{_latest}: has done {Step} steps, more than the {totalSteps} of this run; ask for more steps, or use another output");
         }
 
-        _log = MetricsLog.Open(Path.Combine(_options.OutputDirectory, "metrics.jsonl"), Step);
+        _log = MetricsLog.Open(MetricsPath, Step);
         _window = new LogWindow();
     }
 
+    /// <summary>Makes sure that the newest checkpoint, where there is one, was trained on the data of this run, before that is made again from other records.</summary>
+    /// <param name="examples">Hash of the examples, with which that of the data begins.</param>
+    /// <exception cref="TrainingException">It was trained on other data.</exception>
+    public void EnsureSameExamples(string examples)
+    {
+        if (_latest is not null && TrainingCheckpoint.DataFingerprintOf(_latest).Split('|')[0] != examples) throw OtherData();
+    }
+
+    private TrainingException OtherData() => new($"{_latest}: was trained on other data or another tokenizer, with another seed, or from another model; use another output");
+
     /// <summary>Counts a step.</summary>
-    /// <exception cref="TrainingException">It is one too many without a finite loss.</exception>
+    /// <exception cref="TrainingException">It is one too many without a finite loss and gradient.</exception>
     public void Add(StepResult result)
     {
         _state = _state with { Step = Step + 1, Tokens = _state.Tokens + result.Tokens };
         _window.Add(result);
         _skippedInARow = result.IsFinite ? 0 : _skippedInARow + 1;
         if (_skippedInARow == 0 || (_skippedInARow < MaxSkippedInARow && Step < _totalSteps)) return;
-        throw new TrainingException($"step {Step}: {_skippedInARow} steps in a row without a finite loss (now {result.Loss}, gradient length {result.GradientNorm}); {WhereToGoOn()}: "
+        throw new TrainingException($"step {Step}: {_skippedInARow} steps in a row without a finite loss and gradient (loss {result.Loss}, gradient length {result.GradientNorm}); {WhereToGoOn()}: "
             + $"lower learning_rate (now {result.LearningRate}) and use --resume");
     }
 
-    /// <summary>The checkpoint to resume from. One that no step with a finite loss has followed may hold what went wrong already; the one before it does not.</summary>
+    /// <summary>The checkpoint to resume from. One whose weights gave no finite step gives none to whoever goes on from it either, at whatever learning rate: it counts no more.</summary>
     private string WhereToGoOn()
     {
-        var latest = TrainingCheckpoint.Latest(_checkpoints);
-        return latest is null ? "there is no checkpoint yet"
-            : latest == TrainingCheckpoint.FolderOf(_checkpoints, Step - _skippedInARow) && TrainingCheckpoint.Before(_checkpoints, latest) is { } earlier
-                ? $"no step after the last checkpoint, {latest}, had a finite loss; where that stays so, remove that folder, and {earlier} is the last"
-                : $"the last checkpoint is {latest}";
+        var ruined = TrainingCheckpoint.Latest(_checkpoints);
+        if (ruined is null || ruined != TrainingCheckpoint.FolderOf(_checkpoints, Step - _skippedInARow)) return Last(ruined);
+        TrainingCheckpoint.Discount(ruined);
+        var earlier = TrainingCheckpoint.Latest(_checkpoints);
+
+        // What a validation published is this run's still.
+        if (earlier is null) File.WriteAllText(PublishedMark, "");
+        return $"{ruined} holds ruined weights and counts no more; {(earlier is null ? "no checkpoint is left, and the run begins anew" : Last(earlier))}";
     }
+
+    private static string Last(string? folder) => folder is null ? "there is no checkpoint yet" : $"the last checkpoint is {folder}";
 
     /// <summary>Writes the line of the log that is due, and shows where the run is.</summary>
     /// <param name="measure">Adds what the step was measured to; null where it was not.</param>
@@ -120,7 +138,7 @@ internal sealed class TrainingRun : IDisposable
             _window = new LogWindow();
         }
 
-        if (measure is not null) AtomicFile.Write(Path.Combine(_options.OutputDirectory, "loss.svg"), stream => stream.Write(Encoding.UTF8.GetBytes(LossPicture.Draw(_log!.Lines))));
+        if (measure is not null) AtomicFile.Write(PicturePath, stream => stream.Write(Encoding.UTF8.GetBytes(LossPicture.Draw(_log!.Lines))));
         _progress?.Report(metrics);
     }
 
@@ -162,7 +180,7 @@ internal sealed class TrainingRun : IDisposable
         if (!_cancellation.IsCancellationRequested) return;
         throw new OperationCanceledException(isSound
             ? "interrupted; a checkpoint was written, --resume goes on from it"
-            : $"interrupted after a step without a finite loss, behind which no checkpoint is written; {WhereToGoOn()}", _cancellation);
+            : $"interrupted after a step without a finite loss, behind which no checkpoint is written; {Last(TrainingCheckpoint.Latest(_checkpoints))}", _cancellation);
     }
 
     /// <summary>Makes sure that the place of the result is free or holds an earlier result of this run, and puts back what a kill left beside it.</summary>
@@ -208,6 +226,10 @@ internal sealed class TrainingRun : IDisposable
 
         return final;
     }
+
+    private string MetricsPath => Path.Combine(_options.OutputDirectory, "metrics.jsonl");
+
+    private string PicturePath => Path.Combine(_options.OutputDirectory, "loss.svg");
 
     /// <summary>An empty file that says: a result in the output is this run's, even before its first checkpoint.</summary>
     private string PublishedMark => Path.Combine(_checkpoints, ".published");

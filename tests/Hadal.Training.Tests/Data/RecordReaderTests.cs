@@ -121,6 +121,80 @@ public sealed class RecordReaderTests : IDisposable
     }
 
     [Fact]
+    public async Task Damaged_parquet_is_a_fault_of_the_file_wherever_the_damage_is()
+    {
+        var path = Path.Combine(_folder.FullName, "d.parquet");
+        await using (var stream = File.Create(path))
+            await ParquetSerializer.SerializeAsync(Enumerable.Range(0, 3).Select(index => new Row { Text = $"t{index}", Label = index, Tags = ["a"], Messages = [new Message { Role = "user", Content = "q" }] }).ToList(), stream, cancellationToken: TestContext.Current.CancellationToken);
+        var bytes = File.ReadAllBytes(path);
+        var (refused, read) = (0, 0);
+        for (var place = 0; place < bytes.Length; place += 5)
+        {
+            var damaged = (byte[])bytes.Clone();
+            damaged[place] ^= (byte)(1 << (place % 8));
+            File.WriteAllBytes(path, damaged);
+            try
+            {
+                Read(new RecordSource { Path = "d.parquet" });
+                read++;
+            }
+            catch (TrainingException fault)
+            {
+                refused++;
+                Assert.StartsWith(path, fault.Message, StringComparison.Ordinal);
+            }
+        }
+
+        Assert.True(refused > 20 && read > 20, $"{refused} refused, {read} read");
+    }
+
+    [Fact]
+    public void A_record_larger_than_the_bound_is_bad_and_the_next_one_is_read()
+    {
+        var path = Path.Combine(_folder.FullName, "large.jsonl");
+        using (var file = File.Create(path))
+        {
+            file.Write("{\"text\": \""u8);
+            var block = Enumerable.Repeat((byte)'a', 1 << 20).ToArray();
+            for (var size = 0; size < RecordReader.MaxRecordBytes; size += block.Length) file.Write(block);
+            file.Write("\"}\n{\"text\": \"b\"}\n"u8);
+        }
+
+        var records = Read(new RecordSource { Path = "large.jsonl" });
+        Assert.Equal(["is longer than 67108864 bytes", null], records.Select(record => record.Fault));
+        Assert.Equal("b", records[1].Text("text"));
+    }
+
+    [Fact]
+    public void A_row_of_many_lines_that_is_larger_than_the_bound_is_bad_and_what_follows_is_read_as_rows()
+    {
+        using (var file = File.Create(Path.Combine(_folder.FullName, "large.csv")))
+        {
+            file.Write("text\n\""u8);
+            byte[] line = [.. Enumerable.Repeat((byte)'a', 1 << 24), (byte)'\n'];
+            for (var index = 0; index < 5; index++) file.Write(line);
+            file.Write("\"\nb\n"u8);
+        }
+
+        var records = Read(new RecordSource { Path = "large.csv" });
+        Assert.Equal("is longer than 67108864 characters", records[0].Fault);
+        Assert.Equal(2, records[0].Line);
+        Assert.Equal("b", records[^1].Text("text"));
+    }
+
+    [Theory]
+    [InlineData("a.csv", "text,inptu\na,b\n", "text, inptu")]
+    [InlineData("a.jsonl", "{\"text\": \"a\", \"inptu\": 1}\n{\n", "text, inptu")]
+    public void A_column_that_no_record_has_is_told_behind_the_last(string name, string content, string columns)
+    {
+        Write(name, content);
+        var source = new RecordSource { Path = name, Columns = new Dictionary<string, string> { ["input"] = "input", ["words"] = "text" } };
+        Assert.Equal($"{Path.Combine(_folder.FullName, name)}: columns: no record has input, which is to be input; the last one has {columns}", Assert.Throws<TrainingException>(() => Read(source)).Message);
+        Write(name, content.Replace("inptu", "input", StringComparison.Ordinal));
+        Assert.Equal("a", Read(source)[0].Text("words"));
+    }
+
+    [Fact]
     public async Task A_row_group_of_parquet_that_memory_may_not_hold_is_refused_before_any_row_is_read()
     {
         var path = Path.Combine(_folder.FullName, "c.parquet");
@@ -166,8 +240,8 @@ public sealed class RecordReaderTests : IDisposable
     [Fact]
     public void Columns_go_by_the_names_that_are_looked_for_and_a_missing_one_is_said_in_the_files_words()
     {
-        Write("a.jsonl", """{"question": "why?", "n": null}""");
-        var record = Read(new RecordSource { Path = "a.jsonl", Columns = new Dictionary<string, string> { ["instruction"] = "question", ["output"] = "answer" } }).Single();
+        Write("a.jsonl", "{\"question\": \"why?\", \"n\": null}\n{\"answer\": \"so\"}");
+        var record = Read(new RecordSource { Path = "a.jsonl", Columns = new Dictionary<string, string> { ["instruction"] = "question", ["output"] = "answer" } })[0];
         Assert.Equal("why?", record.Text("instruction"));
         Assert.Equal("answer: missing; the record has question, n", Assert.Throws<BadRecordException>(() => record.Text("output")).Message);
         Assert.Null(record.TextOrNull("n"));

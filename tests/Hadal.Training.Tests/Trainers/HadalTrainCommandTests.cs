@@ -159,6 +159,16 @@ public sealed class HadalTrainCommandTests
     }
 
     [Fact]
+    public async Task It_runs_where_no_home_folder_can_be_written()
+    {
+        using var run = new TinyAdaptation(TinyAdaptation.Qwen);
+        var (code, output, error) = await Start(
+            ["eval", Path.Combine(run.Folder, "base"), "--suite", "language", "--data", Path.Combine(run.Folder, "valid.jsonl")], ("HOME", "/proc/nobody"), ("XDG_DATA_HOME", "/proc/nobody/data")).Ended();
+        Assert.Equal((0, ""), (code, error));
+        Assert.StartsWith("records  6\n", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Eval_prints_its_figures_as_one_object_and_names_bad_records()
     {
         using var run = new TinyAdaptation(TinyAdaptation.Qwen);

@@ -177,9 +177,29 @@ public sealed class LabelTaskTests : IDisposable
     }
 
     [Theory]
+    [InlineData("1")]
+    [InlineData("1.0")]
+    [InlineData("1e0")]
+    [InlineData("\"1\"")]
+    [InlineData("\"blue\"")]
+    public void A_label_is_meant_by_its_number_in_whatever_spelling_and_by_its_name(string label) =>
+        Assert.Equal(1, new LabelTask(Tokenizer(), 48, new LabelNames(["red", "blue"])).Make(Record($$"""{"text": "a", "label": {{label}}}""")).Single().Value);
+
+    [Fact]
+    public void Labels_that_do_not_occur_count_as_wrong_in_the_mean_over_labels()
+    {
+        // scikit-learn: f1_score([0, 1], [0, 1], average="macro", labels=[0, 1, 2], zero_division=0).
+        Assert.Equal(2.0 / 3, LabelTask.MacroF1([0, 1], [0, 1], 3), 12);
+        Assert.Equal(((2.0 / 3) + 0.8) / 2, LabelTask.MacroF1([0, 0, 1, 1], [0, 1, 1, 1], 2), 12);
+    }
+
+    [Theory]
     [InlineData("""{"text": "a", "label": "green"}""", "label: expected one of red, blue, or 0 to 1, found \"green\"")]
     [InlineData("""{"text": "a", "label": 2}""", "label: expected one of red, blue, or 0 to 1, found 2")]
     [InlineData("""{"text": "a"}""", "label: missing; the record has text")]
+    [InlineData("""{"text": "a", "label": null}""", "label: is null")]
+    [InlineData("""{"text": "a", "label": 1.5}""", "label: expected one of red, blue, or 0 to 1, found 1.5")]
+    [InlineData("""{"text": "a", "label": -1.0}""", "label: expected one of red, blue, or 0 to 1, found -1.0")]
     [InlineData("""{"text": " ", "label": 0}""", "text: is empty")]
     public void What_is_no_label_is_said(string record, string fault) =>
         Assert.StartsWith(fault, Assert.Throws<BadRecordException>(() => new LabelTask(Tokenizer(), 48, new LabelNames(["red", "blue"])).Make(Record(record))).Message, StringComparison.Ordinal);
@@ -189,6 +209,7 @@ public sealed class LabelTaskTests : IDisposable
     [InlineData("""{"tokens": "a", "tags": []}""", "tokens: expected a list, found \"a\"")]
     [InlineData("""{"tokens": [5], "tags": [0]}""", "tokens[0]: expected text, found 5")]
     [InlineData("""{"tokens": ["a"], "tags": ["Z"]}""", "tags[0]: expected one of O, X")]
+    [InlineData("""{"tokens": ["a", ""], "tags": ["O", "Z"]}""", "tags[1]: expected one of O, X")]
     public void What_are_no_tags_is_said(string record, string fault) =>
         Assert.StartsWith(fault, Assert.Throws<BadRecordException>(() => new TagTask(Tokenizer(), 48, new LabelNames(["O", "X"])).Make(Record(record))).Message, StringComparison.Ordinal);
 

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -39,13 +40,15 @@ internal sealed class AdaptationData : IDisposable
     /// <param name="plan">The records.</param>
     /// <param name="maker">Turns them into examples.</param>
     /// <param name="tokenizerHash">Hash of the tokenizer.</param>
+    /// <param name="check">Told the hash of the examples before anything is made; it throws where they are not wanted.</param>
     /// <param name="note">Told what is worth knowing, one sentence each.</param>
     /// <param name="cancellation">Ends the making.</param>
     /// <exception cref="TrainingException">A source cannot be read, records are bad, or nothing is left to learn.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public static AdaptationData Open(string directory, DataPlan plan, IExampleMaker maker, ReadOnlySpan<byte> tokenizerHash, Action<string>? note, CancellationToken cancellation)
+    public static AdaptationData Open(string directory, DataPlan plan, IExampleMaker maker, ReadOnlySpan<byte> tokenizerHash, Action<string> check, Action<string>? note, CancellationToken cancellation)
     {
         var fingerprint = FingerprintOf(plan, maker, tokenizerHash, cancellation);
+        check(Convert.ToHexStringLower(fingerprint));
         string train = Path.Combine(directory, "train.examples"), validation = Path.Combine(directory, "validation.examples");
         return TryOpen(train, validation, fingerprint) ?? Make();
 
@@ -94,6 +97,9 @@ internal sealed class AdaptationData : IDisposable
         private long _recordCount;
         private long _cutCount;
 
+        /// <summary>Hashes of what is learnt, where records of their own are measured on.</summary>
+        private readonly HashSet<long> _learnt = [];
+
         public void Run(string trainPath, string validationPath)
         {
             AtomicFile.Write(validationPath, validationStream => AtomicFile.Write(trainPath, trainStream =>
@@ -102,21 +108,38 @@ internal sealed class AdaptationData : IDisposable
                 foreach (var (record, examples) in Examples(plan.Train))
                 {
                     var target = plan.HeldOut > 0 && IsHeldOut(record) ? validation : train;
-                    foreach (var example in examples) target.Add(example);
+                    foreach (var example in examples)
+                    {
+                        target.Add(example);
+                        if (plan.Validation.Count > 0 && target == train) _learnt.Add(HashOf(example));
+                    }
                 }
 
+                var repeated = 0L;
                 foreach (var (_, examples) in Examples(plan.Validation))
-                    foreach (var example in examples) validation.Add(example);
+                {
+                    foreach (var example in examples)
+                    {
+                        validation.Add(example);
+                        if (_learnt.Contains(HashOf(example))) repeated++;
+                    }
+                }
+
                 Judge(train.Count);
                 train.End();
                 validation.End();
                 if (plan.HeldOut > 0 && validation.Count == 0)
                     note?.Invoke("held_out: no record was drawn, so that nothing is measured and the last weights are the result; raise it, give more different records, or name some as validation");
+                if (repeated > 0) note?.Invoke($"validation: {repeated} of {validation.Count} examples are among those that are learnt, and say nothing of how others will do; leave them out of one of the two");
+                if (maker.Note is { } worth) note?.Invoke(worth);
                 if (_cutCount > 0) note?.Invoke(string.Create(CultureInfo.InvariantCulture, $"{_cutCount} of {train.Count + validation.Count} examples are longer than sequence_length and lose their end, which is not learnt; raise sequence_length to keep it"));
                 note?.Invoke(string.Create(CultureInfo.InvariantCulture,
                     $"{_recordCount} records: {train.Count} examples of {train.TokenCount} tokens to learn, {validation.Count} examples of {validation.TokenCount} tokens to measure on"));
             }));
         }
+
+        private static long HashOf(TrainingExample example) =>
+            BinaryPrimitives.ReadInt64LittleEndian(SHA256.HashData([.. MemoryMarshal.AsBytes<int>(example.Ids), .. MemoryMarshal.AsBytes<int>(example.Labels), .. BitConverter.GetBytes(example.Value)]));
 
         private void Judge(long trainCount)
         {

@@ -13,6 +13,11 @@ namespace Hadal.Training.Data.Examples;
 /// <param name="sequenceLength">Tokens of an example at most; what is longer is cut off at the end.</param>
 internal sealed class ChatExamples(Tokenizer tokenizer, ChatPrompt prompt, int sequenceLength)
 {
+    private volatile bool _hasOpenEnd;
+
+    /// <summary>What is worth knowing of the answers made so far.</summary>
+    public string? Note => _hasOpenEnd ? "the chat template writes nothing behind an answer, so that a model learns no end and goes on until it is stopped; write eos_token there" : null;
+
     /// <summary>The examples of a conversation.</summary>
     /// <exception cref="BadRecordException">No answer can be learnt from it, or the template would leave some of it out.</exception>
     public IReadOnlyList<TrainingExample> Make(IReadOnlyList<ChatMessage> messages)
@@ -99,6 +104,7 @@ internal sealed class ChatExamples(Tokenizer tokenizer, ChatPrompt prompt, int s
             Add(position, begin, isAnswer: false);
             Add(begin, end, isAnswer: true);
             position = end;
+            _hasOpenEnd |= !text.EndsTrusted(end);
         }
 
         var isCut = ids.Count > sequenceLength;
@@ -150,6 +156,20 @@ internal sealed class ChatExamples(Tokenizer tokenizer, ChatPrompt prompt, int s
             }
 
             return -1;
+        }
+
+        /// <summary>Whether the template wrote more than blanks last before <paramref name="end"/>.</summary>
+        public bool EndsTrusted(int end)
+        {
+            var offset = 0;
+            var isTrusted = false;
+            foreach (var segment in _segments)
+            {
+                if (offset < end && !string.IsNullOrWhiteSpace(segment.Text)) isTrusted = segment.IsTrusted;
+                offset += segment.Text.Length;
+            }
+
+            return isTrusted;
         }
 
         public List<TextSegment> Slice(int begin, int end)

@@ -17,6 +17,9 @@ internal sealed class LanguageExamples(Tokenizer tokenizer, string? template, in
     public string Identity => $"language|{sequenceLength}|{template}";
 
     /// <inheritdoc/>
+    public string? Note => _chat?.Note;
+
+    /// <inheritdoc/>
     public IReadOnlyList<TrainingExample> Make(DataRecord record)
     {
         if (record.TryGet("messages", out var messages)) return Chat.Make(Messages(messages, "messages"));

@@ -22,7 +22,10 @@ internal interface IExampleMaker
     /// <summary>What the examples depend on besides the records: a change of it makes data again.</summary>
     string Identity { get; }
 
-    /// <summary>The examples of a record, usually one.</summary>
+    /// <summary>What is worth knowing of the examples made so far, in a sentence; null for nothing.</summary>
+    string? Note => null;
+
+    /// <summary>The examples of a record, usually one. Any number of threads may call it.</summary>
     /// <exception cref="Records.BadRecordException">The record cannot be learnt from.</exception>
     IReadOnlyList<TrainingExample> Make(Records.DataRecord record);
 }

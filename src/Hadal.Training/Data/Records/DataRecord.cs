@@ -34,11 +34,13 @@ internal readonly record struct DataRecord(string Path, long Line, JsonElement F
     public string Text(string name) => TextOrNull(name) ?? throw Missing(name);
 
     /// <summary>What to say where a field is missing.</summary>
-    public BadRecordException Missing(string name)
-    {
-        var columns = Fields.ValueKind == JsonValueKind.Object ? string.Join(", ", Fields.EnumerateObject().Select(field => field.Name).Take(12)) : "";
-        return new BadRecordException($"{ColumnOf(name)}: missing; the record has {(columns.Length == 0 ? "nothing" : columns)}");
-    }
+    public BadRecordException Missing(string name) => new(Has(ColumnOf(name)) ? $"{ColumnOf(name)}: is null" : $"{ColumnOf(name)}: missing; the record has {Names}");
+
+    /// <summary>Whether there is a column of this name, whatever it holds.</summary>
+    internal bool Has(string column) => (Fields.ValueKind == JsonValueKind.Object && Fields.TryGetProperty(column, out _)) || ColumnFaults?.ContainsKey(column) == true;
+
+    /// <summary>Names of the first columns, for messages.</summary>
+    internal string Names => Fields.ValueKind == JsonValueKind.Object && Fields.EnumerateObject().Select(member => member.Name).Take(12).ToList() is { Count: > 0 } names ? string.Join(", ", names) : "nothing";
 
     /// <summary>A JSON string as text.</summary>
     /// <exception cref="BadRecordException">It is something else.</exception>

@@ -108,16 +108,17 @@ internal static class ParquetRows
         }
     }
 
-    /// <summary>Waits for the library and says in one line what it found wrong with the file.</summary>
+    /// <summary>Waits for the library and says in one line what it found wrong with the file. It computes with the numbers in it before it checks them, so that damage ends in any kind of exception:
+    /// whatever it throws is about the file.</summary>
     private static T Guarded<T>(string path, Func<Task<T>> read)
     {
         try
         {
             return read().GetAwaiter().GetResult();
         }
-        catch (Exception fault) when (fault is IOException or InvalidDataException or ParquetException or NotSupportedException or InvalidOperationException or ArgumentException or OverflowException)
+        catch (Exception fault) when (fault.GetBaseException() is not (OperationCanceledException or OutOfMemoryException))
         {
-            throw new TrainingException($"{path}: cannot be read as Parquet: {fault.Message.ReplaceLineEndings(" ")}", fault);
+            throw new TrainingException($"{path}: cannot be read as Parquet, it is damaged or of a kind that is not read: {fault.GetBaseException().Message.ReplaceLineEndings(" ")}", fault);
         }
     }
 }

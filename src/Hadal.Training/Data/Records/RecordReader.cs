@@ -17,13 +17,13 @@ internal static class RecordReader
     /// <param name="source">The source.</param>
     /// <param name="folder">Where relative paths start.</param>
     /// <param name="cancellation">Looked at between records.</param>
-    /// <exception cref="TrainingException">The file cannot be read at all, or is of a kind nobody knows.</exception>
+    /// <exception cref="TrainingException">The file cannot be read at all, or is of a kind nobody knows; behind the last record: none had a column that the source names.</exception>
     public static IEnumerable<DataRecord> Read(RecordSource source, string folder, CancellationToken cancellation)
     {
         var path = Path.GetFullPath(source.Path, folder);
         var isPacked = path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase);
         var kind = Path.GetExtension(isPacked ? path[..^3] : path).ToLowerInvariant();
-        return kind switch
+        return EnsureColumns(path, source.Columns, kind switch
         {
             ".jsonl" or ".ndjson" or ".json" => Streamed(JsonLines.Read),
             ".csv" => Streamed(lines => SeparatedValues.Read(lines, ',', path)),
@@ -31,12 +31,32 @@ internal static class RecordReader
             ".txt" => Streamed(lines => PlainText.Read(lines, source.Separator)),
             ".parquet" when !isPacked => ParquetRows.Read(path, cancellation).Select(row => new DataRecord(path, row.Line, row.Fields, source.Columns) { ColumnFaults = row.Faults }),
             _ => throw new TrainingException($"{path}: expected a name that ends in .jsonl, .ndjson, .json, .csv, .tsv or .txt (or one of these and .gz), or in .parquet"),
-        };
+        });
 
         IEnumerable<DataRecord> Streamed(Func<IEnumerable<TextLine>, IEnumerable<(long, JsonElement, string?)>> read) => Named(Opened(path, isPacked, read, cancellation));
 
         IEnumerable<DataRecord> Named(IEnumerable<(long Line, JsonElement Fields, string? Fault)> records) =>
             records.Select(record => new DataRecord(path, record.Line, record.Fields, source.Columns) { Fault = record.Fault });
+    }
+
+    /// <summary>A column that no record has is a slip of the pen, after which its values would be left out without a word.</summary>
+    private static IEnumerable<DataRecord> EnsureColumns(string path, IReadOnlyDictionary<string, string>? columns, IEnumerable<DataRecord> records)
+    {
+        var missing = (columns ?? new Dictionary<string, string>()).GroupBy(pair => pair.Value, pair => pair.Key, StringComparer.Ordinal).ToDictionary(group => group.Key, group => string.Join(" and ", group), StringComparer.Ordinal);
+        DataRecord? last = null;
+        foreach (var record in records)
+        {
+            if (missing.Count > 0 && record.Fault is null)
+            {
+                foreach (var column in missing.Keys.Where(record.Has).ToList()) missing.Remove(column);
+                last = record;
+            }
+
+            yield return record;
+        }
+
+        if (missing.Count > 0 && last is { } seen)
+            throw new TrainingException($"{path}: columns: no record has {string.Join(", ", missing.Select(pair => $"{pair.Key}, which is to be {pair.Value}"))}; the last one has {seen.Names}");
     }
 
     /// <summary>A JSON object made of names and values.</summary>

@@ -23,6 +23,9 @@ internal sealed class LabelNames(IReadOnlyList<string> labels)
         };
         for (var id = 0; id < Names.Count; id++)
             if (Names[id] == text) return id;
+
+        // 1.0 is a number of a label, as spreadsheets write it.
+        if (value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) && double.IsInteger(number) && Math.Abs(number) <= int.MaxValue) text = number.ToString("F0", CultureInfo.InvariantCulture);
         if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var written) && written < Names.Count) return written;
         throw new BadRecordException($"{where}: expected one of {string.Join(", ", Names.Take(12))}, or 0 to {Names.Count - 1}, found {DataRecord.Excerpt(value)}");
     }

@@ -65,7 +65,7 @@ internal sealed class LabelTask(Tokenizer tokenizer, int sequenceLength, LabelNa
     /// <inheritdoc/>
     public double ScoreOf(IReadOnlyDictionary<string, double> measured) => labels is null ? -measured["loss"] : measured["macro_f1"];
 
-    /// <summary>Mean over labels of <c>2 tp / (2 tp + fp + fn)</c>; labels that neither occur nor are given count 0, as in scikit-learn.</summary>
+    /// <summary>Mean over labels of <c>2 tp / (2 tp + fp + fn)</c>; labels that neither occur nor are given count 0, as in scikit-learn's <c>f1_score</c> where <c>labels</c> names all of them; without that it leaves them out.</summary>
     internal static double MacroF1(IReadOnlyList<int> expected, IReadOnlyList<int> found, int labelCount)
     {
         var sum = 0.0;

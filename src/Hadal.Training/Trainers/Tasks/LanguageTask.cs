@@ -15,6 +15,9 @@ internal sealed class LanguageTask(Tokenizer tokenizer, string? chatTemplate, in
     public string Identity => _examples.Identity;
 
     /// <inheritdoc/>
+    public string? Note => _examples.Note;
+
+    /// <inheritdoc/>
     public int GroupSize => 1;
 
     /// <inheritdoc/>

@@ -19,6 +19,9 @@ internal sealed class PreferenceTask(Tokenizer tokenizer, string? chatTemplate, 
     public string Identity => $"preference|{sequenceLength}|{chatTemplate}";
 
     /// <inheritdoc/>
+    public string? Note => _chat.Note;
+
+    /// <inheritdoc/>
     public int GroupSize => 2;
 
     /// <inheritdoc/>

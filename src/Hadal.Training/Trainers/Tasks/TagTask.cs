@@ -35,10 +35,11 @@ internal sealed class TagTask(Tokenizer tokenizer, int sequenceLength, LabelName
         for (var index = 0; index < words.Count; index++)
         {
             var word = DataRecord.Text(words[index], FormattableString.Invariant($"tokens[{index}]"));
+            var tag = labels.IdOf(tags[index], FormattableString.Invariant($"tags[{index}]"));
             var tokens = tokenizer.Encode(HasSpace(before, word) ? " " + word : word, addSpecial: false);
             ids.AddRange(tokens);
             marks.AddRange(Enumerable.Repeat(TrainingExample.NoLabel, Math.Max(0, tokens.Count - 1)));
-            if (tokens.Count > 0) marks.Add(labels.IdOf(tags[index], FormattableString.Invariant($"tags[{index}]")));
+            if (tokens.Count > 0) marks.Add(tag);
             before = word;
         }
 
