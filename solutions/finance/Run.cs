@@ -29,7 +29,7 @@ try
         if (!args[index].StartsWith('-')) files.Add(args[index]);
         else if (!options.ContainsKey(args[index])) throw new InvalidDataException($"{args[index]}: unknown to {args[0]}; expected one of {string.Join(", ", options.Keys)}");
         else if (args[index] == "--explain") options["--explain"] = "yes";
-        else options[args[index]] = ++index < args.Length ? args[index] : throw new InvalidDataException($"{args[index - 1]}: expected a value");
+        else options[args[index]] = ++index < args.Length && args[index].Length > 0 ? args[index] : throw new InvalidDataException($"{args[index - 1]}: expected a value");
     }
 
     switch (args.FirstOrDefault())

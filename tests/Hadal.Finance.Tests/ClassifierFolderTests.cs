@@ -43,11 +43,35 @@ public sealed class ClassifierFolderTests : IDisposable
     }
 
     [Fact]
+    public void A_file_is_no_folder()
+    {
+        var path = Write("mine", "news");
+        Assert.StartsWith($"{path}: is a file, expected a folder", RefusedBy(() => ClassifierFolder.Claim(path)), StringComparison.Ordinal);
+        Assert.Equal("mine", File.ReadAllText(path));
+    }
+
+    [Fact]
     public void A_file_of_somebody_else_beside_the_adapter_of_a_classifier_is_refused_by_name()
     {
         Publish(1);
         var path = Write("mine", "news", "adapter", "thesis.txt");
         Assert.StartsWith($"{path}: is nothing that a training made", RefusedBy(() => ClassifierFolder.Claim(Output)), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_somebody_puts_beside_the_adapter_while_a_training_runs_stays()
+    {
+        Publish(1);
+        using var folder = ClassifierFolder.Claim(Output);
+        var path = Write("mine", "news", "adapter", "thesis.txt");
+        RefusedBy(() => folder.Publish(Adapter(2), Words, Settings(2)));
+        Assert.Equal(1, Version());
+        folder.Dispose();
+        RefusedBy(() => ClassifierFolder.Claim(Output));
+        Assert.Equal("mine", File.ReadAllText(path));
+        File.Delete(path);
+        ClassifierFolder.Claim(Output).Dispose();
+        Assert.Equal(2, Version());
     }
 
     [Fact]

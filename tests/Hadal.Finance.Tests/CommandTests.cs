@@ -23,6 +23,9 @@ public sealed class CommandTests(SentimentClassifierTests.Trained trained) : IDi
         Assert.Equal((1, "", $"hadal-finance: {fault}\n"), await RunAsync([], arguments.Split(' ')));
 
     [Fact]
+    public async Task An_empty_value_is_none() => Assert.Equal((1, "", "hadal-finance: -o: expected a value\n"), await RunAsync([], "train", "-o", ""));
+
+    [Fact]
     public async Task Few_texts_are_said_without_names_of_the_program()
     {
         var news = Path.Combine(_folder.FullName, "a.csv");

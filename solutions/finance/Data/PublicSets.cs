@@ -79,7 +79,7 @@ public static class FinFe
             using var document = JsonDocument.Parse(reader.ReadToEnd());
             return [.. document.RootElement.EnumerateArray().Select(pair => new LabelledText(pair[0].GetString()!, SentimentLabels.IndexOf(pair[1].ToString(), path)))];
         }
-        catch (Exception fault) when (fault is JsonException or InvalidOperationException or IndexOutOfRangeException)
+        catch (Exception fault) when (fault is JsonException or InvalidOperationException or IndexOutOfRangeException or DecoderFallbackException)
         {
             throw new InvalidDataException($"{path}: expected a list of [text, label]: {fault.Message}", fault);
         }

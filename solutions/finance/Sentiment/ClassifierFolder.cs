@@ -31,12 +31,14 @@ internal sealed class ClassifierFolder : IDisposable
 
     /// <summary>Creates the folder, or takes one that is empty or has a classifier, beside whatever else.</summary>
     /// <param name="path">The folder.</param>
-    /// <exception cref="InvalidDataException">Something that a training would replace or remove is not of a classifier.</exception>
+    /// <exception cref="InvalidDataException">Something that a training would replace or remove is not of a classifier, or the folder is a file.</exception>
     /// <exception cref="IOException">The folder cannot be written, or another training is at work there.</exception>
     public static ClassifierFolder Claim(string path)
     {
+        if (File.Exists(path)) throw new InvalidDataException($"{Path.GetFullPath(path)}: is a file, expected a folder; use another output");
         var folder = new ClassifierFolder(Directory.CreateDirectory(path).FullName);
         RefuseOthers(folder.Work, WorkNames);
+        RefuseOthers(Path.Combine(folder._path, AdapterFolder), AdapterNames);
 
         // A process was ended while a whole new classifier took its place: that is finished first.
         var isWhole = File.Exists(folder.In(NewFolder, SettingsFile));
@@ -64,6 +66,7 @@ internal sealed class ClassifierFolder : IDisposable
     /// <param name="adapter">Folder of the adapter; it is copied, because the run goes on from it where something ends this.</param>
     /// <param name="words">The word model.</param>
     /// <param name="settings">What stands in <c>sentiment.json</c>.</param>
+    /// <exception cref="InvalidDataException">Something that it would remove was put beside the adapter meanwhile; the next call finishes it.</exception>
     /// <exception cref="IOException">It cannot be written; what was there is there still.</exception>
     public void Publish(string adapter, WordModel words, SentimentSettings settings)
     {
@@ -91,6 +94,8 @@ internal sealed class ClassifierFolder : IDisposable
     /// <summary>Swaps the new parts in. What was moved before the process was ended is not moved again.</summary>
     private void Replace()
     {
+        // A training takes long enough for somebody to put something there.
+        RefuseOthers(Path.Combine(_path, AdapterFolder), AdapterNames);
         Directory.CreateDirectory(In(OldFolder));
         var moved = new Stack<(string From, string To)>();
         try
@@ -122,8 +127,6 @@ internal sealed class ClassifierFolder : IDisposable
         {
             throw new InvalidDataException($"{Path.Combine(_path, found)}: exists and is of no classifier ({fault.Message}); move it away, or use another output", fault);
         }
-
-        RefuseOthers(Path.Combine(_path, AdapterFolder), AdapterNames);
     }
 
     private static void RefuseOthers(string folder, HashSet<string> names)
