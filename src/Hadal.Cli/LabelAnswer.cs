@@ -30,11 +30,15 @@ internal static class LabelAnswer
         if (ids.Length > model.MaxContext) throw CommandException.Failed($"the text has {ids.Length} tokens, expected at most {model.MaxContext}");
         var scores = model.Scores(ids);
         if (!Array.TrueForAll(scores, float.IsFinite)) throw CommandException.Failed($"{adapter?.Path ?? checkpoint.Path}: its scores of this text are not finite; the weights are damaged, copy or train them anew");
-        var rows = scores.Length / model.Labels.Count;
-        if (isJson) WriteJson(shell, model, tokenizer, ids, scores, rows);
-        else for (var row = 0; row < rows; row++) shell.Text.Write(Line(model, Row(scores, row, model), model.Head == ModelHead.Token ? tokenizer.Decode([ids[row]], skipSpecial: false) : null));
+        if (isJson) WriteJson(shell, model, tokenizer, ids, scores);
+        else if (model.Head == ModelHead.Token) foreach (var (row, token) in Tokens(tokenizer, ids)) shell.Text.Write(Line(model, Row(scores, row, model), token));
+        else shell.Text.Write(Line(model, scores, null));
         return ExitCode.Done;
     }
+
+    /// <summary>Tokens that stand for some of the text, as a server gives them: not those that the tokenizer puts around it.</summary>
+    private static IEnumerable<(int Row, string Text)> Tokens(Tokenizer tokenizer, int[] ids) =>
+        ids.Select((id, row) => (row, tokenizer.Decode([id]))).Where(token => token.Item2.Length > 0);
 
     private static string Line(LabelModel model, ReadOnlySpan<float> scores, string? token)
     {
@@ -46,7 +50,7 @@ internal static class LabelAnswer
             : string.Create(CultureInfo.InvariantCulture, $"{TerminalText.Visible(token)}  {TerminalText.Visible(model.Labels[order[0]])}  {probabilities[order[0]]:F4}\n");
     }
 
-    private static void WriteJson(Shell shell, LabelModel model, Tokenizer tokenizer, int[] ids, float[] scores, int rows)
+    private static void WriteJson(Shell shell, LabelModel model, Tokenizer tokenizer, int[] ids, float[] scores)
     {
         using var bytes = new MemoryStream();
         using (var json = new Utf8JsonWriter(bytes, JsonOutput.WriterOptions))
@@ -55,7 +59,7 @@ internal static class LabelAnswer
             {
                 json.WriteStartObject();
                 json.WriteStartArray("tokens");
-                for (var row = 0; row < rows; row++) WriteScores(json, model, Row(scores, row, model), tokenizer.Decode([ids[row]], skipSpecial: false));
+                foreach (var (row, token) in Tokens(tokenizer, ids)) WriteScores(json, model, Row(scores, row, model), token);
                 json.WriteEndArray();
                 json.WriteEndObject();
             }

@@ -79,7 +79,7 @@ internal sealed class ServeCommand
             var stop = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             using var registration = work.Token.Register(stop.SetResult);
             await (await Task.WhenAny(server.Loaded, stop.Task).ConfigureAwait(false)).ConfigureAwait(false);
-            if (server.Loaded.IsCompletedSuccessfully) _shell.Error.WriteLine($"hadal: ready: {string.Join(", ", server.ModelNames)}");
+            if (server.Loaded.IsCompletedSuccessfully) _shell.Error.WriteLine($"hadal: ready: {HadalCommand.OneLine(string.Join(", ", server.ModelNames))}");
             await stop.Task.ConfigureAwait(false);
             _shell.Error.WriteLine("hadal: stopping; answers that have begun may end, a second signal ends them now");
             await server.StopAsync().ConfigureAwait(false);

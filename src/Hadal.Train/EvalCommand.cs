@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -18,7 +19,7 @@ internal static class EvalCommand
         var columns = new Option<string[]>("--column") { Description = "Name of a column in the file: --column text=sentence.", HelpName = "name=column" };
         var adapter = new Option<string>("--adapter") { Description = "A LoRA adapter to measure the model with: a directory as peft saves it.", HelpName = "DIR" };
         var template = new Option<string>("--chat-template") { Description = "File with the chat template for conversations. Default: the adapter's or the model's.", HelpName = "FILE" };
-        var length = new Option<int?>("--sequence-length") { Description = "Tokens of an example at most. Default: the model's context, at most 4096.", HelpName = "N" };
+        var length = new Option<int?>("--sequence-length") { Description = "Tokens of an example at most. Default: the model's context, at most 4096.", HelpName = "N", CustomParser = WholeNumber };
         var json = new Option<bool>("--json") { Description = "Print one JSON object on standard output." };
         var command = new Command("eval", "Measures a checkpoint on records.") { model, suite, data, adapter, template, columns, length, json };
         command.SetAction(parsed => TrainingCommand.Guarded(cancellation =>
@@ -31,6 +32,14 @@ internal static class EvalCommand
                 : string.Create(CultureInfo.InvariantCulture, $"records  {records}\n") + string.Join('\n', figures.Select(figure => string.Create(CultureInfo.InvariantCulture, $"{figure.Key}  {figure.Value}")));
         }));
         return command;
+    }
+
+    private static int? WholeNumber(ArgumentResult result)
+    {
+        var text = result.Tokens[0].Value;
+        if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)) return number;
+        result.AddError($"--sequence-length: expected a whole number, got '{text}'");
+        return null;
     }
 
     private static Dictionary<string, string> Columns(string[] pairs)

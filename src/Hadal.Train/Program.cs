@@ -20,7 +20,7 @@ if (args.Length == 0) return WrongUsage($"no command given; there is {verbs}");
 
 // A word that begins with @ is a name like any other, no file of arguments.
 var parsed = root.Parse(args, new ParserConfiguration { EnablePosixBundling = false, ResponseFileTokenReplacer = null });
-if (parsed.Errors.Count > 0) return WrongUsage(string.Join("; ", parsed.Errors.Select(error => error.Message.TrimEnd('.'))));
+if (parsed.Errors.Count > 0) return WrongUsage(string.Join("; ", parsed.Errors.Select(error => error.Message.TrimEnd('.'))) + (parsed.CommandResult.Command == root ? $"; there is {verbs}" : ""));
 try
 {
     return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });

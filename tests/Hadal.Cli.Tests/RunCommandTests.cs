@@ -275,6 +275,17 @@ public sealed class RunCommandTests : IDisposable
     }
 
     [Fact]
+    public void A_tagger_tags_the_tokens_of_the_text_and_none_that_the_tokenizer_adds()
+    {
+        var adapter = Path.Combine(_folder.FullName, "tags");
+        WriteAdapter(adapter, rank: 2, labels: 3, task: "TOKEN_CLS");
+        string[] options = ["run", Model, "--adapter", adapter, "-p", "the sea"];
+        var lines = TestShell.Run("", options).Done().Text.TrimEnd('\n').Split('\n').Select(line => line.Split("  ")[0]).ToList();
+        Assert.Equal("the sea", string.Concat(lines));
+        Assert.Equal(lines, TestShell.Run("", [.. options, "--json"]).Done().Json.GetProperty("tokens").EnumerateArray().Select(token => token.GetProperty("text").GetString()!));
+    }
+
+    [Fact]
     public void Scores_that_are_no_numbers_are_a_fault_and_no_answer()
     {
         var adapter = Path.Combine(_folder.FullName, "overflowing");
@@ -283,11 +294,11 @@ public sealed class RunCommandTests : IDisposable
             Assert.Contains("its scores of this text are not finite", TestShell.Run("", ["run", Model, "--adapter", adapter, "-p", "the sea", .. format]).Fault(1), StringComparison.Ordinal);
     }
 
-    private static void WriteAdapter(string directory, int rank, int labels = 0, float headScale = 1)
+    private static void WriteAdapter(string directory, int rank, int labels = 0, float headScale = 1, string task = "SEQ_CLS")
     {
         const string Module = "base_model.model.model.layers.0.self_attn.o_proj";
         Directory.CreateDirectory(directory);
-        File.WriteAllText(Path.Combine(directory, "adapter_config.json"), """{"peft_type":"LORA","r":2,"lora_alpha":64}""");
+        File.WriteAllText(Path.Combine(directory, "adapter_config.json"), $$"""{"peft_type":"LORA","task_type":"{{task}}","r":2,"lora_alpha":64}""");
         List<TensorToWrite> tensors = [Tensor(".lora_A.weight", [rank, 64]), Tensor(".lora_B.weight", [64, rank])];
         if (labels > 0) tensors.Add(Tensor(".score", [labels, 64], headScale) with { Name = "base_model.model.score.weight" });
         SafetensorsWriter.Write(Path.Combine(directory, "adapter_model.safetensors"), tensors);

@@ -139,6 +139,7 @@ public static class FineTunePresets
     /// <returns>Faults.</returns>
     internal static IEnumerable<string> Complete(JsonObject root, string stage)
     {
+        var hasLora = root["lora"] is not null;
         if (root["preset"] is JsonValue value && value.TryGetValue<string>(out var name))
         {
             if (!Presets.TryGetValue(name, out var preset)) return [$"preset: expected {string.Join(" or ", Presets.Keys)}, got '{name}'"];
@@ -150,7 +151,7 @@ public static class FineTunePresets
             AddMissing(root, defaults);
         }
 
-        if (stage == "sft" && root["lora"] is not null) return ["lora: trains an adapter; use hadal-train lora"];
+        if (stage == "sft" && root["lora"] is not null) return [hasLora ? "lora: trains an adapter; use hadal-train lora" : $"preset: {root["preset"]} trains an adapter; use hadal-train lora, or leave it out"];
         if (stage == "lora" && root.ContainsKey("lora") && root["lora"] is null) return ["lora: expected an object, got null; all weights are trained by hadal-train sft"];
         if (stage == "lora") AddMissing(root, new JsonObject { ["learning_rate"] = 2e-4, ["lora"] = new JsonObject() });
         if (stage == "dpo") AddMissing(root, new JsonObject { ["learning_rate"] = root["lora"] is null ? 1e-6 : 1e-5, ["packing"] = false, ["task"] = "preference" });

@@ -313,6 +313,7 @@ public sealed class FineTuneTests
     {
         using var run = new TinyAdaptation(TinyAdaptation.Qwen);
         Assert.Contains("lora: trains an adapter; use hadal-train lora", Refusal("sft", "lora.r=4"), StringComparison.Ordinal);
+        Assert.Contains("preset: hadal trains an adapter; use hadal-train lora, or leave it out", Refusal("sft", "preset=hadal"), StringComparison.Ordinal);
         Assert.Contains("lora.r: expected 1 to 1024, got 0", Refusal("lora", "lora.r=0"), StringComparison.Ordinal);
         Assert.Contains("lora.rank_pattern: expected an object of whole numbers, found an object", Refusal("lora", """lora.rank_pattern={"q_proj": "4"}"""), StringComparison.Ordinal);
         Assert.Contains("lora.rank_pattern.q_proj: expected 1 to 1024, got 2000", Refusal("lora", """lora.rank_pattern={"q_proj": 2000}"""), StringComparison.Ordinal);

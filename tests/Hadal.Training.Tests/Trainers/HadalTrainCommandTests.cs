@@ -29,7 +29,9 @@ public sealed class HadalTrainCommandTests
         Assert.Matches("^hadal-train: [^\n]*see hadal-train --help\n$", error);
         (code, output, error) = await Start(["pretrian", "x.json"]).Ended();
         Assert.Equal((2, ""), (code, output));
-        Assert.Matches("^hadal-train: [^\n]*\n$", error);
+        Assert.Matches("^hadal-train: [^\n]*; there is pretrain, sft, lora, dpo, instructions, eval; see hadal-train --help\n$", error);
+        (code, output, error) = await Start(["eval", "m", "--suite", "language", "--data", "d", "--sequence-length", "abc"]).Ended();
+        Assert.Equal((2, "", "hadal-train: --sequence-length: expected a whole number, got 'abc'; see hadal-train --help\n"), (code, output, error));
         (code, output, error) = await Start([]).Ended();
         Assert.Equal((2, "", "hadal-train: no command given; there is pretrain, sft, lora, dpo, instructions, eval; see hadal-train --help\n"), (code, output, error));
 

@@ -204,6 +204,10 @@ public sealed class LabelTaskTests : IDisposable
     public void What_is_no_label_is_said(string record, string fault) =>
         Assert.StartsWith(fault, Assert.Throws<BadRecordException>(() => new LabelTask(Tokenizer(), 48, new LabelNames(["red", "blue"])).Make(Record(record))).Message, StringComparison.Ordinal);
 
+    [Fact]
+    public void A_value_that_is_no_number_is_said() =>
+        Assert.Equal("value: expected a number in the range of float32, found true", Assert.Throws<BadRecordException>(() => new LabelTask(Tokenizer(), 48, labels: null).Make(Record("""{"text": "a", "value": true}"""))).Message);
+
     [Theory]
     [InlineData("""{"tokens": ["a"], "tags": []}""", "tags: expected 1, one for each of tokens, found 0")]
     [InlineData("""{"tokens": "a", "tags": []}""", "tokens: expected a list, found \"a\"")]

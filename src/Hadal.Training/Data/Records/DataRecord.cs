@@ -57,6 +57,13 @@ internal readonly record struct DataRecord(string Path, long Line, JsonElement F
         }
     }
 
+    /// <summary>A JSON number; false for anything else.</summary>
+    public static bool TryNumber(JsonElement value, out double number)
+    {
+        number = 0;
+        return value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out number);
+    }
+
     /// <summary>The beginning of a value, for messages.</summary>
     public static string Excerpt(JsonElement value) => value.GetRawText() is { Length: > 60 } text ? text[..60] + "…" : value.GetRawText();
 

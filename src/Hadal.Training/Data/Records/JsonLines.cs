@@ -6,6 +6,8 @@ namespace Hadal.Training.Data.Records;
 /// <summary>One JSON object a line; blank lines count and are left out.</summary>
 internal static class JsonLines
 {
+    private const string FirstLine = "line 1, ";
+
     private static readonly JsonDocumentOptions Syntax = new() { AllowDuplicateProperties = false };
 
     public static IEnumerable<(long Line, JsonElement Fields, string? Fault)> Read(IEnumerable<TextLine> lines) => lines.Select(Parse).OfType<(long, JsonElement, string?)>();
@@ -24,7 +26,10 @@ internal static class JsonLines
         }
         catch (JsonException fault)
         {
-            return (line.Number, default, $"is no JSON: {JsonFault.Describe(fault)}{(bytes[0] == '[' ? "; a list is written one record a line" : "")}");
+            // The record is one line, whose number stands before the fault already.
+            var what = JsonFault.Describe(fault);
+            if (what.StartsWith(FirstLine, StringComparison.Ordinal)) what = what[FirstLine.Length..];
+            return (line.Number, default, $"is no JSON: {what}{(bytes[0] == '[' ? "; a list is written one record a line" : "")}");
         }
     }
 }

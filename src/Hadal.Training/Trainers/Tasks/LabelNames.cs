@@ -25,7 +25,7 @@ internal sealed class LabelNames(IReadOnlyList<string> labels)
             if (Names[id] == text) return id;
 
         // 1.0 is a number of a label, as spreadsheets write it.
-        if (value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) && double.IsInteger(number) && Math.Abs(number) <= int.MaxValue) text = number.ToString("F0", CultureInfo.InvariantCulture);
+        if (DataRecord.TryNumber(value, out var number) && double.IsInteger(number) && Math.Abs(number) <= int.MaxValue) text = number.ToString("F0", CultureInfo.InvariantCulture);
         if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var written) && written < Names.Count) return written;
         throw new BadRecordException($"{where}: expected one of {string.Join(", ", Names.Take(12))}, or 0 to {Names.Count - 1}, found {DataRecord.Excerpt(value)}");
     }

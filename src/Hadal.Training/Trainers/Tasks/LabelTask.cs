@@ -99,8 +99,8 @@ internal sealed class LabelTask(Tokenizer tokenizer, int sequenceLength, LabelNa
     private static double ValueOf(DataRecord record)
     {
         if (!record.TryGet("value", out var value)) throw record.Missing("value");
-        var isNumber = value.ValueKind == System.Text.Json.JsonValueKind.Number
-            ? value.TryGetDouble(out var number)
+        var isNumber = value.ValueKind != System.Text.Json.JsonValueKind.String
+            ? DataRecord.TryNumber(value, out var number)
             : double.TryParse(record.Text("value"), System.Globalization.NumberStyles.Float, System.Globalization.CultureInfo.InvariantCulture, out number);
         return isNumber && Math.Abs(number) <= float.MaxValue ? number : throw new BadRecordException($"value: expected a number in the range of float32, found {DataRecord.Excerpt(value)}");
     }
