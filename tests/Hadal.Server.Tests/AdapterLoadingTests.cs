@@ -130,6 +130,7 @@ public sealed class AdapterLoadingTests : IDisposable
                 (400, null, "empty", "does not exist"),
                 (400, null, "cut", "cut/adapter_model.safetensors"),
                 (400, null, "spoilt", "not finite"),
+                (400, null, "lengths", "o_proj has a number that is not finite"),
                 (400, null, "judge", "score has a number that is not finite"),
                 (400, null, "garbage", "is not valid"),
                 (400, null, "wide", "o_proj"),
@@ -308,6 +309,7 @@ public sealed class AdapterLoadingTests : IDisposable
             if (name == "empty") Directory.CreateDirectory(In(name));
             else TestAdapter.Write(Adapters, name, 3);
         TestAdapter.Write(Adapters, "spoilt", 3, spoil: float.NaN);
+        TestAdapter.Write(Adapters, "lengths", 3, length: float.NaN);
         TestAdapter.Write(Adapters, "judge", 3, spoil: float.PositiveInfinity, head: true);
         using (var file = new FileStream(Weights("cut"), FileMode.Open)) file.SetLength(file.Length - 100);
         File.WriteAllText(In("garbage", "adapter_config.json"), "{\"peft_type\":");

@@ -14,13 +14,15 @@ internal static class TestAdapter
     /// <param name="seed">Its numbers are drawn from it.</param>
     /// <param name="spoil">A number in the place of the first one.</param>
     /// <param name="head">Whether it brings a head for two labels.</param>
+    /// <param name="length">The trained length of every row; null for none.</param>
     /// <returns>The folder.</returns>
-    public static string Write(string directory, string name, int seed, float? spoil = null, bool head = false)
+    public static string Write(string directory, string name, int seed, float? spoil = null, bool head = false, float? length = null)
     {
         var (folder, place) = (Directory.CreateDirectory(Path.Combine(directory, "." + name)).FullName, Path.Combine(directory, name));
-        File.WriteAllText(Path.Combine(folder, "adapter_config.json"), head ? """{"peft_type":"LORA","task_type":"SEQ_CLS","r":2,"lora_alpha":16,"modules_to_save":["score"]}""" : """{"peft_type":"LORA","r":2,"lora_alpha":16}""");
+        File.WriteAllText(Path.Combine(folder, "adapter_config.json"), head ? """{"peft_type":"LORA","task_type":"SEQ_CLS","r":2,"lora_alpha":16,"modules_to_save":["score"]}""" : $$"""{"peft_type":"LORA","r":2,"lora_alpha":16,"use_dora":{{(length is null ? "false" : "true")}}}""");
         var random = new Random(seed);
-        SafetensorsWriter.Write(Path.Combine(folder, "adapter_model.safetensors"), [Tensor(Projection + "lora_A.weight", [2, 256]), Tensor(Projection + "lora_B.weight", [256, 2]), .. head ? new[] { Tensor("base_model.model.score.weight", [2, 256], spoil) } : []]);
+        var lengths = length is not { } number ? [] : new[] { new TensorToWrite(Projection + "lora_magnitude_vector", DType.F32, [256], MemoryMarshal.AsBytes<float>(Enumerable.Repeat(number, 256).ToArray()).ToArray()) };
+        SafetensorsWriter.Write(Path.Combine(folder, "adapter_model.safetensors"), [Tensor(Projection + "lora_A.weight", [2, 256]), Tensor(Projection + "lora_B.weight", [256, 2]), .. head ? new[] { Tensor("base_model.model.score.weight", [2, 256], spoil) } : [], .. lengths]);
         Directory.Move(folder, place);
         return place;
 
@@ -28,7 +30,7 @@ internal static class TestAdapter
         {
             var values = new float[512];
             for (var i = 0; i < values.Length; i++) values[i] = random.NextSingle() - 0.5f;
-            if ((head ? spoilt : spoil) is { } number) values[0] = number;
+            if ((head ? spoilt : spoil) is { } first) values[0] = first;
             return new TensorToWrite(name, DType.F32, shape, stream => stream.Write(MemoryMarshal.AsBytes<float>(values)));
         }
     }

@@ -14,7 +14,6 @@ public sealed record LostMessage(string Place, string Fault);
 public static class MessageMarks
 {
     private const string Mark = "mark7f3a9c51x";
-    private const int CallsPerMessage = 2048;
 
     /// <summary>The conversation as the template takes it.</summary>
     /// <param name="chat">Has the template.</param>
@@ -86,7 +85,7 @@ public static class MessageMarks
     /// <summary>A member that is text, or null.</summary>
     private static string? Text(JsonElement element, string name) => element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 
-    private static long Number(int message, int call) => ((long)message * CallsPerMessage) + call;
+    private static long Number(int message, int call) => ((long)message << 32) + call;
 
     private static string TextOf(long number) => string.Create(CultureInfo.InvariantCulture, $"{Mark}{number}x");
 
