@@ -1,6 +1,6 @@
 // What adapting a model gives: all weights, our preset, the common recipe and the head alone, on three tasks, each with several seeds.
 //   dotnet run -c Release bench/adaptation.cs -- --data ../shared/data [--model models/hadal-mini] [--results artifacts/adaptation/results.jsonl]
-//                                                [--tasks headlines,phrasebank,bc5cdr] [--methods hadal,all,head,classic] [--seeds 5] [--threads 1] [--search]
+//                                                [--tasks headlines,phrasebank,bc5cdr] [--methods hadal,all,head,classic] [--seeds 5] [--tested 300] [--threads 1] [--search]
 // METHOD@RATE is a method at another learning rate than its own, METHOD-r11 an adapter of another rank, METHOD-e6 with another number of epochs, METHOD-x routed experts and kv_b_proj adapted too, METHOD-w the embeddings: hadal-r3-e6-x@3e-3;
 // METHOD+KEY=VALUE sets any key of the config: hadal+lora.use_dora=true@3e-3. --search scores on texts of the training part that are neither learnt nor tested, so that rates are chosen without the test; its
 // results go into a file of their own (--results artifacts/adaptation/search.jsonl).
@@ -32,11 +32,11 @@ using Hadal.Training.Trainers;
 
 const string Everything = """["q_a_proj","q_b_proj","kv_a_proj_with_mqa","kv_b_proj","o_proj","gate_proj","up_proj","down_proj","experts"]""";
 const string WithEmbedding = """["all-linear","embed_tokens"]""";
-const int Epochs = 3, RowsAtOnce = 5, LearntNews = 600, LearntHeadlines = 400, LearntSentences = 300, KeptTexts = 40, Tested = 300;
+const int Epochs = 3, RowsAtOnce = 5, LearntNews = 600, LearntHeadlines = 400, LearntSentences = 300, KeptTexts = 40;
 var options = new Dictionary<string, string>
 {
     ["--data"] = "../shared/data", ["--model"] = "models/hadal-mini", ["--results"] = "artifacts/adaptation/results.jsonl", ["--tasks"] = "headlines,phrasebank,bc5cdr",
-    ["--methods"] = "hadal,all,head,classic", ["--seeds"] = "5", ["--threads"] = "1", ["--run"] = "", ["--table"] = "", ["--search"] = "",
+    ["--methods"] = "hadal,all,head,classic", ["--seeds"] = "5", ["--tested"] = "300", ["--threads"] = "1", ["--run"] = "", ["--table"] = "", ["--search"] = "",
 };
 for (var index = 0; index < args.Length; index++)
 {
@@ -62,7 +62,7 @@ foreach (var seed in Enumerable.Range(1, int.Parse(options["--seeds"], CultureIn
             var name = FormattableString.Invariant($"{task}/{method}/{seed}");
             if (Lines().Any(line => (string)line["run"]! == name)) continue;
             var start = new ProcessStartInfo(Environment.ProcessPath!) { UseShellExecute = false };
-            foreach (var argument in (string[])[.. Hosted(), "--run", name, "--data", options["--data"], "--model", options["--model"], "--results", results, "--threads", options["--threads"], .. options["--search"] == "" ? Array.Empty<string>() : ["--search"]])
+            foreach (var argument in (string[])[.. Hosted(), "--run", name, "--data", options["--data"], "--model", options["--model"], "--results", results, "--threads", options["--threads"], "--tested", options["--tested"], .. options["--search"] == "" ? Array.Empty<string>() : ["--search"]])
                 start.ArgumentList.Add(argument);
             using var process = Process.Start(start)!;
             process.WaitForExit();
@@ -214,7 +214,7 @@ static List<(string Kind, int Begin, int End)> Spans(IReadOnlyList<string> tags)
 }
 
 // What a run is scored on: the test, or in a search what is left of the training part.
-List<T> Scored<T>(IEnumerable<T> rest, int learnt, IEnumerable<T> test) => [.. (options["--search"] == "" ? test : rest.Skip(KeptTexts + learnt)).Take(Tested)];
+List<T> Scored<T>(IEnumerable<T> rest, int learnt, IEnumerable<T> test) => [.. (options["--search"] == "" ? test : rest.Skip(KeptTexts + learnt)).Take(int.Parse(options["--tested"], CultureInfo.InvariantCulture))];
 
 static IReadOnlyList<JsonObject> Records(IEnumerable<LabelledText> texts, bool halve = false) => [.. texts.Select(text => new JsonObject { ["text"] = text.Text, ["label"] = halve ? text.Label / 2 : text.Label })];
 

@@ -107,8 +107,8 @@ public sealed record FineTuneOptions : RunOptions
 /// <summary>Sets of keys that belong together.</summary>
 /// <remarks><c>classic</c> is the recipe most articles give: rank 16, alpha 32, dropout 0.05 on <c>q_proj</c> and <c>v_proj</c>, learning rate 1e-5; where attention has latents
 /// (DeepSeek's families, <c>hadal</c>) these are <c>q_b_proj</c>, which makes the queries, and <c>kv_a_proj_with_mqa</c>, which makes the latent of keys and values. The preset <c>hadal</c> adapts all
-/// linear layers with rank 8, at five times the learning rate that was best for all weights. For labels, values and tags it adapts them with rank 4 and a quarter of the scale, and the table of embeddings with rank 18, at seven
-/// times that rate: there the words count, and text is continued worse. Both were found on <c>hadal-mini</c> by <c>bench/adaptation.cs --search</c>, as the share of numbers trained (2.0 and 2.8 % of it) was. Larger models want a
+/// linear layers with rank 8, at five times the learning rate that was best for all weights. For classification it adapts them with rank 4 and a quarter of the scale, and the table of embeddings with rank 18, at seven
+/// times that rate: there the words count, while text is continued worse with it, and spans are found worse. Both were found on <c>hadal-mini</c> by <c>bench/adaptation.cs --search</c>, as the share of numbers trained (2.0 and 2.8 % of it) was. Larger models want a
 /// smaller rate. Schulman et al. 2025, "LoRA Without Regret", find a factor of ten over many models.</remarks>
 public static class FineTunePresets
 {
@@ -124,7 +124,7 @@ public static class FineTunePresets
         [Ours] = """{ "learning_rate": 5e-3, "lora": { "r": 8, "lora_alpha": 32, "lora_dropout": 0, "bias": "none", "target_modules": "all-linear" } }""",
     };
 
-    private const string Ours = "hadal", OursForLabels =
+    private const string Ours = "hadal", OursForClassification =
         """
         {
           "learning_rate": 7e-3,
@@ -143,7 +143,7 @@ public static class FineTunePresets
         if (root["preset"] is JsonValue value && value.TryGetValue<string>(out var name))
         {
             if (!Presets.TryGetValue(name, out var preset)) return [$"preset: expected {string.Join(" or ", Presets.Keys)}, got '{name}'"];
-            if (name == Ours && root["task"]?.ToString() is "classification" or "regression" or "tagging") preset = OursForLabels;
+            if (name == Ours && root["task"]?.ToString() == "classification") preset = OursForClassification;
             var defaults = (JsonObject)JsonNode.Parse(preset)!;
 
             // Preferences are learnt far slower than answers, by a rate of their own.
