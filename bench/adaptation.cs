@@ -29,6 +29,7 @@ using Hadal.Finance.Data;
 using Hadal.Inference.Engine;
 using Hadal.Inference.Models;
 using Hadal.Training.Trainers;
+using Hadal.Training.Trainers.Tasks;
 
 const string Everything = """["q_a_proj","q_b_proj","kv_a_proj_with_mqa","kv_b_proj","o_proj","gate_proj","up_proj","down_proj","experts"]""";
 const string WithEmbedding = """["all-linear","embed_tokens"]""";
@@ -170,7 +171,7 @@ List<(string, double)> Score(string path, bool isAdapter, IReadOnlyList<JsonObje
 
     var accuracy = expected.Zip(found).Average(pair => pair.First == pair.Second ? 1.0 : 0);
     if (model.Head == ModelHead.Token) return [("accuracy", accuracy), ("f1", 2 * rightSpans / Math.Max(1, spans + foundSpans))];
-    var f1 = Enumerable.Range(0, model.Labels.Count).Average(label => 2.0 * expected.Zip(found).Count(pair => pair.First == label && pair.Second == label) / Math.Max(1, expected.Count(id => id == label) + found.Count(id => id == label)));
+    var f1 = LabelFigures.MacroF1(expected, found, model.Labels.Count);
     return [("accuracy", accuracy), ("f1", f1)];
 }
 

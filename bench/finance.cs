@@ -21,6 +21,7 @@ using Hadal.Finance.Direction;
 using Hadal.Finance.Sentiment;
 using Hadal.Inference.Engine;
 using Hadal.Inference.Models;
+using Hadal.Training.Trainers.Tasks;
 
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 const int FoldCount = 5, Seeds = 5;
@@ -211,7 +212,7 @@ int Number(string name) => int.Parse(options[name]);
 (double Accuracy, double F1) Figures(List<int> labels, List<double[]> probabilities)
 {
     var found = probabilities.Select(Best).ToList();
-    var f1 = labels.Distinct().Order().ToList() is { Count: 2 } two ? two.Average(label => F1(labels, found, label)) : SentimentFigures.MeanF1(labels, found, 3);
+    var f1 = labels.Distinct().Order().ToList() is { Count: 2 } two ? two.Average(label => F1(labels, found, label)) : LabelFigures.MacroF1(labels, found, 3);
     return (labels.Zip(found).Average(pair => pair.First == pair.Second ? 1.0 : 0), f1);
 }
 

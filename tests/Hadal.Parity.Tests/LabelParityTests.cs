@@ -71,6 +71,12 @@ public sealed class LabelParityTests
             Assert.Equal(config.Architectures, merged.Config.Architectures!);
             using (var labels = LabelModel.Open(merged, options: new EngineOptions { ThreadCount = 2, MaxContext = 40, MaxBatchTokens = 40 })) Compare(model, labels, tokenIds, head);
             Assert.Contains("has no score.weight", Assert.Throws<CheckpointException>(() => LabelModel.Open(start)).Message, StringComparison.Ordinal);
+
+            model.Score.Weight[0, 0] = float.NaN;
+            var damagedPath = Path.Combine(directory.FullName, "damaged");
+            ModelFiles.Save(model, damagedPath, DType.F32);
+            using var damaged = Checkpoint.Open(damagedPath);
+            Assert.Contains("score has a number that is not finite", Assert.Throws<CheckpointException>(() => LabelModel.Open(damaged)).Message, StringComparison.Ordinal);
         }
         finally
         {

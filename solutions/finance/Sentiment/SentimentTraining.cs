@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Hadal.Finance.Data;
 using Hadal.Training.Trainers;
+using Hadal.Training.Trainers.Tasks;
 
 namespace Hadal.Finance.Sentiment;
 
@@ -58,13 +59,9 @@ public sealed record SentimentFigures(int Texts, double Accuracy, double MacroF1
         var found = given.Select(text => Array.IndexOf(text.Item1, text.Item1.Max())).ToList();
         var expected = scored.Select(text => text.Label).ToList();
         return new SentimentFigures(
-            scored.Count, expected.Zip(found).Average(pair => pair.First == pair.Second ? 1.0 : 0), MeanF1(expected, found, SentimentLabels.Names.Count), Calibration.ExpectedError(given),
+            scored.Count, expected.Zip(found).Average(pair => pair.First == pair.Second ? 1.0 : 0), LabelFigures.MacroF1(expected, found, SentimentLabels.Names.Count), Calibration.ExpectedError(given),
             Calibration.ExpectedError(With(calibration with { Temperature = 1 })));
     }
-
-    /// <summary>Mean over labels of <c>2 tp / (2 tp + fp + fn)</c>; labels that neither occur nor are given count 0.</summary>
-    public static double MeanF1(IReadOnlyList<int> expected, IReadOnlyList<int> found, int labelCount) => Enumerable.Range(0, labelCount).Average(label =>
-        2.0 * expected.Zip(found).Count(pair => pair.First == label && pair.Second == label) / Math.Max(1, expected.Count(id => id == label) + found.Count(id => id == label)));
 }
 
 /// <summary>From labelled texts to a classifier: an adapter, a word model, and what makes their scores probabilities.</summary>

@@ -70,9 +70,10 @@ public sealed class TextGenerator : IAsyncDisposable
         engineOptions = (engineOptions ?? new EngineOptions { MaxSequences = options.MaxConcurrent }) with { MaxBatchTokens = options.MaxBatchTokens, DefersRepacking = true };
 
         tokenizer ??= checkpoint.LoadTokenizer();
+        var head = LabelHead.Of(checkpoint);
         IReadOnlyList<int> endTokenIds =
             [.. checkpoint.GenerationConfig.EosTokenId.Concat(checkpoint.Config.EosTokenId).Concat(tokenizer.EosTokenIds).Distinct()];
-        return new TextGenerator(DecoderModel.Open(checkpoint, engineOptions), tokenizer, endTokenIds, options, checkpoint.EnsureUnchanged, head: LabelHead.Of(checkpoint));
+        return new TextGenerator(DecoderModel.Open(checkpoint, engineOptions), tokenizer, endTokenIds, options, checkpoint.EnsureUnchanged, head: head);
     }
 
     /// <summary>Makes an adapter ready for requests; others go on meanwhile. Disposing of it unloads it once the last request with it has ended.</summary>

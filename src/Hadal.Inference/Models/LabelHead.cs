@@ -30,25 +30,23 @@ public sealed unsafe class LabelHead
 
     /// <summary>The head of a checkpoint, or null where it writes text.</summary>
     /// <param name="checkpoint">May be closed afterwards.</param>
+    /// <exception cref="CheckpointException">A number of the head is not finite.</exception>
     public static LabelHead? Of(Checkpoint checkpoint)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
-        return checkpoint.Tensors.GetValueOrDefault("score.weight") is { } weight
-            ? new LabelHead(checkpoint.Config.Head, checkpoint.Config.Labels, weight, checkpoint.Tensors.GetValueOrDefault("score.bias"))
-            : null;
+        if (checkpoint.Tensors.GetValueOrDefault("score.weight") is not { } weight) return null;
+        var head = new LabelHead(checkpoint.Config.Head, checkpoint.Config.Labels, weight, checkpoint.Tensors.GetValueOrDefault("score.bias"));
+        return Array.TrueForAll(head._weight, float.IsFinite) && Array.TrueForAll(head._bias, float.IsFinite)
+            ? head
+            : throw new CheckpointException($"{checkpoint.Path}: score has a number that is not finite; train or copy the model anew");
     }
 
-    /// <summary>The head that an adapter brings, or null.</summary>
+    /// <summary>The head that an adapter brings, or null; its numbers were found finite when it was opened.</summary>
     /// <param name="adapter">May be closed afterwards.</param>
-    /// <exception cref="CheckpointException">A number of the head is not finite.</exception>
     public static LabelHead? Of(LoraAdapter adapter)
     {
         ArgumentNullException.ThrowIfNull(adapter);
-        if (adapter.Score is not { } score) return null;
-        var head = new LabelHead(adapter.Head, adapter.Labels, score.Weight, score.Bias);
-        return Array.TrueForAll(head._weight, float.IsFinite) && Array.TrueForAll(head._bias, float.IsFinite)
-            ? head
-            : throw new CheckpointException($"{adapter.Path}: score has a number that is not finite; train or copy the adapter anew");
+        return adapter.Score is { } score ? new LabelHead(adapter.Head, adapter.Labels, score.Weight, score.Bias) : null;
     }
 
     /// <summary>Scores tokens.</summary>

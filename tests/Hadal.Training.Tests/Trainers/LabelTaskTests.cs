@@ -162,7 +162,7 @@ public sealed class LabelTaskTests : IDisposable
     {
         var task = new TagTask(Tokenizer(), 48, new LabelNames(["O", "B-X", "I-X", "I-Y"]));
         Assert.Equal([("X", 0, 2), ("X", 2, 3), ("Y", 4, 5), ("X", 5, 6)], task.Spans([1, 2, 1, 0, 3, 2, 0]));
-        Assert.Equal((2.0 / 3 / 3) + (2.0 / 4 / 3), LabelTask.MacroF1([0, 0, 1, 2], [0, 1, 1, 1], 3), 1e-9);
+        Assert.Equal((2.0 / 3 / 3) + (2.0 / 4 / 3), LabelFigures.MacroF1([0, 0, 1, 2], [0, 1, 1, 1], 3), 1e-9);
     }
 
     [Fact]
@@ -189,8 +189,8 @@ public sealed class LabelTaskTests : IDisposable
     public void Labels_that_do_not_occur_count_as_wrong_in_the_mean_over_labels()
     {
         // scikit-learn: f1_score([0, 1], [0, 1], average="macro", labels=[0, 1, 2], zero_division=0).
-        Assert.Equal(2.0 / 3, LabelTask.MacroF1([0, 1], [0, 1], 3), 12);
-        Assert.Equal(((2.0 / 3) + 0.8) / 2, LabelTask.MacroF1([0, 0, 1, 1], [0, 1, 1, 1], 2), 12);
+        Assert.Equal(2.0 / 3, LabelFigures.MacroF1([0, 1], [0, 1], 3), 12);
+        Assert.Equal(((2.0 / 3) + 0.8) / 2, LabelFigures.MacroF1([0, 0, 1, 1], [0, 1, 1, 1], 2), 12);
     }
 
     [Theory]

@@ -58,26 +58,12 @@ internal sealed class LabelTask(Tokenizer tokenizer, int sequenceLength, LabelNa
         }
 
         measured["accuracy"] = Math.Round(expected.Zip(found).Average(pair => pair.First.Equals(pair.Second) ? 1.0 : 0), 5);
-        measured["macro_f1"] = Math.Round(MacroF1([.. expected.Select(id => (int)id)], [.. found.Select(id => (int)id)], labels.Names.Count), 5);
+        measured["macro_f1"] = Math.Round(LabelFigures.MacroF1([.. expected.Select(id => (int)id)], [.. found.Select(id => (int)id)], labels.Names.Count), 5);
         return measured;
     }
 
     /// <inheritdoc/>
     public double ScoreOf(IReadOnlyDictionary<string, double> measured) => labels is null ? -measured["loss"] : measured["macro_f1"];
-
-    /// <summary>Mean over labels of <c>2 tp / (2 tp + fp + fn)</c>; labels that neither occur nor are given count 0, as in scikit-learn's <c>f1_score</c> where <c>labels</c> names all of them; without that it leaves them out.</summary>
-    internal static double MacroF1(IReadOnlyList<int> expected, IReadOnlyList<int> found, int labelCount)
-    {
-        var sum = 0.0;
-        for (var label = 0; label < labelCount; label++)
-        {
-            var right = expected.Zip(found).Count(pair => pair.First == label && pair.Second == label);
-            var all = expected.Count(id => id == label) + found.Count(id => id == label);
-            if (all > 0) sum += 2.0 * right / all;
-        }
-
-        return sum / labelCount;
-    }
 
     /// <summary>[examples, labels], float32.</summary>
     private static Tensor Scores(CausalModel model, ExampleBatch batch)
