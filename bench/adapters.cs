@@ -1,6 +1,6 @@
 // What it takes to open an adapter, to add it to an engine that runs, to choose among loaded ones, and to remove it; and what answers being written notice of it. Medians and 99th percentiles, milliseconds.
-//   dotnet run -c Release bench/adapters.cs -- [--model models/hadal-mini] [--rank 8] [--rounds 200] [--threads 1]
-// Adapters of all linear layers (but routed experts and kv_b_proj) with drawn numbers. Opening, adding and removing are done by the caller's thread.
+//   dotnet run -c Release bench/adapters.cs -- [--model models/hadal-mini] [--rank 8] [--embedding 0] [--lengths no] [--rounds 200] [--threads 1]
+// Adapters of all linear layers (but routed experts and kv_b_proj) with drawn numbers; --embedding R adapts the table of embeddings too, with rank R, --lengths yes trains lengths (DoRA). Opening, adding and removing are done by the caller's thread.
 #:property TargetFramework=net10.0
 #:property PublishAot=false
 #:property RestorePackagesWithLockFile=false
@@ -16,13 +16,15 @@ using Hadal.Inference.Engine;
 using Hadal.Inference.Models;
 using Hadal.Inference.Models.Adapters;
 
-var (path, rank, rounds, threads) = (Path.Combine("models", "hadal-mini"), 8, 200, 1);
+var (path, rank, embedding, hasLengths, rounds, threads) = (Path.Combine("models", "hadal-mini"), 8, 0, false, 200, 1);
 for (var i = 0; i + 1 < args.Length; i += 2)
 {
     switch (args[i])
     {
         case "--model": path = args[i + 1]; break;
         case "--rank": rank = int.Parse(args[i + 1], CultureInfo.InvariantCulture); break;
+        case "--embedding": embedding = int.Parse(args[i + 1], CultureInfo.InvariantCulture); break;
+        case "--lengths": hasLengths = args[i + 1] == "yes"; break;
         case "--rounds": rounds = int.Parse(args[i + 1], CultureInfo.InvariantCulture); break;
         case "--threads": threads = int.Parse(args[i + 1], CultureInfo.InvariantCulture); break;
         default: Console.Error.WriteLine($"adapters.cs: unknown option {args[i]}"); return 2;
@@ -36,7 +38,7 @@ try
 {
     string one = Write("one", 1), other = Write("other", 2);
     var engineOptions = new EngineOptions { ThreadCount = threads, MaxContext = 1024, MaxSequences = 2 };
-    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{path}, rank {rank}, {rounds} rounds, {threads} threads"));
+    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{path}, rank {rank}{(embedding > 0 ? $", embeddings {embedding}" : "")}{(hasLengths ? ", DoRA" : "")}, {rounds} rounds, {threads} threads"));
     await using (var generator = TextGenerator.Open(checkpoint, new TextGeneratorOptions { MaxConcurrent = 2 }, engineOptions))
     {
         await ComeAndGoAsync(generator, one);
@@ -165,23 +167,31 @@ static void Say(string what, List<double> times)
 string Write(string name, int seed)
 {
     var (directory, random) = (folder.CreateSubdirectory(name).FullName, new Random(seed));
-    File.WriteAllText(Path.Combine(directory, "adapter_config.json"), string.Create(CultureInfo.InvariantCulture, $$"""{"peft_type":"LORA","r":{{rank}},"lora_alpha":{{2 * rank}}}"""));
+    File.WriteAllText(Path.Combine(directory, "adapter_config.json"), string.Create(CultureInfo.InvariantCulture, $$"""{"peft_type":"LORA","r":{{rank}},"rank_pattern":{"embed_tokens":{{Math.Max(1, embedding)}}},"lora_alpha":{{2 * rank}},"use_dora":{{(hasLengths ? "true" : "false")}}}"""));
     var tensors = new List<TensorToWrite>();
     var prediction = string.Create(CultureInfo.InvariantCulture, $"model.layers.{checkpoint.Config.NumHiddenLayers}.");
     foreach (var spec in WeightManifest.For(checkpoint.Config).Where(spec => spec is { Quantizable: true, Role: WeightRole.Projection } && checkpoint.Tensors.ContainsKey(spec.Name) && !spec.Name.Contains("kv_b_proj", StringComparison.Ordinal) && !spec.Name.Contains("indexer", StringComparison.Ordinal) && !spec.Name.StartsWith(prediction, StringComparison.Ordinal)))
     {
         var module = spec.Name[..^".weight".Length];
-        Add(module, "lora_A", [rank, spec.Shape[1]]);
-        Add(module, "lora_B", [spec.Shape[0], rank]);
+        Add(module, "lora_A.weight", [rank, spec.Shape[1]]);
+        Add(module, "lora_B.weight", [spec.Shape[0], rank]);
+        if (hasLengths) Add(module, "lora_magnitude_vector", [spec.Shape[0]], 1);
+    }
+
+    if (embedding > 0)
+    {
+        Add("model.embed_tokens", "lora_embedding_A", [embedding, checkpoint.Config.VocabSize]);
+        Add("model.embed_tokens", "lora_embedding_B", [checkpoint.Config.HiddenSize, embedding]);
+        if (hasLengths) Add("model.embed_tokens", "lora_magnitude_vector", [checkpoint.Config.HiddenSize], 1);
     }
 
     SafetensorsWriter.Write(Path.Combine(directory, "adapter_model.safetensors"), tensors);
     return directory;
 
-    void Add(string module, string part, int[] shape)
+    void Add(string module, string part, int[] shape, float centre = 0)
     {
-        var values = new float[shape[0] * shape[1]];
-        for (var i = 0; i < values.Length; i++) values[i] = (random.NextSingle() - 0.5f) * 0.02f;
-        tensors.Add(new TensorToWrite($"base_model.model.{module}.{part}.weight", DType.F32, shape, stream => stream.Write(MemoryMarshal.AsBytes<float>(values))));
+        var values = new float[shape.Aggregate(1, (a, b) => a * b)];
+        for (var i = 0; i < values.Length; i++) values[i] = centre + ((random.NextSingle() - 0.5f) * 0.02f);
+        tensors.Add(new TensorToWrite($"base_model.model.{module}.{part}", DType.F32, shape, stream => stream.Write(MemoryMarshal.AsBytes<float>(values))));
     }
 }
