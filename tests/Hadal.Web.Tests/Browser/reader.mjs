@@ -69,11 +69,11 @@ export class Reader {
 
   button(name, within = this.page) { return within.getByRole('button', { name, exact: true }); }
 
-  async limit(tokens) {
-    await this.page.keyboard.press('Control+.');
-    await this.page.getByLabel('Tokens at most').fill(String(tokens));
-    await this.page.getByLabel('Tokens at most').blur();
-    await this.page.keyboard.press('Control+.');
+  async limit(tokens, page = this.page) {
+    await page.keyboard.press('Control+.');
+    await page.getByLabel('Tokens at most').fill(String(tokens));
+    await page.getByLabel('Tokens at most').blur();
+    await page.keyboard.press('Control+.');
   }
 
   async importFile(name, text) {

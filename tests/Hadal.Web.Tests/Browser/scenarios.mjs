@@ -161,15 +161,22 @@ export async function keeps_what_is_written(reader) {
   };
   const title = 'A lamp that was never lit';
   const writer = await open();
+  await reader.limit(400, writer);
   await writer.locator('.picker select').first().selectOption('slow');
   await writer.fill('#compose', title);
   await writer.keyboard.press('Enter');
   let kept;
-  while (!kept) kept = await writer.evaluate(async title => {
-    const { load } = await import('./hadal.js');
-    const messages = (await load()).map(text => JSON.parse(text)).find(each => each.title === title)?.messages ?? [];
-    return messages.find(message => message.role === 'Assistant' && !message.finish_reason)?.content;
-  }, title);
+  for (const end = Date.now() + 30_000; !kept;) {
+    kept = await writer.evaluate(async title => {
+      const { load } = await import('./hadal.js');
+      const messages = (await load()).map(text => JSON.parse(text)).find(each => each.title === title)?.messages ?? [];
+      const answer = messages.find(message => message.role === 'Assistant');
+      if (answer?.finish_reason) throw new Error('the answer was over before it was seen half written');
+      return answer?.content.trim();
+    }, title);
+    assert.ok(kept || Date.now() < end, 'no answer was kept within 30 seconds');
+  }
+
   await writer.close();
 
   const later = await open();
