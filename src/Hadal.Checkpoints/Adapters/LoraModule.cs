@@ -18,6 +18,17 @@ public sealed record LoraModule(string Name, WeightTensor A, WeightTensor B, dou
     /// <summary>The table of embeddings itself, which peft saves beside an adapter of it, [vocab_size, hidden_size]; null where the file leaves it out.</summary>
     public WeightTensor? Table { get; init; }
 
+    /// <summary>A number of <see cref="Table"/> is the model's own, but for rounding to 8 bits of mantissa, within <see cref="TableAbsolute"/> and this share of the model's.</summary>
+    public const float TableRelative = 1f / 256;
+
+    /// <summary>The absolute part of that bound.</summary>
+    public const float TableAbsolute = 1e-7f;
+
+    /// <summary>The fault of an adapter whose <see cref="Table"/> is not the model's.</summary>
+    /// <param name="path">The adapter.</param>
+    public CheckpointException OtherTable(string path) =>
+        new($"{path}: {Table!.Name} differs from the model's embeddings; an adapter cannot bring others along: work them into the model it is used with");
+
     /// <summary>The bias that takes the place of the model's, [out]; null where it was not trained.</summary>
     public WeightTensor? Bias { get; init; }
 

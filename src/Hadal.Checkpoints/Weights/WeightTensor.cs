@@ -47,6 +47,9 @@ public sealed unsafe partial class WeightTensor
     /// <summary>AWQ: scales, F16 [in / group, out]; otherwise null.</summary>
     public WeightTensor? AwqScales { get; init; }
 
+    /// <summary>The same bytes under another name.</summary>
+    public WeightTensor As(string name) => new(name, DType, Shape, _data, ByteLength) { IsMapped = IsMapped, Scale = Scale, AwqZeros = AwqZeros, AwqScales = AwqScales };
+
     /// <summary>Number of elements.</summary>
     public long ElementCount
     {

@@ -38,7 +38,7 @@ public sealed unsafe class CheckpointQuantizer
         _quantization = quantization;
         _specs = WeightManifest.For(checkpoint.Config).ToDictionary(spec => spec.Name, StringComparer.Ordinal);
         _tensors = new Dictionary<string, WeightTensor>(checkpoint.Tensors, StringComparer.Ordinal);
-        if (UntiesHead) _tensors.Add(Head, new WeightTensor(Head, Embedding.DType, Embedding.Shape, Embedding.Data, Embedding.ByteLength) { Scale = Embedding.Scale });
+        if (UntiesHead) _tensors.Add(Head, Embedding.As(Head));
     }
 
     /// <summary>Number of weights, the unit of progress.</summary>

@@ -23,7 +23,7 @@ internal sealed class AppliedAdapter : IDisposable
         {
             if (!matrices.TryGetValue(module.Name, out var matrix)) throw new CheckpointException($"{adapter.Path}: adapts {module.Name}, which is not computed here; work it into the model with hadal merge");
             if (module.Table is { } table && !IsNear(table, matrix.Dense().transpose(0, 1)))
-                throw new CheckpointException($"{adapter.Path}: {table.Name} differs from the model's embeddings; an adapter cannot bring others along: work them into the model it is used with");
+                throw module.OtherTable(adapter.Path);
             var update = new LowRankUpdate(matrix, module.Rank, module.Scale, dropout: 0, module.Magnitude is not null);
             _updates.Add(update);
             Copy(module.A, update.A);
@@ -44,11 +44,11 @@ internal sealed class AppliedAdapter : IDisposable
         foreach (var update in _updates) update.Dispose();
     }
 
-    /// <summary>Whether two tables are the same but for rounding to 8 bits of mantissa, as the engine asks it.</summary>
+    /// <summary>Whether two tables are the same but for rounding.</summary>
     private static bool IsNear(Checkpoints.Weights.WeightTensor stored, Tensor own)
     {
         using var values = TensorBytes.Read(stored);
-        return values.allclose(own, 1.0 / 256, 1e-7);
+        return values.allclose(own, LoraModule.TableRelative, LoraModule.TableAbsolute);
     }
 
     private static void Copy(Checkpoints.Weights.WeightTensor stored, Tensor target)

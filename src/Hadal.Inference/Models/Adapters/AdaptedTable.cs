@@ -15,7 +15,6 @@ internal static unsafe class AdaptedTable
     /// <exception cref="CheckpointException">The tables differ by more than rounding to 8 bits of mantissa.</exception>
     public static void EnsureSame(string path, LoraModule module, WeightTensor table)
     {
-        const float Relative = 1f / 256, Absolute = 1e-7f;
         if (module.Table is not { } brought || table.DType is not (DType.F32 or DType.F16 or DType.BF16)) return;
         var (own, other) = (WeightMatrix.Create(table), WeightMatrix.Create(brought));
         float[] mine = new float[module.OutputCount], theirs = new float[module.OutputCount];
@@ -27,8 +26,7 @@ internal static unsafe class AdaptedTable
                 other.DequantizeRow(token, y);
                 for (var i = 0; i < mine.Length; i++)
                 {
-                    if (!(Math.Abs(x[i] - y[i]) <= (Relative * Math.Abs(x[i])) + Absolute))
-                        throw new CheckpointException($"{path}: {brought.Name} differs from the model's embeddings, first at token {token}; an adapter cannot bring others along: work them into the model it is used with");
+                    if (!(Math.Abs(x[i] - y[i]) <= (LoraModule.TableRelative * Math.Abs(x[i])) + LoraModule.TableAbsolute)) throw module.OtherTable(path);
                 }
             }
         }

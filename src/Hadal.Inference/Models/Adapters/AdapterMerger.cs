@@ -49,7 +49,7 @@ public sealed unsafe class AdapterMerger
             if (_config.Head == ModelHead.Language)
             {
                 _config = _config with { TieWordEmbeddings = false };
-                if (!checkpoint.Tensors.ContainsKey(Head)) _untiedHead = new WeightTensor(Head, table.DType, table.Shape, table.Data, table.ByteLength) { Scale = table.Scale };
+                if (!checkpoint.Tensors.ContainsKey(Head)) _untiedHead = table.As(Head);
             }
         }
 
