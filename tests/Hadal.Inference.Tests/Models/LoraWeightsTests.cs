@@ -74,6 +74,10 @@ public sealed unsafe class LoraWeightsTests
     {
         Assert.Equal((true, 0f), Of(0, 3));
         Assert.Equal((true, 5f), Of(2, 5));
+
+        // Their squares are beyond what a single can hold.
+        Assert.Equal(3, Of(1e-25f, 3).Output, 1e-6f);
+        Assert.Equal(3, Of(1e25f, 3).Output, 1e-6f);
         Assert.False(Of(1e-38f, 1e10f).HasFiniteLengths);
 
         static (bool HasFiniteLengths, float Output) Of(float number, float length)

@@ -151,23 +151,24 @@ internal sealed unsafe class LoraWeights
         for (var i = 0; _bias != null && i < width; i++) y[i] += _bias[begin + i];
     }
 
+    [SkipLocalsInit]
     private void DivideByLengths(WeightMatrix weight)
     {
-        var row = new float[InputCount];
-        fixed (float* w = row)
+        var b = stackalloc float[TokenBlock * Rank];
+        var rows = new float[TokenBlock * InputCount];
+        fixed (float* merged = rows)
         {
-            for (var o = 0; o < OutputCount; o++)
+            for (var begin = 0; begin < OutputCount; begin += TokenBlock)
             {
-                weight.DequantizeRow(o, w);
-                var squares = 0.0;
-                for (var i = 0; i < InputCount; i++)
+                var count = Math.Min(TokenBlock, OutputCount - begin);
+                for (var o = 0; o < count; o++)
                 {
-                    double merged = w[i];
-                    for (var j = 0; j < Rank; j++) merged += (double)_b[((long)j * OutputCount) + o] * _a[((long)j * InputCount) + i];
-                    squares += merged * merged;
+                    weight.DequantizeRow(begin + o, merged + ((long)o * InputCount));
+                    for (var j = 0; j < Rank; j++) b[(o * Rank) + j] = _b[((long)j * OutputCount) + begin + o];
                 }
 
-                _factors[o] = Factor(_factors[o], squares);
+                Combine(b, count, _a, InputCount, InputCount, merged, InputCount);
+                for (var o = 0; o < count; o++) _factors[begin + o] = Factor(_factors[begin + o], Squares(new ReadOnlySpan<float>(merged + ((long)o * InputCount), InputCount)));
             }
         }
     }
@@ -176,21 +177,27 @@ internal sealed unsafe class LoraWeights
     private void DivideByColumnLengths(WeightMatrix table)
     {
         var (row, squares) = (new float[OutputCount], new double[OutputCount]);
-        fixed (float* w = row)
+        fixed (float* merged = row)
         {
             for (var i = 0; i < InputCount; i++)
             {
-                table.DequantizeRow(i, w);
-                for (var o = 0; o < OutputCount; o++)
-                {
-                    double merged = w[o];
-                    for (var j = 0; j < Rank; j++) merged += (double)_b[((long)j * OutputCount) + o] * _a[((long)i * Rank) + j];
-                    squares[o] += merged * merged;
-                }
+                table.DequantizeRow(i, merged);
+                Combine(_a + ((long)i * Rank), 1, _b, OutputCount, OutputCount, merged, OutputCount);
+                for (var o = 0; o < OutputCount; o++) squares[o] += (double)row[o] * row[o];
             }
         }
 
         for (var o = 0; o < OutputCount; o++) _factors[o] = Factor(_factors[o], squares[o]);
+    }
+
+    /// <summary>In singles where these can hold it; of rows too short or too long for them in doubles.</summary>
+    private static double Squares(ReadOnlySpan<float> row)
+    {
+        var squares = (double)Reduction.SumOfSquares(row);
+        if (squares is > 1e-25 and < 1e38) return squares;
+        squares = 0;
+        foreach (var value in row) squares += (double)value * value;
+        return squares;
     }
 
     /// <summary>f of a row. One of zeros has no length and stays zero whatever it is multiplied by; it counts as of length one.</summary>
