@@ -109,6 +109,52 @@ public sealed class LoraAdapterTests : IDisposable
     }
 
     [Fact]
+    public void The_output_head_is_adapted_as_a_projection_is_tied_or_not()
+    {
+        const string config = """{"peft_type":"LORA","r":2,"lora_alpha":8,"rank_pattern":{"lm_head":3},"target_modules":["lm_head"]}""", head = "lm_head";
+        foreach (var model in (ModelConfig[])[Model, Model with { TieWordEmbeddings = !Model.TieWordEmbeddings }])
+        {
+            Write(config, Tensor(head, "lora_A.weight", 3, 8), Tensor(head, "lora_B.weight", 4, 3), Tensor(head, "base_layer.weight", 4, 8));
+            using (var adapter = LoraAdapter.Open(_folder.Path, model))
+            {
+                var module = Assert.Single(adapter.Modules);
+                Assert.Equal((head, true, false, 3, 8, 4, 8.0 / 3), (module.Name, module.IsHead, module.IsEmbedding, module.Rank, module.InputCount, module.OutputCount, module.Scale));
+                Assert.Equal([4, 8], module.Table!.Shape);
+                Assert.Equal(36, adapter.ParameterCount);
+            }
+
+            Write(config, Tensor(head, "lora_A.weight", 3, 4), Tensor(head, "lora_B.weight", 8, 3), Tensor(head, "base_layer.weight", 8, 4));
+            Refused(model, "3 faults: ", "lm_head.lora_A.weight' is [3, 4], expected [3, 8]", "lm_head.lora_B.weight' is [8, 3], expected [4, 3]", "lm_head.base_layer.weight' is [8, 4], expected [4, 8]");
+            Write(config, Tensor(head, "lora_A.weight", 2, 8), Tensor(head, "lora_B.weight", 4, 2));
+            Refused(model, "lm_head.lora_A.weight' has rank 2, adapter_config.json says 3");
+            Write(config, Tensor(head, "lora_A.weight", 3, 8), Tensor(head, "base_layer.weight", 4, 8));
+            Refused(model, "module 'lm_head' has no lora_B.weight");
+            Write(config, Tensor(head, "lora_embedding_A", 3, 4), Tensor(head, "lora_embedding_B", 8, 3));
+            Refused(model, "module 'lm_head' has lora_embedding_A; expected lora_A.weight and lora_B.weight of a projection");
+            Write(config, Tensor(head, "lora_A.weight", 3, 8), Tensor(head, "lora_B.weight", 4, 3), Tensor(head, "lora_magnitude_vector", 4));
+            Refused(model, "module 'lm_head' has a lora_magnitude_vector and use_dora is false");
+            var spoilt = Enumerable.Repeat(1f, 12).ToArray();
+            spoilt[7] = float.NaN;
+            Write(config, Tensor(head, "lora_A.weight", 3, 8), new TensorToWrite("base_model.model.lm_head.lora_B.weight", DType.F32, [4, 3], MemoryMarshal.AsBytes(spoilt.AsSpan()).ToArray()));
+            Refused(model, "lm_head has a number that is not finite");
+        }
+
+        // Where labels are given there is no such head.
+        const string labels = """{"peft_type":"LORA","task_type":"SEQ_CLS","r":3,"modules_to_save":["score"]}""", message = "module 'lm_head' is adapted, and score, which gives labels, stands in its place; expected other modules: train without lm_head in target_modules";
+        Write(labels, Tensor(head, "lora_A.weight", 3, 8), Tensor(head, "lora_B.weight", 4, 3), new TensorToWrite("base_model.model.score.weight", DType.F32, [2, 8], new byte[64]));
+        Refused(Model, message);
+        Write(labels, Tensor(head, "lora_A.weight", 3, 8), Tensor(head, "lora_B.weight", 4, 3));
+        Refused(LabelConfig.With(Model, ModelHead.Sequence, ["no", "yes"], isValue: false), message);
+
+        void Refused(ModelConfig model, params string[] parts)
+        {
+            var fault = Assert.Throws<CheckpointException>(() => LoraAdapter.Open(_folder.Path, model)).Message;
+            foreach (var part in parts) Assert.Contains(part, fault, StringComparison.Ordinal);
+            Assert.DoesNotContain('\n', fault);
+        }
+    }
+
+    [Fact]
     public void A_number_that_is_not_finite_is_refused_in_whatever_part_and_format_it_stands()
     {
         const string config = """{"peft_type":"LORA","task_type":"SEQ_CLS","r":2,"lora_alpha":2,"use_dora":true,"bias":"lora_only","modules_to_save":["score"]}""";
@@ -172,7 +218,7 @@ public sealed class LoraAdapterTests : IDisposable
 
     [Theory]
     [InlineData("""{"peft_type":"IA3","r":0,"fan_in_fan_out":true,"bias":"some","modules_to_save":["lm_head"],"alpha_pattern":{"(":1},"target_parameters":["x"]}""",
-        "7 faults: peft_type is IA3, which is not computed; supported: LORA; r is 0, expected 1 to 65536; fan_in_fan_out is true, which is not computed; supported: false; bias is some,*modules_to_save is lm_head,*'(' is no pattern:*target_parameters is *x*")]
+        "7 faults: peft_type is IA3, which is not computed; supported: LORA; r is 0, expected 1 to 65536; fan_in_fan_out is true, which is not computed; supported: false; bias is some,*modules_to_save is lm_head, which is not computed; supported: none, or score (embed_tokens and lm_head are adapted by target_modules);*'(' is no pattern:*target_parameters is *x*")]
     [InlineData("""{"peft_type":"LORA","alora_invocation_tokens":[5,7]}""", "alora_invocation_tokens is *5,7*, which is not computed; supported: null")]
     [InlineData("""{"peft_type":"LORA","layer_replication":[[0,2],[1,3]]}""", "layer_replication is *, which is not computed; supported: null")]
     [InlineData("""{"peft_type":"LORA","use_qalora":true,"arrow_config":{"top_k":2},"use_bdlora":{"nblocks":2}}""", "3 faults: use_qalora is true,*arrow_config is *use_bdlora is *")]

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Hadal.Checkpoints;
 using Hadal.Checkpoints.Weights;
 using Hadal.Tests;
 
@@ -29,6 +30,34 @@ public sealed class MergeCommandTests : IDisposable
         Assert.NotEqual(applied, TestShell.Run("", ["run", Model, .. options]).Done().Text);
         Assert.Equal(TestShell.Run("tide", "tokenize", Model).Done().Text, TestShell.Run("tide", "tokenize", Target).Done().Text);
         Assert.Contains("1 projections", TestShell.Run("", "merge", Model, "--adapter", Adapter, "-o", Target + "2").Done().Text, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void An_adapted_head_is_merged_and_untied_from_the_table_of_embeddings(bool isTied)
+    {
+        var model = isTied ? WriteTied() : Model;
+        int[] shape = [.. Tensors(model)["model.embed_tokens.weight"].GetProperty("shape").EnumerateArray().Select(size => size.GetInt32())];
+        Assert.Equal(!isTied, Tensors(model).ContainsKey("lm_head.weight"));
+        WriteAdapter("lm_head", shape[1], shape[0]);
+        string[] options = ["-p", "Hello", "--temperature", "0", "--max-tokens", "12"];
+        var applied = TestShell.Run("", ["run", model, "--adapter", Adapter, .. options]).Done().Text;
+        Assert.NotEqual(applied, TestShell.Run("", ["run", model, .. options]).Done().Text);
+        TestShell.Run("", "merge", model, "--adapter", Adapter, "-o", Target).Done();
+        Assert.Equal(applied, TestShell.Run("", ["run", Target, .. options]).Done().Text);
+        Assert.Equal(shape, Tensors(Target)["lm_head.weight"].GetProperty("shape").EnumerateArray().Select(size => size.GetInt32()));
+        Assert.False(JsonElement.Parse(File.ReadAllText(Path.Combine(Target, "config.json"))).GetProperty("tie_word_embeddings").GetBoolean());
+        using Checkpoint before = Checkpoint.Open(model), after = Checkpoint.Open(Target);
+        Assert.All(before.Tensors.Where(named => named.Key != "lm_head.weight"), named => Assert.True(named.Value.Bytes.SequenceEqual(after.Tensors[named.Key].Bytes), named.Key));
+
+        WriteAdapter("lm_head", shape[1] / 2, shape[0]);
+        foreach (var command in (string[][])[["merge", model, "--adapter", Adapter, "-o", Target + "2"], ["run", model, "--adapter", Adapter, .. options]])
+            Assert.Contains($"lm_head.lora_A.weight' is [2, {shape[1] / 2}], expected [2, {shape[1]}]", TestShell.Run("", command).Fault(1), StringComparison.Ordinal);
+        Assert.False(Directory.Exists(Target + "2"));
+
+        static Dictionary<string, JsonElement> Tensors(string path) =>
+            TestShell.Run("", "inspect", path, "--json").Done().Json.GetProperty("tensors").EnumerateArray().ToDictionary(tensor => tensor.GetProperty("name").GetString()!);
     }
 
     [Fact]
@@ -101,6 +130,24 @@ public sealed class MergeCommandTests : IDisposable
             var length = (int)BitConverter.ToInt64(bytes);
             return 8 + length + JsonElement.Parse(bytes.AsSpan(8, length)).GetProperty(module + ".weight").GetProperty("data_offsets")[0].GetInt64();
         }
+    }
+
+    /// <summary>The model without a head of its own.</summary>
+    private string WriteTied()
+    {
+        var path = Directory.CreateDirectory(Path.Combine(_folder.FullName, "tied")).FullName;
+        foreach (var file in Directory.GetFiles(Model)) File.Copy(file, Path.Combine(path, Path.GetFileName(file)));
+        using (var checkpoint = Checkpoint.Open(Model))
+        {
+            SafetensorsWriter.Write(Path.Combine(path, "model.safetensors"), checkpoint.Tensors.Where(named => named.Key != "lm_head.weight").Select(named =>
+            {
+                var bytes = named.Value.Bytes.ToArray();
+                return new TensorToWrite(named.Key, named.Value.DType, named.Value.Shape, bytes);
+            }));
+            File.WriteAllText(Path.Combine(path, "config.json"), (checkpoint.Config with { TieWordEmbeddings = true }).ToJson());
+        }
+
+        return path;
     }
 
     private void WriteAdapter(string module, int inputs, int outputs = 64, float? number = null, bool isLengthTrained = false)

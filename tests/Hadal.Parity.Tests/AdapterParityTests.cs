@@ -24,6 +24,8 @@ public sealed class AdapterParityTests
         { "deepseek_v2", false, false, "none", null }, { "deepseek_v3", false, true, "none", null }, { "hadal", true, false, "none", null },
         { "deepseek_v2", false, false, "none", WithExperts }, { "deepseek_v3", false, true, "none", WithExperts }, { "hadal", true, false, "none", WithExperts },
         { "qwen2", true, false, "none", WithEmbedding }, { "tied", false, false, "none", WithEmbedding }, { "tied", false, true, "none", WithEmbedding }, { "hadal", false, true, "none", WithEmbedding },
+        { "qwen2", true, false, "none", WithHead }, { "llama", false, false, "none", Head }, { "tied", false, false, "none", WithHead }, { "tied", true, true, "none", Head }, { "tied", false, true, "none", HeadAndEmbedding },
+        { "deepseek_v2", false, false, "none", HeadAndEmbedding }, { "deepseek_v3", false, true, "none", WithHead }, { "hadal", false, true, "none", WithHead },
     };
 
     /// <summary>Routed experts and the matrix that attention absorbs, beside others.</summary>
@@ -31,6 +33,9 @@ public sealed class AdapterParityTests
 
     /// <summary>The table of embeddings beside others; a head that is tied to it stays as it was.</summary>
     private const string WithEmbedding = """["embed_tokens", "down_proj"]""";
+
+    /// <summary>The output head alone, beside others, and beside the table of embeddings, which it may be tied to.</summary>
+    private const string Head = """["lm_head"]""", WithHead = """["lm_head", "down_proj"]""", HeadAndEmbedding = """["lm_head", "embed_tokens"]""";
 
     [Theory]
     [MemberData(nameof(Cases))]

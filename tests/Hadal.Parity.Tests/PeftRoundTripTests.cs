@@ -23,7 +23,7 @@ public sealed unsafe class PeftRoundTripTests(ITestOutputHelper output) : IDispo
     /// <summary>The projection of the example's shape, [3, 4].</summary>
     private const string Module = "model.layers.0.mlp.up_proj", Prefix = "base_model.model." + Module + ".";
 
-    private const string Embedding = "model.embed_tokens", EmbeddingPrefix = "base_model.model." + Embedding + ".";
+    private const string Embedding = "model.embed_tokens", EmbeddingPrefix = "base_model.model." + Embedding + ".", HeadPrefix = "base_model.model.lm_head.";
 
     /// <summary>Rounding of the example's last digit and of single precision, for numbers up to 3.</summary>
     private const double Bound = 1e-6;
@@ -146,6 +146,110 @@ public sealed unsafe class PeftRoundTripTests(ITestOutputHelper output) : IDispo
             Assert.Contains("differs from the model's embeddings", Assert.Throws<CheckpointException>(refused).Message, StringComparison.Ordinal);
 
         float[] Drawn(int count) => [.. randn(count).data<float>()];
+    }
+
+    [Theory]
+    [InlineData(true, "plain")]
+    [InlineData(true, "rslora")]
+    [InlineData(true, "dora")]
+    [InlineData(false, "plain")]
+    [InlineData(false, "rslora")]
+    [InlineData(false, "dora")]
+    public void An_adapted_head_gives_the_numbers_of_pefts_formula_served_merged_and_in_the_twin(bool isTied, string kind)
+    {
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        random.manual_seed(8);
+        using var model = new GroupedQueryModel(Config with { TieWordEmbeddings = isTied });
+        foreach (var parameter in model.parameters()) parameter.add_(randn_like(parameter).mul_(0.3));
+        var (basePath, adapterPath, mergedPath) = (Path.Combine(_folder, "base"), Path.Combine(_folder, "adapter"), Path.Combine(_folder, "merged"));
+        ModelFiles.Save(model, basePath, DType.F32);
+        float[] table = Weight(Embedding), head = isTied ? table : Weight("lm_head"), a = Drawn(2 * 4), b = Drawn(9 * 2), lengths = Drawn(9);
+        for (var index = 0; index < b.Length; index++) b[index] *= 0.3f;
+        List<(string, string, float[])> tensors = [(HeadPrefix + "lora_A.weight", "[2,4]", a), (HeadPrefix + "lora_B.weight", "[9,2]", b), (HeadPrefix + "base_layer.weight", "[9,4]", head)];
+        if (kind == "dora") tensors.Add((HeadPrefix + "lora_magnitude_vector", "[9]", lengths));
+        WriteAsPeft(adapterPath, kind, "lm_head", tensors);
+
+        // peft: W + B A · alpha / r or alpha / √r; DoRA's lengths are those of its rows.
+        var scale = kind == "rslora" ? 16 / Math.Sqrt(2) : 8;
+        var expected = new double[9 * 4];
+        for (var index = 0; index < expected.Length; index++) expected[index] = head[index] + (scale * Enumerable.Range(0, 2).Sum(j => (double)b[(index / 4 * 2) + j] * a[(j * 4) + (index % 4)]));
+        for (var row = 0; kind == "dora" && row < 9; row++)
+        {
+            var length = Math.Sqrt(expected.AsSpan(row * 4, 4).ToArray().Sum(value => value * value));
+            for (var index = row * 4; index < (row + 1) * 4; index++) expected[index] *= lengths[row] / length;
+        }
+
+        using var checkpoint = Checkpoint.Open(basePath);
+        using var adapter = LoraAdapter.Open(adapterPath, checkpoint.Config);
+        using var decoder = DecoderModel.Open(checkpoint, new EngineOptions { ThreadCount = 1, MaxContext = 16 });
+        int[] tokenIds = [1, 7, 3, 8, 8];
+        var (plainHidden, plain) = Served(null);
+        Near("served without", Products(plainHidden, [.. head.Select(value => (double)value)]), plain, 1e-5);
+        using (var ready = decoder.AddAdapter(adapter))
+        {
+            // What the layers make of the tokens is as it was; were the table adapted too, it would not be.
+            var (hidden, logits) = Served(ready);
+            Assert.Equal(plainHidden, hidden);
+            Near("served", Products(hidden, expected), logits, 1e-5);
+        }
+
+        using (new AppliedAdapter(model, adapter))
+        {
+            var hidden = model.Hidden(tensor(tokenIds.Select(id => (long)id).ToArray()).unsqueeze(0)).view(-1, 4);
+            Near("in the twin", Products([.. hidden.contiguous().data<float>()], expected), [.. model.Logits(hidden).contiguous().data<float>().Select(value => (double)value)], 1e-5);
+            Near("what the twin's head reads", [.. plainHidden.Select(value => (double)value)], [.. hidden.contiguous().data<float>().Select(value => (double)value)], 1e-5);
+        }
+
+        new AdapterMerger(checkpoint, adapter).Write(mergedPath, 1);
+        using var merged = Checkpoint.Open(mergedPath);
+        Near("merged", expected, Floats(merged.Tensors["lm_head.weight"].Bytes), 1e-5);
+        Assert.False(merged.Config.TieWordEmbeddings);
+        Assert.All(checkpoint.Tensors.Where(named => named.Key != "lm_head.weight"), named => Assert.True(named.Value.Bytes.SequenceEqual(merged.Tensors[named.Key].Bytes), named.Key));
+
+        // A head of its own is no part of an adapter.
+        head[13] += 0.1f;
+        WriteAsPeft(Path.Combine(_folder, "other"), kind, "lm_head", tensors);
+        using var other = LoraAdapter.Open(Path.Combine(_folder, "other"), checkpoint.Config);
+        foreach (var refused in (Action[])[() => decoder.AddAdapter(other), () => _ = new AdapterMerger(checkpoint, other), () => new AppliedAdapter(model, other).Dispose()])
+            Assert.Contains("lm_head.base_layer.weight differs from the model's output head", Assert.Throws<CheckpointException>(refused).Message, StringComparison.Ordinal);
+
+        float[] Weight(string module) => [.. model.PublishedWeights().Single(named => named.Spec.Name == module + ".weight").Tensor.contiguous().data<float>()];
+
+        float[] Drawn(int count) => [.. randn(count).data<float>()];
+
+        (float[] Hidden, double[] Logits) Served(DecoderAdapter? ready)
+        {
+            using var cache = decoder.CreateCache();
+            var batch = new ScheduledBatch(9);
+            batch.Add(cache, tokenIds, tokenIds.Length, ready);
+            decoder.Forward(batch);
+            return (decoder.FinalHidden.ToArray(), [.. batch.Logits.ToArray().Select(value => (double)value)]);
+        }
+
+        double[] Products(float[] hidden, double[] matrix) =>
+            [.. Enumerable.Range(0, hidden.Length / 4 * 9).Select(index => Enumerable.Range(0, 4).Sum(i => hidden[(index / 9 * 4) + i] * matrix[(index % 9 * 4) + i]))];
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void What_training_writes_of_a_head_is_pefts_layout_with_a_rank_of_its_own(bool isTied)
+    {
+        using var scope = NewDisposeScope();
+        using var model = new GroupedQueryModel(Config with { TieWordEmbeddings = isTied });
+        var options = new LoraOptions { R = 2, LoraAlpha = 16, UseDora = true, RankPattern = new Dictionary<string, int> { ["lm_head"] = 3 }, AlphaPattern = new Dictionary<string, double> { ["lm_head"] = 6 }, TargetModules = JsonElement.Parse("""["lm_head", "up_proj"]""") };
+        using var adapter = LowRankAdapter.Attach(model, options, "base");
+        Assert.DoesNotContain(adapter.Parameters, parameter => parameter.IsHiddenMatrix && parameter.Name.StartsWith("lm_head", StringComparison.Ordinal));
+        adapter.Save(_folder);
+        using var config = JsonDocument.Parse(File.ReadAllText(Path.Combine(_folder, "adapter_config.json")));
+        Assert.Equal(["up_proj", "lm_head"], config.RootElement.GetProperty("target_modules").EnumerateArray().Select(name => name.GetString()));
+        Assert.Equal((3, 6.0), (config.RootElement.GetProperty("rank_pattern").GetProperty("lm_head").GetInt32(), config.RootElement.GetProperty("alpha_pattern").GetProperty("lm_head").GetDouble()));
+        var tensors = Read(Path.Combine(_folder, "adapter_model.safetensors")).Where(named => named.Key.StartsWith(HeadPrefix, StringComparison.Ordinal)).ToDictionary(named => named.Key[HeadPrefix.Length..], named => named.Value.Shape);
+        Assert.Equal(["lora_A.weight", "lora_B.weight", "lora_magnitude_vector"], tensors.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal([[3, 4], [9, 3], [9]], tensors.OrderBy(named => named.Key, StringComparer.Ordinal).Select(named => named.Value));
+        using var opened = LoraAdapter.Open(_folder, model.Config);
+        Assert.Equal(2.0, opened.Modules.Single(module => module.IsHead).Scale);
     }
 
     private static JsonElement Open()

@@ -18,11 +18,13 @@ public sealed class QuantizedAdapterTests
     private const double Bound = 5e-5;
 
     [Theory]
-    [InlineData("hadal", 4, false)]
-    [InlineData("hadal", 8, false)]
-    [InlineData("qwen2", 4, true)]
-    [InlineData("qwen2", 8, false)]
-    public void Training_and_engine_compute_the_same_base_and_the_same_adapter(string family, int bits, bool useDora)
+    [InlineData("hadal", 4, false, false, true)]
+    [InlineData("hadal", 8, false, false, false)]
+    [InlineData("hadal", 8, false, true, false)]
+    [InlineData("qwen2", 4, true, false, true)]
+    [InlineData("qwen2", 8, false, false, true)]
+    [InlineData("qwen2", 8, true, true, true)]
+    public void Training_and_engine_compute_the_same_base_and_the_same_adapter(string family, int bits, bool useDora, bool isHeadCoded, bool isHeadAdapted)
     {
         using var scope = NewDisposeScope();
         random.manual_seed(41);
@@ -36,15 +38,16 @@ public sealed class QuantizedAdapterTests
                 ModelFiles.Save(drawn, floats, DType.F32);
             }
 
-            using (var checkpoint = Checkpoint.Open(floats)) new CheckpointQuantizer(checkpoint, new WeightQuantization(bits, 32)).Write(quantisedPath, 2);
+            using (var checkpoint = Checkpoint.Open(floats)) new CheckpointQuantizer(checkpoint, new WeightQuantization(bits, 32, isHeadCoded)).Write(quantisedPath, 2);
             using var quantised = Checkpoint.Open(quantisedPath);
             using var model = ModelFiles.Load(quantised);
             Assert.True(model.IsQuantized);
             Assert.True(model.Projections.Count(named => named.Projection.Codes is not null) >= 8);
+            Assert.Equal(isHeadCoded, model.Head!.Codes is not null);
             var tokenIds = Enumerable.Range(0, 25).Select(index => index * 7 % 37).ToArray();
             Near(Logits(model, tokenIds), Served(quantised, null, tokenIds), "base");
 
-            using var adapter = LowRankAdapter.Attach(model, new LoraOptions { R = 3, UseDora = useDora }, quantisedPath);
+            using var adapter = LowRankAdapter.Attach(model, new LoraOptions { R = 3, UseDora = useDora, TargetModules = System.Text.Json.JsonElement.Parse(isHeadAdapted ? """["all-linear", "lm_head"]""" : "\"all-linear\"") }, quantisedPath);
             using (no_grad()) foreach (var parameter in adapter.Parameters) parameter.Parameter.add_(randn_like(parameter.Parameter).mul_(0.1));
             adapter.Save(adapterPath);
             using var opened = LoraAdapter.Open(adapterPath, quantised.Config);
@@ -168,7 +171,7 @@ public sealed class QuantizedAdapterTests
     private static void Unpack(CausalModel model)
     {
         using var noGradient = no_grad();
-        foreach (var (_, projection) in model.Projections)
+        foreach (var projection in model.Projections.Select(named => named.Projection).Append(model.Head!))
         {
             if (projection.Codes is not { } codes) continue;
             projection.Weight.copy_(codes.Dense(ScalarType.Float32));

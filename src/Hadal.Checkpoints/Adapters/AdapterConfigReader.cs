@@ -32,7 +32,7 @@ internal static class AdapterConfigReader
         if (config.FanInFanOut) Unsupported("fan_in_fan_out", "true", "false");
         if (config.Bias is not ("none" or "all" or "lora_only")) Unsupported("bias", config.Bias, "none, all, lora_only");
         if (config.LoraBias) Unsupported("lora_bias", "true", "false");
-        if (config.ModulesToSave is { Count: > 0 } saved && saved.Any(name => name is not ("score" or "classifier"))) Unsupported("modules_to_save", string.Join(", ", saved), "none, or score");
+        if (config.ModulesToSave is { Count: > 0 } saved && saved.Any(name => name is not ("score" or "classifier"))) Unsupported("modules_to_save", string.Join(", ", saved), "none, or score (embed_tokens and lm_head are adapted by target_modules)");
         var scales = new AdapterScales(config, faults.Add);
         foreach (var (key, value) in config.OtherKeys ?? new Dictionary<string, JsonElement>())
         {

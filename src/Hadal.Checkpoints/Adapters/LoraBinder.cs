@@ -24,7 +24,7 @@ internal sealed class LoraBinder(string where, AdapterConfig config, AdapterScal
         var parts = new SortedDictionary<string, Dictionary<string, WeightTensor>>(StringComparer.Ordinal);
         foreach (var (key, entry) in file.Entries) Place(key, entry, parts);
         if (parts.Remove("score", out var score)) BindScore(score);
-        var matrices = WeightManifest.For(model).Where(spec => (spec.Quantizable && spec.Shape.Count == 2) || spec.Name == EmbeddingName + Weight).ToDictionary(spec => spec.Name, StringComparer.Ordinal);
+        var matrices = WeightManifest.For(model).Where(spec => (spec.Quantizable && spec.Shape.Count == 2) || spec.Name is EmbeddingName + Weight or LoraModule.HeadName + Weight).ToDictionary(spec => spec.Name, StringComparer.Ordinal);
         var modules = new List<LoraModule>();
         foreach (var (name, tensors) in parts)
             if (Bind(name, tensors, matrices) is { } module) modules.Add(module);
@@ -41,7 +41,7 @@ internal sealed class LoraBinder(string where, AdapterConfig config, AdapterScal
             return;
         }
 
-        var part = key is Prefix + "score.weight" ? Weight : key is Prefix + EmbeddingName + Table ? Table : Parts.FirstOrDefault(ending => key.EndsWith(ending, StringComparison.Ordinal));
+        var part = key is Prefix + "score.weight" ? Weight : key is Prefix + EmbeddingName + Table or Prefix + LoraModule.HeadName + Table ? Table : Parts.FirstOrDefault(ending => key.EndsWith(ending, StringComparison.Ordinal));
         if (part is null)
         {
             _faults.Add($"tensor '{key}' is no part of an adapted projection; expected …{A}, …{B}, …{Magnitude} or …{Bias}, of an embedding …{EmbeddingA} and …{EmbeddingB}");
@@ -81,6 +81,12 @@ internal sealed class LoraBinder(string where, AdapterConfig config, AdapterScal
 
     private LoraModule? Bind(string name, Dictionary<string, WeightTensor> tensors, Dictionary<string, WeightSpec> matrices)
     {
+        if (name == LoraModule.HeadName && (Score is not null || model.Head != ModelHead.Language))
+        {
+            _faults.Add($"module '{name}' is adapted, and score, which gives labels, stands in its place; expected other modules: train without {name} in target_modules");
+            return null;
+        }
+
         if (!matrices.TryGetValue(name + ".weight", out var spec))
         {
             _faults.Add($"module '{name}' is no projection of this {model.ModelType} model");
@@ -118,7 +124,7 @@ internal sealed class LoraBinder(string where, AdapterConfig config, AdapterScal
         if (bias is not null) Shape(bias, [output]);
         if (bias is not null && config.Bias == "none") _faults.Add($"module '{name}' has a bias and bias is none");
         var table = tensors.GetValueOrDefault(Table);
-        if (table is not null) Shape(table, [input, output]);
+        if (table is not null) Shape(table, [.. spec.Shape]);
         if (_faults.Count > before) return null;
         var module = new LoraModule(name, a, b, scales.ScaleOf(name, rank)) { Magnitude = magnitude, Bias = bias, IsEmbedding = isEmbedding, Table = table };
         if (AdapterNumbers.Fault(module) is { } fault) _faults.Add(fault);

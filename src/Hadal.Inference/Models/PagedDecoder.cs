@@ -114,6 +114,7 @@ internal abstract unsafe class PagedDecoder : DecoderModel
     private readonly WeightMatrix _embedding;
     private readonly int _embeddingSite;
     private readonly WeightMatrix _head;
+    private readonly int _headSite;
     private readonly float[] _finalNorm;
     private long _batchMark;
     private int _finalRowCount;
@@ -129,10 +130,11 @@ internal abstract unsafe class PagedDecoder : DecoderModel
         Options = options;
         MaxContext = options.ContextFor(config.MaxPositionEmbeddings);
         _weights = weights;
-        _head = weights.Projection(weights.Has("lm_head.weight") ? "lm_head.weight" : "model.embed_tokens.weight");
+        _head = weights.Projection(weights.HeadName);
         // Of a table that is no head, few rows are read, so it stays in the file.
         _embedding = weights.Has("lm_head.weight") ? weights.Matrix("model.embed_tokens.weight") : _head;
         _embeddingSite = weights.Site("model.embed_tokens");
+        _headSite = weights.Site(LoraModule.HeadName);
         _finalNorm = weights.Vector("model.norm.weight");
         _pass = new Pass(options.MaxBatchTokens, rowsTogether);
         _pool = new BlockPool(layout, PoolBlocks(config, options));
@@ -294,8 +296,13 @@ internal abstract unsafe class PagedDecoder : DecoderModel
             var (begin, isHidden) = (row, _pass.Pieces[p].IsHidden);
             for (; p < _pass.PieceCount && _pass.Pieces[p].IsHidden == isHidden; p++) row += _pass.Pieces[p].LogitCount;
             if (isHidden || row == begin) continue;
+            var x = Normed + ((long)begin * Config.HiddenSize);
             fixed (float* logits = batch.LogitsOf(logitRow))
-                _head.Multiply(Crew, Normed + ((long)begin * Config.HiddenSize), Config.HiddenSize, row - begin, logits, Config.VocabSize);
+            {
+                _head.Multiply(Crew, x, Config.HiddenSize, row - begin, logits, Config.VocabSize);
+                Adaptation.Apply(Crew, _pass, _pass.LogitRows.AsMemory(begin, row - begin), _headSite, x, Config.HiddenSize, logits, Config.VocabSize);
+            }
+
             logitRow += row - begin;
         }
     }

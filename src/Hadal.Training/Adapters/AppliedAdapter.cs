@@ -22,7 +22,7 @@ internal sealed class AppliedAdapter : IDisposable
         foreach (var module in adapter.Modules)
         {
             if (!matrices.TryGetValue(module.Name, out var matrix)) throw new CheckpointException($"{adapter.Path}: adapts {module.Name}, which is not computed here; work it into the model with hadal merge");
-            if (module.Table is { } table && !IsNear(table, matrix.Dense().transpose(0, 1)))
+            if (module.Table is { } table && matrix is not Projection { Codes: not null } && !IsNear(table, matrix.IsEmbedding ? matrix.Dense().transpose(0, 1) : matrix.Dense()))
                 throw module.OtherTable(adapter.Path);
             var update = new LowRankUpdate(matrix, module.Rank, module.Scale, dropout: 0, module.Magnitude is not null);
             _updates.Add(update);

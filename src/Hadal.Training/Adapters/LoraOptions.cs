@@ -24,7 +24,7 @@ public sealed record LoraOptions
     public double LoraDropout { get; init; }
 
     /// <summary>Which projections: a list of names or path endings, a pattern for whole paths, or <c>all-linear</c>; in a list <c>all-linear</c> means the same, <c>experts</c> all matrices of the routed experts,
-    /// which no bare name does, and <c>embed_tokens</c> the table of embeddings. Null for <c>all-linear</c>.</summary>
+    /// which no bare name does, <c>embed_tokens</c> the table of embeddings and <c>lm_head</c> the output head. Null for <c>all-linear</c>.</summary>
     public JsonElement? TargetModules { get; init; }
 
     /// <summary>Which biases are trained too: <c>none</c>, <c>lora_only</c> (of adapted projections) or <c>all</c>.</summary>

@@ -27,7 +27,7 @@ internal static class LoraTargets
     {
         var every = model.Adaptable.Where(named => CanBeAdapted(named.Name, model.Config)).ToList();
         var all = every.Where(named => !IsExpert(named.Name)).ToList();
-        List<(string Name, IAdaptable Matrix)> linear = [.. all.Where(named => !named.Matrix.IsEmbedding && !named.Name.EndsWith(".kv_b_proj", StringComparison.Ordinal))];
+        List<(string Name, IAdaptable Matrix)> linear = [.. all.Where(named => !named.Matrix.IsEmbedding && named.Matrix != model.Head && !named.Name.EndsWith(".kv_b_proj", StringComparison.Ordinal))];
         if (targets is null || targets.Value.ValueEqualsAll()) return linear;
         if (targets.Value.ValueKind == JsonValueKind.String) return Matches(every, targets.Value.GetString()!);
 

@@ -47,7 +47,7 @@ public sealed class LowRankAdapter : IDisposable
         }
 
         foreach (var (_, parameter) in _tensors) parameter.requires_grad = true;
-        Parameters = [.. _tensors.Select(tensor => new TrainedParameter(tensor.Name, tensor.Parameter, tensor.Parameter.dim() > 1 && tensor.Name != "score.weight" && !tensor.Name.Contains(EmbeddingPart, StringComparison.Ordinal)))];
+        Parameters = [.. _tensors.Select(tensor => new TrainedParameter(tensor.Name, tensor.Parameter, tensor.Parameter.dim() > 1 && IsHidden(tensor.Name)))];
     }
 
     /// <summary>What its config file says.</summary>
@@ -123,6 +123,8 @@ public sealed class LowRankAdapter : IDisposable
         TargetModules = JsonSerializer.SerializeToElement(LoraTargets.Describe(_targets, model.Config)),
         OtherKeys = new Dictionary<string, JsonElement> { ["inference_mode"] = JsonElement.Parse("true"), ["init_lora_weights"] = JsonElement.Parse("true") },
     };
+
+    private static bool IsHidden(string name) => name != "score.weight" && !name.StartsWith(LoraModule.HeadName + ".", StringComparison.Ordinal) && !name.Contains(EmbeddingPart, StringComparison.Ordinal);
 
     private void AddBiases(CausalModel model, string which)
     {

@@ -1,3 +1,4 @@
+using Hadal.Checkpoints.Adapters;
 using Hadal.Checkpoints.Config;
 using Hadal.Checkpoints.Weights;
 using Hadal.Training.Torch;
@@ -26,9 +27,6 @@ public abstract class CausalModel : NamedModule
     /// <summary>Where its weights live.</summary>
     public Device Device { get; }
 
-    /// <summary>The matrix of the output head, [vocab_size, hidden_size]; the embedding where they are tied.</summary>
-    protected abstract Tensor HeadWeight { get; }
-
     /// <summary>Whether activations of a layer are computed again in the backward pass instead of being kept. Auxiliary losses are not collected then.</summary>
     public bool RecomputesActivations { get; set; }
 
@@ -39,9 +37,12 @@ public abstract class CausalModel : NamedModule
     /// <summary>The table of token embeddings, and what an adapter adds to it. A head that is tied to the table reads it as it is.</summary>
     protected abstract AdaptableEmbedding TokenEmbedding { get; }
 
-    /// <summary>Every matrix that an adapter can be put on, by path: the embedding, projections, routed experts.</summary>
+    /// <summary>The output head, [vocab_size, hidden_size], over the weight of the embedding where they are tied; null in a model with a head for labels.</summary>
+    public Projection? Head { get; private protected set; }
+
+    /// <summary>Every matrix that an adapter can be put on, by path: the embedding, projections, the output head, routed experts.</summary>
     public virtual IEnumerable<(string Name, IAdaptable Matrix)> Adaptable =>
-        Projections.Select(named => (named.Name, (IAdaptable)named.Projection)).Prepend(("model.embed_tokens", TokenEmbedding));
+        Projections.Select(named => (named.Name, (IAdaptable)named.Projection)).Prepend(("model.embed_tokens", TokenEmbedding)).Concat(Head is null ? [] : [(LoraModule.HeadName, Head)]);
 
     /// <summary>Whether matrices are in few bits: an adapter can be trained beside them, they themselves cannot.</summary>
     public bool IsQuantized { get; internal set; }
@@ -72,10 +73,11 @@ public abstract class CausalModel : NamedModule
     /// <summary>The output head.</summary>
     /// <param name="hidden">[…, hidden_size], normalised.</param>
     /// <returns>[…, vocab_size] in the dtype of <paramref name="hidden"/>.</returns>
+    /// <exception cref="InvalidOperationException">The model has a head for labels instead.</exception>
     public Tensor Logits(Tensor hidden)
     {
         ArgumentNullException.ThrowIfNull(hidden);
-        return nn.functional.linear(hidden, HeadWeight.to(hidden.dtype));
+        return LanguageHead.forward(hidden);
     }
 
     /// <summary>The log-probability of each of <paramref name="targets"/>, computed in float32.</summary>
@@ -93,8 +95,13 @@ public abstract class CausalModel : NamedModule
         {
             var count = Math.Min(RowBlock, hidden.shape[0] - begin);
             var (rows, wanted) = (hidden.narrow(0, begin, count), targets.narrow(0, begin, count).unsqueeze(1));
-            Tensor Each(Tensor input) => Logits(input).to(ScalarType.Float32).log_softmax(-1).gather(1, wanted).squeeze(1);
             blocks.Add(is_grad_enabled() ? Recomputed.Apply(rows, Each) : Each(rows));
+
+            Tensor Each(Tensor input)
+            {
+                using var scope = NewDisposeScope();
+                return Logits(input).to(ScalarType.Float32).log_softmax(-1).gather(1, wanted).squeeze(1).MoveToOuterDisposeScope();
+            }
         }
 
         return cat(blocks, 0);
@@ -107,8 +114,12 @@ public abstract class CausalModel : NamedModule
     {
         ArgumentNullException.ThrowIfNull(hidden);
         ArgumentNullException.ThrowIfNull(targets);
-        return HeadLoss.Apply(hidden.reshape(-1, hidden.shape[^1]), HeadWeight, targets.reshape(-1));
+        var (rows, wanted) = (hidden.reshape(-1, hidden.shape[^1]), targets.reshape(-1));
+        // One product of floats is what HeadLoss is made of.
+        return LanguageHead is { Update: null, Codes: null } head ? HeadLoss.Apply(rows, head.Weight, wanted) : LogProbabilities(rows, wanted).mean().neg();
     }
+
+    private Projection LanguageHead => Head ?? throw new InvalidOperationException("the model has a head for labels, none that writes text");
 
     /// <summary>The weights by published name, in the order of <see cref="WeightManifest"/>; views of the model's own memory.</summary>
     /// <exception cref="InvalidOperationException">Names or shapes differ from the manifest, which would be a fault of this program.</exception>

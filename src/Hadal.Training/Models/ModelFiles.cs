@@ -1,5 +1,6 @@
 using System.Globalization;
 using Hadal.Checkpoints;
+using Hadal.Checkpoints.Adapters;
 using Hadal.Checkpoints.Config;
 using Hadal.Checkpoints.Weights;
 using Hadal.Training.Models.DeepSeek;
@@ -67,7 +68,7 @@ public static class ModelFiles
     {
         model.IsQuantized = true;
         var path = name[..^".weight".Length];
-        if (model.Projections.FirstOrDefault(named => named.Name == path).Projection is { } projection)
+        if ((path == LoraModule.HeadName ? model.Head : model.Projections.FirstOrDefault(named => named.Name == path).Projection) is { } projection)
         {
             projection.Codes = codes;
             return;

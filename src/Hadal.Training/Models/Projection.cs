@@ -18,6 +18,10 @@ public sealed class Projection : NamedMap, IAdaptable
         if (hasBias) register_parameter("bias", Bias = nn.Parameter(zeros(outputSize, device: device)));
     }
 
+    /// <summary>A matrix over a weight that another module has, and whose state it stays: a head that is tied to the table of embeddings.</summary>
+    /// <param name="shared">[out, in].</param>
+    internal Projection(Parameter shared) : base(nameof(Projection)) => Weight = shared;
+
     /// <summary>[out, in]; means nothing where the matrix is in few bits.</summary>
     public Parameter Weight { get; }
 

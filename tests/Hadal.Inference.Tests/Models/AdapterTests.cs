@@ -67,6 +67,74 @@ public sealed class AdapterTests : IDisposable
         Assert.Equal(alone[..(20 * 48)], Logits(oneThread, again, a, sliceLength: 3));
     }
 
+    [Theory]
+    [InlineData("qwen3")]
+    [InlineData("deepseek_v32")]
+    public void An_adapted_head_gives_each_row_that_is_wanted_the_logits_of_its_own_sequence(string family)
+    {
+        var config = DecoderModelTests.ConfigOf(family);
+        using var weights = new TinyModel(config, seed: 4);
+        using LoraAdapter one = Adapter(config, ["lm_head"], seed: 5), other = Adapter(config, ["lm_head"], seed: 6, isLengthTrained: true), elsewhere = Adapter(config, ["model.layers.1.self_attn.o_proj"], seed: 7);
+        foreach (var batchTokens in (int[])[64, 11])
+        {
+            using var model = weights.Open(Options with { MaxBatchTokens = batchTokens, ThreadCount = batchTokens == 64 ? 3 : 1 });
+            using DecoderAdapter first = model.AddAdapter(one), second = model.AddAdapter(other), third = model.AddAdapter(elsewhere);
+            (int[] TokenIds, int Wanted, DecoderAdapter? Adapter, bool IsHidden)[] slices =
+            [
+                (TinyModel.Tokens(20, 7), 3, first, false), (TinyModel.Tokens(5, 8), 2, null, false), (TinyModel.Tokens(7, 9), 2, first, true), (TinyModel.Tokens(4, 10), 4, second, false),
+            ];
+            float[] expected = [.. slices.Where(slice => !slice.IsHidden).SelectMany(slice => (slice.Adapter is null ? Generation.AllLogits(model, slice.TokenIds) : Logits(model, slice.Adapter, slice.TokenIds, 64))[^(slice.Wanted * 48)..])];
+            Assert.Equal(expected, Together());
+
+            // The head reads what it read without an adapter: twice the same layers, then two heads.
+            Assert.NotEqual(expected[..48], Generation.AllLogits(model, slices[0].TokenIds)[(17 * 48)..(18 * 48)]);
+            slices[2] = slices[2] with { Adapter = third, IsHidden = false };
+            expected = [.. slices.SelectMany(slice => (slice.Adapter is null ? Generation.AllLogits(model, slice.TokenIds) : Logits(model, slice.Adapter, slice.TokenIds, 64))[^(slice.Wanted * 48)..])];
+            Assert.Equal(expected, Together());
+
+            float[] Together()
+            {
+                var caches = slices.Select(_ => model.CreateCache()).ToList();
+                try
+                {
+                    var batch = new ScheduledBatch(48);
+                    foreach (var (slice, cache) in slices.Zip(caches)) batch.Add(cache, slice.TokenIds, slice.Wanted, slice.Adapter, slice.IsHidden);
+                    model.Forward(batch);
+                    return batch.Logits.ToArray();
+                }
+                finally
+                {
+                    foreach (var cache in caches) cache.Dispose();
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Guesses_of_the_unadapted_head_change_no_bit_of_an_answer_with_an_adapted_one()
+    {
+        var config = (DeepSeekConfig)TinyEngine.ConfigOf("deepseek_v32") with { NumNextnPredictLayers = 1 };
+        using var weights = new TinyModel(config, seed: 1);
+        using var adapter = Adapter(config, ["lm_head", "model.embed_tokens"], seed: 3, scale: 0.1);
+        int[] prompt = [.. Enumerable.Range(0, 3).SelectMany(_ => TinyEngine.Prompt(7, 2))];
+        var options = TinyEngine.Greedy(40) with { TopLogProbs = 0, IgnoreEos = true };
+        var (plain, expected, _) = await AnswersAsync(Speculation.Off);
+        var (plainAgain, found, guessed) = await AnswersAsync(Speculation.Always);
+        Assert.Equal(plain, plainAgain);
+        Assert.Equal(expected, found);
+        Assert.NotEqual(plain, expected);
+        Assert.True(guessed > 0);
+
+        async Task<(string Plain, string Adapted, int Guessed)> AnswersAsync(Speculation speculation)
+        {
+            await using var engine = new TinyEngine(weights, new TextGeneratorOptions { Speculation = speculation });
+            using var ready = engine.Generator.AddAdapter(adapter);
+            var adapted = EngineInvarianceTests.ReadAsync(engine, prompt, options with { Adapter = ready });
+            var result = await engine.CompleteAsync(prompt, options with { Adapter = ready });
+            return (await EngineInvarianceTests.ReadAsync(engine, prompt, options), await adapted, result.Usage.GuessedTokens);
+        }
+    }
+
     [Fact]
     public void An_adapter_of_an_indexer_or_of_another_model_is_refused()
     {
@@ -220,9 +288,9 @@ public sealed class AdapterTests : IDisposable
         }
     }
 
-    /// <summary>Everything that adapters are computed of, routed experts and kv_b_proj among it.</summary>
+    /// <summary>Everything that adapters are computed of, routed experts, kv_b_proj, the table of embeddings and the output head among it.</summary>
     private static IEnumerable<string> Adapted(ModelConfig config) => WeightManifest.For(config)
-        .Where(spec => spec.Name == "model.embed_tokens.weight" || spec is { Quantizable: true, Role: WeightRole.Projection or WeightRole.Expert } && !spec.Name.Contains("indexer", StringComparison.Ordinal) && !spec.Name.Contains("eh_proj", StringComparison.Ordinal)
+        .Where(spec => spec.Name is "model.embed_tokens.weight" or "lm_head.weight" || spec is { Quantizable: true, Role: WeightRole.Projection or WeightRole.Expert } && !spec.Name.Contains("indexer", StringComparison.Ordinal) && !spec.Name.Contains("eh_proj", StringComparison.Ordinal)
             && !IsPredictionLayer(config, spec.Name))
         .Select(spec => spec.Name[..^".weight".Length]);
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Hadal.Checkpoints.Adapters;
+using Hadal.Checkpoints.Config;
 using Hadal.Training.Adapters;
 using Hadal.Training.Models;
 using Hadal.Training.Models.DeepSeek;
@@ -63,6 +64,44 @@ public sealed class LowRankAdapterTests
         ModelFixture.Near(plain, mean, 0.06);
     }
 
+    [Theory]
+    [InlineData(true, false)]
+    [InlineData(false, false)]
+    [InlineData(true, true)]
+    public void The_loss_of_an_adapted_head_and_its_gradients_are_those_of_the_matrix_it_makes(bool isTied, bool hasMagnitude)
+    {
+        using var scope = NewDisposeScope();
+        random.manual_seed(2);
+        using var model = new GroupedQueryModel(TinyAdaptation.Qwen with { TieWordEmbeddings = isTied });
+        var options = new LoraOptions { R = 3, LoraAlpha = 6, UseDora = hasMagnitude, TargetModules = JsonElement.Parse("""["lm_head"]""") };
+        using var adapter = LowRankAdapter.Attach(model, options, "base");
+        var update = model.Head!.Update!;
+        using (no_grad())
+        {
+            update.B.normal_();
+            update.Magnitude?.mul_(1.3);
+        }
+
+        // More rows than are computed at once.
+        var (hidden, targets) = (randn(700, 16).requires_grad_(), randint(300, [700], dtype: ScalarType.Int64));
+        var loss = model.Loss(hidden, targets);
+        loss.backward();
+        var (otherHidden, a, b, magnitude) = (hidden.detach().requires_grad_(), update.A.detach().requires_grad_(), update.B.detach().requires_grad_(), update.Magnitude?.detach().requires_grad_());
+        var merged = model.Head.Weight.detach().add(matmul(b, a).mul(2));
+        if (magnitude is not null) merged = merged * (magnitude / merged.detach().norm(1)).unsqueeze(1);
+        var expected = nn.functional.cross_entropy(matmul(otherHidden, merged.t()), targets);
+        expected.backward();
+        ModelFixture.Near(expected, loss, 1e-5);
+        ModelFixture.Near(otherHidden.grad!, hidden.grad!, 1e-6);
+        ModelFixture.Near(a.grad!, update.A.grad!, 1e-5);
+        ModelFixture.Near(b.grad!, update.B.grad!, 1e-5);
+        if (magnitude is not null) ModelFixture.Near(magnitude.grad!, update.Magnitude!.grad!, 1e-5);
+        Assert.True(a.grad!.abs().max().item<float>() > 1e-3);
+        Assert.Null(model.Head.Weight.grad);
+        Assert.Equal(hasMagnitude ? 3 : 2, adapter.Parameters.Count);
+        ModelFixture.Near(expected, model.LogProbabilities(hidden, targets).mean().neg(), 1e-5);
+    }
+
     [Fact]
     public void A_row_of_zeros_whose_length_is_trained_stays_zero_and_spoils_no_gradient()
     {
@@ -89,6 +128,11 @@ public sealed class LowRankAdapterTests
         Assert.Throws<TrainingException>(() => Find(qwen, "\"(\""));
 
         Assert.Equal(["model.embed_tokens", "model.layers.0.self_attn.q_proj"], Find(qwen, """["embed_tokens", "layers.0.self_attn.q_proj"]"""));
+        Assert.Equal(["model.layers.0.self_attn.q_proj", "lm_head"], Find(qwen, """["lm_head", "layers.0.self_attn.q_proj"]"""));
+        Assert.Equal(["lm_head"], Find(qwen, "\"lm_head\""));
+        Assert.Equal(15, Find(qwen, """["all-linear", "lm_head"]""").Count);
+        using var labels = new GroupedQueryModel((GroupedQueryConfig)LabelConfig.With(TinyAdaptation.Qwen, ModelHead.Sequence, ["no", "yes"], isValue: false));
+        Assert.Contains("'lm_head' is no matrix of this qwen2 model; it has embed_tokens, q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj", Assert.Throws<TrainingException>(() => Find(labels, """["lm_head"]""")).Message, StringComparison.Ordinal);
 
         // Neither indexers nor prediction layers, and not the matrix that the engine absorbs into queries; experts are no matrices of their own here.
         using var hadal = new DeepSeekModel(TinyAdaptation.Hadal);
@@ -98,6 +142,7 @@ public sealed class LowRankAdapterTests
         Assert.All(Find(hadal, null), name => Assert.Matches("^model\\.layers\\.[01]\\.", name));
         Assert.Contains("model.layers.1.mlp.shared_experts.gate_proj", Find(hadal, null));
         Assert.Equal(["model.layers.0.self_attn.kv_b_proj", "model.layers.1.self_attn.kv_b_proj"], Find(hadal, """["kv_b_proj"]"""));
+        Assert.Equal(["lm_head"], Find(hadal, """["lm_head"]"""));
 
         // The recipe for queries and values loads on latent attention too.
         Assert.Equal(["q_b_proj", "kv_a_proj_with_mqa"], Find(hadal, """["q_proj", "v_proj"]""").Select(name => name[(name.LastIndexOf('.') + 1)..]).Distinct());
@@ -109,13 +154,14 @@ public sealed class LowRankAdapterTests
         using var qwen = new GroupedQueryModel(TinyAdaptation.Qwen);
         var options = new LoraOptions
         {
-            R = 2, LoraAlpha = 4, TargetModules = JsonElement.Parse("""["all-linear", "embed_tokens"]"""),
-            RankPattern = new Dictionary<string, int> { ["embed_tokens"] = 5, [@"layers\.1\..*_proj"] = 3 }, AlphaPattern = new Dictionary<string, double> { ["embed_tokens"] = 20 },
+            R = 2, LoraAlpha = 4, TargetModules = JsonElement.Parse("""["all-linear", "embed_tokens", "lm_head"]"""),
+            RankPattern = new Dictionary<string, int> { ["embed_tokens"] = 5, ["lm_head"] = 7, [@"layers\.1\..*_proj"] = 3 }, AlphaPattern = new Dictionary<string, double> { ["embed_tokens"] = 20 },
         };
         using var adapter = LowRankAdapter.Attach(qwen, options, "base");
         var found = qwen.Adaptable.ToDictionary(named => named.Name, named => (Rank: (int)named.Matrix.Update!.A.shape[0], named.Matrix.Update.Scale));
-        Assert.Equal(15, found.Count);
+        Assert.Equal(16, found.Count);
         Assert.Equal((5, 4.0), found["model.embed_tokens"]);
+        Assert.Equal((7, 4.0 / 7), found["lm_head"]);
         Assert.Equal((2, 2.0), found["model.layers.0.mlp.up_proj"]);
         Assert.Equal((3, 4.0 / 3), found["model.layers.1.self_attn.q_proj"]);
         var scales = new AdapterScales(adapter.Config, Assert.Fail);
@@ -128,7 +174,7 @@ public sealed class LowRankAdapterTests
         using var qwen = new GroupedQueryModel(TinyAdaptation.Qwen);
         Assert.Equal(["q_proj", "v_proj"], Described(qwen, """["q_proj", "v_proj"]"""));
         Assert.Equal(["model.layers.1.self_attn.q_proj"], Described(qwen, """["layers.1.self_attn.q_proj"]"""));
-        Assert.Equal(["embed_tokens", "q_proj"], Described(qwen, """["embed_tokens", "q_proj"]"""));
+        Assert.Equal(["embed_tokens", "q_proj", "lm_head"], Described(qwen, """["embed_tokens", "lm_head", "q_proj"]"""));
         using var hadal = new DeepSeekModel(TinyAdaptation.Hadal);
 
         // gate_proj alone would mean the routed experts as well, and q_b_proj the prediction layer's.

@@ -45,6 +45,7 @@ public sealed class FineTuneTests
     [InlineData("lora", "qwen2", "compute_type=bfloat16", "lora={\"lora_dropout\": 0.2, \"use_dora\": true, \"bias\": \"lora_only\"}")]
     [InlineData("lora", "hadal", "compute_type=float32", "recompute_activations=true", "lora.lora_dropout=0.1")]
     [InlineData("lora", "hadal", "lora={\"target_modules\": [\"embed_tokens\", \"o_proj\"], \"use_dora\": true}")]
+    [InlineData("lora", "qwen2", "lora={\"target_modules\": [\"lm_head\", \"o_proj\"], \"use_dora\": true, \"lora_dropout\": 0.2}")]
     public void A_run_that_was_killed_and_stopped_again_and_again_ends_with_the_bits_of_an_undisturbed_one(string stage, string family, params string[] changes)
     {
         var config = family == "hadal" ? (Checkpoints.Config.ModelConfig)TinyAdaptation.Hadal : TinyAdaptation.Qwen;
@@ -446,6 +447,7 @@ public sealed class FineTuneTests
     [Theory]
     [InlineData("qwen2", "lora={\"use_dora\": true, \"bias\": \"lora_only\"}")]
     [InlineData("hadal", "lora={\"use_rslora\": true, \"target_modules\": [\"q_proj\", \"experts\"]}")]
+    [InlineData("qwen2", "lora={\"target_modules\": [\"lm_head\", \"q_proj\"], \"rank_pattern\": {\"lm_head\": 3}, \"use_dora\": true}", "optimizer=muon")]
     [InlineData("qwen2", "lora={\"target_modules\": [\"embed_tokens\", \"q_proj\"], \"rank_pattern\": {\"embed_tokens\": 3}, \"alpha_pattern\": {\"1.self_attn.q_proj\": 5}}", "optimizer=muon")]
     public void An_adapter_is_measured_beside_its_model_and_another_model_is_told(string family, string lora, params string[] changes)
     {

@@ -19,7 +19,23 @@ internal static unsafe class Adaptation
     public static void Apply(ThreadCrew crew, Pass pass, int site, float* x, int inputCount, float* y, int outputCount)
     {
         if (!pass.HasAdapters) return;
-        var job = new Job(pass, site, x, inputCount, y, outputCount, crew.ThreadCount);
+        var job = new Job(pass, default, site, x, inputCount, y, outputCount, crew.ThreadCount);
+        crew.Run(ref job, crew.ThreadCount);
+    }
+
+    /// <summary>Adapts all outputs of some rows of a pass, shared out over a crew. Without adapters in the pass it does nothing.</summary>
+    /// <param name="crew">Threads; they must be idle.</param>
+    /// <param name="pass">Rows and the adapters of their sequences.</param>
+    /// <param name="rows">Which rows, at least one; those of one sequence stand together.</param>
+    /// <param name="site">Number of the projection.</param>
+    /// <param name="x">[rows, in], without gaps.</param>
+    /// <param name="inputCount">in.</param>
+    /// <param name="y">[rows, out], without its bias and without gaps.</param>
+    /// <param name="outputCount">out.</param>
+    public static void Apply(ThreadCrew crew, Pass pass, ReadOnlyMemory<int> rows, int site, float* x, int inputCount, float* y, int outputCount)
+    {
+        if (!pass.HasAdapters) return;
+        var job = new Job(pass, rows, site, x, inputCount, y, outputCount, crew.ThreadCount);
         crew.Run(ref job, crew.ThreadCount);
     }
 
@@ -69,9 +85,14 @@ internal static unsafe class Adaptation
         }
     }
 
-    private readonly struct Job(Pass pass, int site, float* x, int inputCount, float* y, int outputCount, int partCount) : ICrewJob
+    /// <summary>Rows of the pass are empty where all are meant, in order.</summary>
+    private readonly struct Job(Pass pass, ReadOnlyMemory<int> rows, int site, float* x, int inputCount, float* y, int outputCount, int partCount) : ICrewJob
     {
-        public void Execute(int partIndex) => ApplyShare(pass, site, x, inputCount, y, outputCount, Output(partIndex), Output(partIndex + 1));
+        public void Execute(int partIndex)
+        {
+            if (rows.IsEmpty) ApplyShare(pass, site, x, inputCount, y, outputCount, Output(partIndex), Output(partIndex + 1));
+            else ApplyShare(pass, rows.Span, site, x, inputCount, y, outputCount, Output(partIndex), Output(partIndex + 1));
+        }
 
         private int Output(int part) => part == partCount ? outputCount : (int)((long)outputCount * part / partCount) / OutputGrain * OutputGrain;
     }

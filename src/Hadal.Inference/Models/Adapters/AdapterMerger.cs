@@ -11,12 +11,12 @@ namespace Hadal.Inference.Models.Adapters;
 
 /// <summary>Writes a model with an adapter worked into its weights: <c>W' = f ⊙ (W + s B A)</c>, trained biases in the place of the model's, and so a head for labels.</summary>
 /// <remarks>Sums are taken in float64 and rounded once, to the format the weight is stored in; a model in few bits or FP8 is written in BF16. f is 1 without DoRA, otherwise
-/// the trained lengths over the lengths of the rows, of the table of embeddings of its columns. A head that is tied to an adapted table becomes a matrix of its own, which stays as it was,
+/// the trained lengths over the lengths of the rows, of the table of embeddings of its columns. Where a head is tied to the table and one of them is adapted, the head becomes a matrix of its own, so that the other stays as it was,
 /// as it does where the adapter is applied. huggingface/peft <c>tuners/lora/layer.py</c>, <c>merge_and_unload</c>.</remarks>
 public sealed unsafe class AdapterMerger
 {
     private const int BlockRows = 256;
-    private const string Head = "lm_head.weight";
+    private const string Head = LoraModule.HeadName + ".weight", Table = "model.embed_tokens.weight";
 
     private readonly Checkpoint _checkpoint;
     private readonly LoraAdapter _adapter;
@@ -36,21 +36,18 @@ public sealed unsafe class AdapterMerger
         if (checkpoint.Format != "safetensors")
             throw new CheckpointException($"{checkpoint.Path}: is a GGUF file, expected a directory with safetensors: its tokenizer and template could not be carried over");
         _modules = adapter.Modules.ToDictionary(module => module.Name, StringComparer.Ordinal);
-        var missing = adapter.Modules.Select(module => module.Name + ".weight").Where(name => !checkpoint.Tensors.ContainsKey(name)).ToList();
+        var missing = adapter.Modules.Where(module => !module.IsHead).Select(module => module.Name + ".weight").Where(name => !checkpoint.Tensors.ContainsKey(name)).ToList();
         if (missing.Count > 0) throw new CheckpointException($"{adapter.Path}: adapts {missing[0]}, which {checkpoint.Path} does not have");
         var biased = adapter.Modules.FirstOrDefault(module => module.Bias is not null && !checkpoint.Tensors.ContainsKey(module.Name + ".bias"));
         if (biased is not null) throw new CheckpointException($"{adapter.Path}: {biased.Name} has a trained bias, and the model has none to put it in; run it as an adapter instead");
         (_checkpoint, _adapter) = (checkpoint, adapter);
         _config = adapter.Score is null ? checkpoint.Config : LabelConfig.With(checkpoint.Config, adapter.Head, adapter.Labels, isValue: adapter.Labels.Count == 1);
-        if (adapter.Modules.FirstOrDefault(module => module.IsEmbedding) is { } embedding)
+        var isTied = !checkpoint.Tensors.ContainsKey(Head);
+        foreach (var module in adapter.Modules) AdaptedTable.EnsureSame(adapter.Path, module, checkpoint.Tensors[module.IsHead && isTied ? Table : module.Name + ".weight"]);
+        if (_config.Head == ModelHead.Language && adapter.Modules.Any(module => module.IsEmbedding || module.IsHead))
         {
-            var table = checkpoint.Tensors[embedding.Name + ".weight"];
-            AdaptedTable.EnsureSame(adapter.Path, embedding, table);
-            if (_config.Head == ModelHead.Language)
-            {
-                _config = _config with { TieWordEmbeddings = false };
-                if (!checkpoint.Tensors.ContainsKey(Head)) _untiedHead = table.As(Head);
-            }
+            _config = _config with { TieWordEmbeddings = false };
+            if (isTied) _untiedHead = checkpoint.Tensors[Table].As(Head);
         }
 
         _isCoded = checkpoint.Tensors.Values.Any(tensor => !IsFloat(tensor.DType));

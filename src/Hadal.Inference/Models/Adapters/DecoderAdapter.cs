@@ -118,8 +118,9 @@ public sealed unsafe class DecoderAdapter : IDisposable
             var found = new LoraWeights?[sites.Count];
             foreach (var module in adapter.Modules)
             {
-                if (module.IsEmbedding) AdaptedTable.EnsureSame(adapter.Path, module, weights.Tensor(module.Name + ".weight"));
-                var ready = new LoraWeights(module, weights.Matrix(module.Name + ".weight"), weights.VectorOrNull(module.Name + ".bias"), cursor.Take(LoraWeights.FloatCount(module)));
+                var name = module.IsHead ? weights.HeadName : module.Name + ".weight";
+                AdaptedTable.EnsureSame(adapter.Path, module, weights.Tensor(name));
+                var ready = new LoraWeights(module, weights.Matrix(name), weights.VectorOrNull(module.Name + ".bias"), cursor.Take(LoraWeights.FloatCount(module)));
                 found[sites[module.Name]] = ready.HasFiniteLengths ? ready
                     : throw new CheckpointException($"{adapter.Path}: {module.Name} has trained lengths (lora_magnitude_vector) that are too large for this model's rows; train it beside this model");
             }

@@ -7,6 +7,7 @@ namespace Hadal.Inference.Models.DeepSeek;
 /// <summary>A multi-token-prediction layer: <c>layer(eh_proj([enorm(Emb(t_{i+1})), hnorm(h_i)]))</c>, whose output predicts <c>t_{i+2}</c>.</summary>
 /// <remarks>Embedding first, as in the published weights; h_i is the main model's hidden state after its final norm. Embedding and head are the
 /// layer's own copies where the checkpoint has them. It keeps a cache of its own and leaves that of the main model alone.
+/// Adapters of the embedding, the head and the layers are no part of it: what it gives are guesses, which the adapted model accepts or does not.
 /// DeepSeek-V3, arXiv:2412.19437, section 2.2.</remarks>
 internal sealed unsafe class MultiTokenPrediction : IDisposable
 {
@@ -41,7 +42,7 @@ internal sealed unsafe class MultiTokenPrediction : IDisposable
         _layer = new DecoderLayer(config, weights, layerIndex);
         _headNorm = weights.Vector(prefix + "shared_head.norm.weight");
         _embedding = weights.Matrix(weights.Has(prefix + "embed_tokens.weight") ? prefix + "embed_tokens.weight" : "model.embed_tokens.weight");
-        _head = weights.Projection(HeadName(weights, prefix));
+        _head = weights.Projection(weights.Has(prefix + "shared_head.head.weight") ? prefix + "shared_head.head.weight" : weights.HeadName);
         _maxContext = options.ContextFor(config.MaxPositionEmbeddings);
         _pool = new BlockPool(DeepSeekModel.CacheLayoutOf(config, options.CacheFormat) with { LayerCount = 1 }, PagedDecoder.PoolBlocks(config, options));
         _scratch = new Scratch(5L * options.MaxBatchTokens * config.HiddenSize);
@@ -109,11 +110,6 @@ internal sealed unsafe class MultiTokenPrediction : IDisposable
         _scratch.Dispose();
     }
 
-    private static string HeadName(WeightBinder weights, string prefix)
-    {
-        if (weights.Has(prefix + "shared_head.head.weight")) return prefix + "shared_head.head.weight";
-        return weights.Has("lm_head.weight") ? "lm_head.weight" : "model.embed_tokens.weight";
-    }
 
     private void Check(PagedKvCache cache, ReadOnlySpan<int> nextTokenIds, int hiddenLength, int logitLength)
     {

@@ -10,7 +10,6 @@ public sealed class DeepSeekModel : CausalModel
 {
     private readonly RotaryEmbedding _rotary;
     private readonly Body _body;
-    private readonly Projection? _head;
 
     /// <summary>Creates the model with fresh weights drawn from torch's generator.</summary>
     /// <param name="config">The decoder's config.</param>
@@ -27,7 +26,8 @@ public sealed class DeepSeekModel : CausalModel
         TokenEmbedding = new AdaptableEmbedding(_body.Embedding);
         Layers = [.. _body.Layers];
         if (LabelHead.For(config, Device) is { } score) register_module("score", Score = score);
-        else if (!config.TieWordEmbeddings) register_module("lm_head", _head = new Projection(config.VocabSize, config.HiddenSize, config.InitializerRange, Device));
+        else if (config.TieWordEmbeddings) Head = new Projection(_body.Embedding.weight!);
+        else register_module("lm_head", Head = new Projection(config.VocabSize, config.HiddenSize, config.InitializerRange, Device));
     }
 
     /// <summary>The config it was made from.</summary>
@@ -45,9 +45,6 @@ public sealed class DeepSeekModel : CausalModel
     /// <inheritdoc/>
     public override IEnumerable<(string Name, IAdaptable Matrix)> Adaptable => base.Adaptable.Concat(Layers.SelectMany((layer, index) =>
         (layer.Experts?.Experts.Matrices ?? []).Select(matrix => (FormattableString.Invariant($"model.layers.{index}.{matrix.Path}"), (IAdaptable)matrix))));
-
-    /// <inheritdoc/>
-    protected override Tensor HeadWeight => _head?.Weight ?? _body.Embedding.weight!;
 
     /// <inheritdoc/>
     protected override AdaptableEmbedding TokenEmbedding { get; }

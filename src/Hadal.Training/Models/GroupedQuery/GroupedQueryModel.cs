@@ -14,7 +14,6 @@ public sealed class GroupedQueryModel : CausalModel
 
     private readonly RotaryEmbedding _rotary;
     private readonly Body _body;
-    private readonly Projection? _head;
 
     /// <summary>Creates the model with fresh weights drawn from torch's generator.</summary>
     /// <param name="config">The decoder's config.</param>
@@ -32,14 +31,12 @@ public sealed class GroupedQueryModel : CausalModel
         register_module("model", _body = new Body(config, _rotary, computeType, deviation, Device));
         TokenEmbedding = new AdaptableEmbedding(_body.Embedding);
         if (LabelHead.For(config, Device) is { } score) register_module("score", Score = score);
-        else if (!config.TieWordEmbeddings) register_module("lm_head", _head = new Projection(config.VocabSize, config.HiddenSize, deviation, Device));
+        else if (config.TieWordEmbeddings) Head = new Projection(_body.Embedding.weight!);
+        else register_module("lm_head", Head = new Projection(config.VocabSize, config.HiddenSize, deviation, Device));
     }
 
     /// <inheritdoc/>
     public override GroupedQueryConfig Config { get; }
-
-    /// <inheritdoc/>
-    protected override Tensor HeadWeight => _head?.Weight ?? _body.Embedding.weight!;
 
     /// <inheritdoc/>
     protected override AdaptableEmbedding TokenEmbedding { get; }
