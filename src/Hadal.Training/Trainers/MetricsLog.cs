@@ -106,6 +106,13 @@ internal sealed class MetricsLog
         File.AppendAllLines(_path, [JsonSerializer.Serialize(line, Json)]);
     }
 
+    /// <summary>Returns when the disk has all lines: before a checkpoint, or a loss of power could leave it without the lines that led to it.</summary>
+    public void Flush()
+    {
+        using var stream = new FileStream(_path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite);
+        stream.Flush(flushToDisk: true);
+    }
+
     private static SortedDictionary<string, double>? Finite(IReadOnlyDictionary<string, double>? figures) => figures is null || !figures.Values.Any(double.IsFinite)
         ? null
         : new SortedDictionary<string, double>(figures.Where(figure => double.IsFinite(figure.Value)).ToDictionary(), StringComparer.Ordinal);

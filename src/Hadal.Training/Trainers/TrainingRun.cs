@@ -176,7 +176,12 @@ internal sealed class TrainingRun : IDisposable
     {
         var isDue = IsDone || _cancellation.IsCancellationRequested || (_options.CheckpointEverySteps > 0 && Step % _options.CheckpointEverySteps == 0);
         var isSound = _skippedInARow == 0;
-        if (isDue && isSound) TrainingCheckpoint.Save(_checkpoints, weights, _state, _options.KeepCheckpoints);
+        if (isDue && isSound)
+        {
+            _log!.Flush();
+            TrainingCheckpoint.Save(_checkpoints, weights, _state, _options.KeepCheckpoints);
+        }
+
         if (!_cancellation.IsCancellationRequested) return;
         throw new OperationCanceledException(isSound
             ? "interrupted; a checkpoint was written, --resume goes on from it"
