@@ -116,6 +116,49 @@ public sealed class AdapterParityTests
         }
     }
 
+    /// <summary>Some conversions store a head and say that it is tied. Where it is another matrix than the table, training and engine must not take one for the other.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_head_that_is_stored_beside_a_table_it_is_said_to_be_tied_to_is_trained_beside_as_it_is_served(bool isSame)
+    {
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        random.manual_seed(23);
+        using var model = new GroupedQueryModel((GroupedQueryConfig)Config("qwen3"));
+        foreach (var parameter in model.parameters()) parameter.add_(randn_like(parameter).mul_(0.15));
+        if (isSame) model.Head!.Weight.copy_(model.PublishedWeights().Single(named => named.Spec.Name == "model.embed_tokens.weight").Tensor);
+        var directory = Directory.CreateTempSubdirectory("hadal-adapter-");
+        try
+        {
+            var (basePath, adapterPath, mergedPath) = (Path.Combine(directory.FullName, "base"), Path.Combine(directory.FullName, "adapter"), Path.Combine(directory.FullName, "merged"));
+            ModelFiles.Save(model, basePath, DType.F32);
+            File.WriteAllText(Path.Combine(basePath, "config.json"), (model.Config with { TieWordEmbeddings = true, TorchDtype = "float32" }).ToJson());
+            using var checkpoint = Checkpoint.Open(basePath);
+            Assert.True(checkpoint.Config.TieWordEmbeddings && checkpoint.Tensors.ContainsKey("lm_head.weight"));
+            using var loaded = ModelFiles.Load(checkpoint);
+            Assert.Equal(isSame, loaded.Config.TieWordEmbeddings);
+            var tokenIds = Enumerable.Range(0, 19).ToArray();
+            Near(Logits(model, tokenIds), Served(checkpoint, null, tokenIds));
+            Near(Logits(loaded, tokenIds), Served(checkpoint, null, tokenIds));
+
+            using var adapter = LowRankAdapter.Attach(loaded, new LoraOptions { R = 2, UseDora = true, TargetModules = System.Text.Json.JsonElement.Parse(WithHead) }, basePath);
+            foreach (var parameter in adapter.Parameters) parameter.Parameter.add_(randn_like(parameter.Parameter).mul_(0.1));
+            adapter.Save(adapterPath);
+            using var opened = LoraAdapter.Open(adapterPath, checkpoint.Config);
+            Near(Logits(loaded, tokenIds), Served(checkpoint, opened, tokenIds));
+            new AdapterMerger(checkpoint, opened).Write(mergedPath, 1);
+            using var merged = Checkpoint.Open(mergedPath);
+            Near(Logits(loaded, tokenIds), Served(merged, null, tokenIds));
+        }
+        finally
+        {
+            directory.Delete(recursive: true);
+        }
+
+        static void Near(float[] expected, float[] actual) => Assert.True(Difference(expected, actual) < Bound * expected.Max(Math.Abs), $"{Difference(expected, actual) / expected.Max(Math.Abs):g3}");
+    }
+
     private static float[] Logits(CausalModel model, int[] tokenIds) =>
         model.Logits(model.Hidden(tensor(tokenIds.Select(id => (long)id).ToArray()).unsqueeze(0))).contiguous().data<float>().ToArray();
 

@@ -27,7 +27,7 @@ public static class ModelFiles
             throw new CheckpointException($"{checkpoint.Path}: has rope_freqs.weight, which config.json cannot say; train on the safetensors directory the file was made from");
         var keepsHead = config is null || HasHeadOf(checkpoint, config);
         var isInterleaved = checkpoint.Config is GroupedQueryConfig { UsesInterleavedRope: true };
-        CausalModel model = WithLayersOf(checkpoint, config ?? checkpoint.Config) switch
+        CausalModel model = WithHeadOf(checkpoint, WithLayersOf(checkpoint, config ?? checkpoint.Config)) switch
         {
             DeepSeekConfig deepSeek => new DeepSeekModel(deepSeek, computeType, device, draws: false),
             GroupedQueryConfig groupedQuery => new GroupedQueryModel(groupedQuery with { RopeInterleave = null }, computeType, device, draws: false),
@@ -62,6 +62,25 @@ public static class ModelFiles
         config is DeepSeekConfig { NumNextnPredictLayers: > 0 } deepSeek && !checkpoint.Tensors.ContainsKey(FormattableString.Invariant($"model.layers.{deepSeek.NumHiddenLayers}.eh_proj.weight"))
             ? deepSeek with { NumNextnPredictLayers = 0 }
             : config;
+
+    /// <summary>Some conversions store a head that their config calls tied. What is stored is what answers, so one that is not the table is a matrix of its own here too.</summary>
+    private static ModelConfig WithHeadOf(Checkpoint checkpoint, ModelConfig config) =>
+        config is { TieWordEmbeddings: true, Head: ModelHead.Language } && checkpoint.Tensors.TryGetValue(LoraModule.HeadName + ".weight", out var head) && !AreSame(head, checkpoint.Tensors["model.embed_tokens.weight"])
+            ? config with { TieWordEmbeddings = false }
+            : config;
+
+    private static unsafe bool AreSame(WeightTensor one, WeightTensor other)
+    {
+        if (one.DType != other.DType || one.ByteLength != other.ByteLength) return false;
+        const int PieceBytes = 1 << 24;
+        for (var begin = 0L; begin < one.ByteLength; begin += PieceBytes)
+        {
+            var count = (int)Math.Min(PieceBytes, one.ByteLength - begin);
+            if (!new ReadOnlySpan<byte>(one.Data + begin, count).SequenceEqual(new ReadOnlySpan<byte>(other.Data + begin, count))) return false;
+        }
+
+        return true;
+    }
 
     /// <summary>Gives a matrix in few bits to the part of the model that computes with it.</summary>
     private static void Place(CausalModel model, string name, QuantizedWeight codes)
