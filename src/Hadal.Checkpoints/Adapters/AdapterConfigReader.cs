@@ -16,7 +16,7 @@ internal static class AdapterConfigReader
 
     /// <summary>Keys that make another computation of the same tensors, or add tensors of another kind.</summary>
     private static readonly string[] Uncomputed =
-        ["target_parameters", "trainable_token_indices", "alora_invocation_tokens", "layer_replication", "use_qalora", "use_bdlora", "arrow_config"];
+        ["target_parameters", "trainable_token_indices", "alora_invocation_tokens", "layer_replication", "use_qalora", "use_bdlora", "arrow_config", "kasa_config", "monteclora_config"];
 
     /// <summary>Reads and checks the file of a directory.</summary>
     /// <returns>What it says, and the ranks and scales that it gives modules.</returns>

@@ -130,7 +130,7 @@ internal abstract unsafe class PagedDecoder : DecoderModel
         Options = options;
         MaxContext = options.ContextFor(config.MaxPositionEmbeddings);
         _weights = weights;
-        _head = weights.Projection(weights.HeadName);
+        _head = weights.Projection(weights.HeadTensor);
         // Of a table that is no head, few rows are read, so it stays in the file.
         _embedding = weights.Has("lm_head.weight") ? weights.Matrix("model.embed_tokens.weight") : _head;
         _embeddingSite = weights.Site("model.embed_tokens");

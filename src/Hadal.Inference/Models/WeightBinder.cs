@@ -28,7 +28,7 @@ internal sealed unsafe class WeightBinder(
     public bool Has(string name) => tensors.ContainsKey(name);
 
     /// <summary>The output head, or the table of embeddings where the checkpoint has none of its own: they are tied.</summary>
-    public string HeadName => Has("lm_head.weight") ? "lm_head.weight" : "model.embed_tokens.weight";
+    public string HeadTensor => Has("lm_head.weight") ? "lm_head.weight" : "model.embed_tokens.weight";
 
     /// <summary>The tensor as it is stored.</summary>
     /// <exception cref="CheckpointException">It is missing.</exception>

@@ -50,7 +50,9 @@ public sealed unsafe class CheckpointQuantizer
     private WeightTensor Embedding => _checkpoint.Tensors["model.embed_tokens.weight"];
 
     /// <summary>A head that is the table of embeddings becomes a matrix of its own, because the table stays as it is.</summary>
-    private bool UntiesHead => _quantization.IncludesHead && !_checkpoint.Tensors.ContainsKey(Head) && _specs.TryGetValue(Head, out var spec) && _quantization.Applies(spec);
+    private bool QuantizesHead => _quantization.IncludesHead && _specs.TryGetValue(Head, out var spec) && _quantization.Applies(spec);
+
+    private bool UntiesHead => QuantizesHead && !_checkpoint.Tensors.ContainsKey(Head);
 
     /// <summary>Writes the directory, which appears when it is whole; tokenizer, templates and generation settings are copied.</summary>
     /// <param name="path">Directory to create.</param>
@@ -68,7 +70,7 @@ public sealed unsafe class CheckpointQuantizer
         {
             var config = _checkpoint.Config with
             {
-                QuantizationConfig = _quantization.ConfigFor(_tensors.Keys.Select(name => _specs[name])), TieWordEmbeddings = _checkpoint.Config.TieWordEmbeddings && !UntiesHead,
+                QuantizationConfig = _quantization.ConfigFor(_tensors.Keys.Select(name => _specs[name])), TieWordEmbeddings = _checkpoint.Config.TieWordEmbeddings && !QuantizesHead,
             };
             AtomicFile.Write(Path.Combine(directory, "config.json"), stream => stream.Write(Encoding.UTF8.GetBytes(config.ToJson())));
             CheckpointTexts.Copy(_checkpoint.Path, directory);

@@ -66,6 +66,25 @@ public sealed unsafe class CheckpointQuantizerTests : IDisposable
         Assert.Equal(report.BytesAfter + head.ByteLength + head.Scale.ByteLength, withHead.BytesAfter);
     }
 
+    /// <summary>A published model may say that its head is its table and store it nonetheless: in other bits it is the table no more.</summary>
+    [Fact]
+    public void A_head_of_8_bits_that_was_stored_beside_its_table_is_tied_no_more()
+    {
+        var source = Path.Combine(_folder.FullName, "stored");
+        Directory.CreateDirectory(source);
+        foreach (var name in (string[])["config.json", "tokenizer.json", "tokenizer_config.json"]) File.Copy(Path.Combine(Mini, name), Path.Combine(source, name));
+        using (var mini = Checkpoint.Open(Mini))
+        {
+            var weights = mini.Tensors.Values.Append(mini.Tensors["model.embed_tokens.weight"].As("lm_head.weight"));
+            SafetensorsWriter.WriteModel(source, weights.Select(tensor => new TensorToWrite(tensor.Name, tensor.DType, tensor.Shape, tensor.Bytes.ToArray())));
+        }
+
+        Quantize(source, new WeightQuantization(8, 128, IncludesHead: true));
+        using var checkpoint = Checkpoint.Open(Target);
+        Assert.Equal(DType.I8, checkpoint.Tensors["lm_head.weight"].DType);
+        Assert.False(checkpoint.Config.TieWordEmbeddings);
+    }
+
     [Fact]
     public void Golden_logits_move_little()
     {

@@ -16,17 +16,12 @@ internal static unsafe class Adaptation
     /// <param name="inputCount">in.</param>
     /// <param name="y">[rows, out], what it gave, without its bias and without gaps.</param>
     /// <param name="outputCount">out.</param>
-    public static void Apply(ThreadCrew crew, Pass pass, int site, float* x, int inputCount, float* y, int outputCount)
-    {
-        if (!pass.HasAdapters) return;
-        var job = new Job(pass, default, site, x, inputCount, y, outputCount, crew.ThreadCount);
-        crew.Run(ref job, crew.ThreadCount);
-    }
+    public static void Apply(ThreadCrew crew, Pass pass, int site, float* x, int inputCount, float* y, int outputCount) => Apply(crew, pass, default, site, x, inputCount, y, outputCount);
 
     /// <summary>Adapts all outputs of some rows of a pass, shared out over a crew. Without adapters in the pass it does nothing.</summary>
     /// <param name="crew">Threads; they must be idle.</param>
     /// <param name="pass">Rows and the adapters of their sequences.</param>
-    /// <param name="rows">Which rows, at least one; those of one sequence stand together.</param>
+    /// <param name="rows">Which rows, those of one sequence together; all of them where it is empty.</param>
     /// <param name="site">Number of the projection.</param>
     /// <param name="x">[rows, in], without gaps.</param>
     /// <param name="inputCount">in.</param>

@@ -118,7 +118,7 @@ public sealed unsafe class DecoderAdapter : IDisposable
             var found = new LoraWeights?[sites.Count];
             foreach (var module in adapter.Modules)
             {
-                var name = module.IsHead ? weights.HeadName : module.Name + ".weight";
+                var name = module.IsHead ? weights.HeadTensor : module.Name + ".weight";
                 AdaptedTable.EnsureSame(adapter.Path, module, weights.Tensor(name));
                 var ready = new LoraWeights(module, weights.Matrix(name), weights.VectorOrNull(module.Name + ".bias"), cursor.Take(LoraWeights.FloatCount(module)));
                 found[sites[module.Name]] = ready.HasFiniteLengths ? ready

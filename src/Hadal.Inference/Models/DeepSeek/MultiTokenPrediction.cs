@@ -42,7 +42,7 @@ internal sealed unsafe class MultiTokenPrediction : IDisposable
         _layer = new DecoderLayer(config, weights, layerIndex);
         _headNorm = weights.Vector(prefix + "shared_head.norm.weight");
         _embedding = weights.Matrix(weights.Has(prefix + "embed_tokens.weight") ? prefix + "embed_tokens.weight" : "model.embed_tokens.weight");
-        _head = weights.Projection(weights.Has(prefix + "shared_head.head.weight") ? prefix + "shared_head.head.weight" : weights.HeadName);
+        _head = weights.Projection(weights.Has(prefix + "shared_head.head.weight") ? prefix + "shared_head.head.weight" : weights.HeadTensor);
         _maxContext = options.ContextFor(config.MaxPositionEmbeddings);
         _pool = new BlockPool(DeepSeekModel.CacheLayoutOf(config, options.CacheFormat) with { LayerCount = 1 }, PagedDecoder.PoolBlocks(config, options));
         _scratch = new Scratch(5L * options.MaxBatchTokens * config.HiddenSize);
