@@ -320,10 +320,12 @@ public sealed class HostileHubTests : PullTests
     [Fact]
     public void What_an_earlier_download_left_wrong_is_downloaded_again()
     {
-        GiveWeights(100_000);
+        var weights = GiveWeights(100_000);
         Hub.Answer = request => request.Range is { From: 0, To: > 10 } ? Hub.FileReply(request) with { CutAfter = 90_000 } : request.Range is { From: > 0 } ? HubReply.Of(404) : null;
         Assert.Equal(1, Pull().ExitCode);
-        var partial = Assert.Single(Partials());
+
+        // Smaller files that were on their way when the weights failed may have left something, too.
+        var partial = Assert.Single(Partials(), path => Path.GetFileName(path).StartsWith(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(weights)), StringComparison.Ordinal));
         using (var file = File.OpenWrite(partial)) file.WriteByte((byte)(Hub.Files["model.safetensors"][0] ^ 1));
         Hub.Answer = _ => null;
         var outcome = Pull();
