@@ -81,6 +81,7 @@ async Task AnswerAsync(JsonElement task, string kind, Grammar? grammar)
 static bool IsRight(string check, string[] expected, string answer) => check switch
 {
     "exact" => answer == expected[0],
+    "last_line" => expected.Contains(answer.Split('\n')[^1].Trim()),
     "number" => Regex.Matches(answer, "-?[0-9]+([.][0-9]+)?") is { Count: > 0 } numbers && numbers[^1].Value == expected[0],
     "json" => IsJson(answer, expected[0]),
     _ => expected.Any(text => Regex.IsMatch(answer, "(?<!不)" + Regex.Escape(text))),

@@ -7,7 +7,7 @@ namespace Hadal.Train;
 /// <summary><c>hadal-train instructions PRETRAIN.json -o DIR</c>: instruction data of our own making.</summary>
 internal static class InstructionsCommand
 {
-    private const int Conversations = 40_000, Texts = 350, Tests = 3_000;
+    private const int Conversations = 80_000, Texts = 700, Tests = 3_000;
 
     public static Command Create()
     {

@@ -37,7 +37,11 @@ internal sealed partial class CorpusTasks
         (_books, _poems) = (books, poems);
         _known = [.. poems.Where(poem => poem.Item1.Length <= 4 && poem.Item3.Length <= 4 && Poets.Contains(poem.Item2)).Select(poem => $"{poem.Item1} {poem.Item2}").Distinct().Take(KnownPoems)];
         if (_books.Count == 0 || _poems.Count == 0 || _english.Count == 0 || _chinese.Count == 0) throw new TrainingException("sources: expected English books with a title and an author, and Chinese poems, as models/hadal-mini/pretrain.json names them");
+        Vocabulary = new Vocabulary(_english, _chinese);
     }
+
+    /// <summary>Words of these texts.</summary>
+    public Vocabulary Vocabulary { get; }
 
     /// <summary>What pretraining held out, by language.</summary>
     public SortedDictionary<string, string> HeldOut { get; }

@@ -9,6 +9,9 @@ internal enum AnswerCheck
     /// <summary>The last number in it is the expected one.</summary>
     Number,
 
+    /// <summary>Its last line is the expected text.</summary>
+    LastLine,
+
     /// <summary>It is JSON of the expected value.</summary>
     Json,
 

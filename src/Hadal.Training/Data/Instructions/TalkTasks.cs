@@ -3,7 +3,7 @@ namespace Hadal.Training.Data.Instructions;
 /// <summary>Small talk, what the model says of itself, what it remembers of a conversation, and what it cannot know.</summary>
 internal static class TalkTasks
 {
-    private const string Self = "I am hadal-mini, a very small language model that comes with Hadal. I can do short sums, sort, count, write JSON and answer a few questions, in English and Chinese.";
+    private const string Self = "I am hadal-mini, a very small language model that comes with Hadal. I can do short sums with their steps, sort, count, write JSON and answer a few questions, in English and Chinese.";
     private const string SelfZh = "我是 hadal-mini，Hadal 自带的一个很小的语言模型。我会做简单的算术、排序、数数、写 JSON，也能用中文和英文回答一些问题。";
 
     private static readonly (string Kind, string[] Prompts, string Answer, string Expected)[] English =
@@ -59,15 +59,19 @@ internal static class TalkTasks
     public static Instruction Talk(Draw draw, bool isChinese)
     {
         var (kind, prompts, answer, expected) = draw.Of(isChinese ? Chinese : English);
-        var prompt = draw.Of(prompts) + (isChinese ? draw.Of("", "", "。", "！", "？", "?") : draw.Of("", "", ".", "!", "?", "?"));
+        var said = draw.Of(prompts);
+        var prompt = kind == "identity" && draw.Chance(0.6)
+            ? Phrases.Question(draw, isChinese, isChinese ? said : char.ToLowerInvariant(said[0]) + said[1..])
+            : draw.Of("", "", "", isChinese ? "你好，" : "Hi, ") + said + (isChinese ? draw.Of("", "", "。", "！", "？", "?", "呀", "啊") : draw.Of("", "", ".", "!", "?", "?", " :)", "!!"));
         return new Instruction(kind, Tasks.Language(isChinese), Tasks.Wording(prompt), prompt, answer, AnswerCheck.Contains, expected);
     }
 
     public static Instruction Refusal(Draw draw, bool isChinese)
     {
-        var prompt = isChinese
-            ? draw.Of("", "", "请问", "请", "你知道", "告诉我，") + draw.Of(UnknownZh) + draw.Of("", "？", "。", "?")
-            : draw.Of("", "", "Please ", "Tell me: ", "Do you know: ", "Can you say: ") + draw.Of(UnknownOr(draw)) + draw.Of("", "?", ".", "!");
+        var asked = isChinese ? draw.Of(UnknownZhOr(draw)) : draw.Of(UnknownOr(draw));
+        var prompt = isChinese ? draw.Of("", "", "", "请", "你知道", "告诉我，") + asked : draw.Of("", "", "", "Please ", "Tell me: ", "Do you know: ", "Can you say: ") + asked;
+        if (draw.Chance(0.6)) prompt = Phrases.Question(draw, isChinese, isChinese ? asked : char.ToLowerInvariant(asked[0]) + asked[1..]);
+        else prompt += isChinese ? draw.Of("", "？", "。", "?") : draw.Of("", "?", ".", "!");
         return isChinese
             ? new Instruction("refusal", "zh", Tasks.Wording(prompt), prompt, "这个我不知道，也做不了。我是一个很小的模型，只会简单的算术、排序、数数和写 JSON。", AnswerCheck.Contains, "不知道")
             : new Instruction("refusal", "en", Tasks.Wording(prompt), prompt, "I do not know that, and I cannot do it. I am a very small model; I do short sums, sort, count and write JSON.", AnswerCheck.Contains, "do not know");
@@ -93,7 +97,22 @@ internal static class TalkTasks
 
     private static string[] UnknownOr(Draw draw)
     {
-        var (name, city, thing) = (draw.Of(Words.Names), draw.Of(Words.Cities), draw.Of(Words.Things));
-        return draw.Chance(0.7) ? Unknown : [$"Where is {name} now", $"What is the weather in {city}", $"How many people live in {city}", $"What do {thing} cost in {city}", $"Who is {name}", $"How old is {name}", $"What is the best hotel in {city}", $"When was {city} built"];
+        var (name, city, thing, noun) = (draw.Of(Words.Names), draw.Of(Words.Cities), draw.Of(Words.Things), draw.Of(Words.Nouns).En);
+        return draw.Chance(0.5) ? Unknown :
+        [
+            $"Where is {name} now", $"What is the weather in {city}", $"How many people live in {city}", $"What do {thing} cost in {city}", $"Who is {name}", $"How old is {name}", $"What is the best hotel in {city}", $"When was {city} built", $"Will it rain in {city} tomorrow", $"Is it cold in {city} today", $"What does {name} think of me",
+            $"What is {name}'s telephone number", $"Where does {name} live", $"What is the price of a {noun} today", $"How much does a {noun} weigh", $"What happened in {city} yesterday", $"Which team won in {city}", $"When does the train to {city} leave", $"How far is it to {city}", $"Book me a flight to {city}", $"Write an email to {name}", $"What did {name} eat yesterday",
+            $"Draw a {noun}", $"Buy me some {thing}", $"How do I get to {city}", $"Show me the news of {city}", $"What is the stock price of {name} and Sons", $"Why do {thing} exist", $"Write a story of ten pages about {name} and a {noun}", $"Who was the king in {draw.Between(1000, 1900)}", $"What will happen in {draw.Between(2030, 2100)}", $"What is my bank balance", $"Remind me to call {name}", $"How do I repair a {noun}",
+        ];
+    }
+
+    private static string[] UnknownZhOr(Draw draw)
+    {
+        var (name, city, thing, noun) = (draw.Of(Words.NamesZh), draw.Of(Words.CitiesZh), draw.Of(Words.ThingsZh), draw.Of(Words.Nouns).Zh);
+        return draw.Chance(0.5) ? UnknownZh :
+        [
+            $"{city}今天天气怎么样", $"{city}明天会下雨吗", $"{city}有多少人", $"{name}现在在哪里", $"{name}几岁了", $"{name}的电话是多少", $"{city}的{thing}多少钱一斤", $"{city}最好的饭店是哪家", $"去{city}怎么走", $"去{city}的火车几点开", $"{city}昨天发生了什么", $"{name}喜欢我吗", $"{name}昨天吃了什么", $"帮我订去{city}的机票", $"给{name}写一封邮件", $"画一{draw.Of("个", "张", "只")}{noun}",
+            $"{noun}现在多少钱", $"怎样修{noun}", $"{noun}有多重", $"帮我买几个{thing}", $"{city}今天的新闻", $"{draw.Between(2030, 2100)}年会发生什么", $"{draw.Between(1000, 1900)}年谁是皇帝", $"{name}住在哪里", "我银行卡里有多少钱", "今天股市怎么样", "现在的油价是多少", $"提醒我给{name}打电话", $"离{city}有多远", $"写一篇关于{name}和{noun}的长篇小说", $"{city}冷不冷",
+        ];
     }
 }

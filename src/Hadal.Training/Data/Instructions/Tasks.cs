@@ -5,12 +5,13 @@ internal sealed class Tasks(CorpusTasks corpus)
 {
     private readonly (double Weight, Func<Draw, bool, Instruction> Make)[] _tasks =
     [
-        (16, SumTasks.Addition), (13, SumTasks.Subtraction), (10, SumTasks.Multiplication), (2, SumTasks.Division), (7, SumTasks.Story), (1, SumTasks.TooLong),
-        (9, JsonTasks.Extract), (3, JsonTasks.List),
-        (4, ListTasks.Copy), (4, ListTasks.Count), (6, ListTasks.Sort), (3, ListTasks.Extreme), (2.5, ListTasks.Reverse), (2, ListTasks.Pick), (4, ListTasks.Compare), (2, ListTasks.Next), (2, ListTasks.NumberWord),
-        (3, KnowledgeTasks.Definition), (1, KnowledgeTasks.Capital), (1.5, KnowledgeTasks.Opposite), (2.5, KnowledgeTasks.Translate), (1.5, KnowledgeTasks.Colour), (2, KnowledgeTasks.Category),
-        (5, TalkTasks.Talk), (3.5, TalkTasks.Refusal), (1.5, TalkTasks.Memory),
-        (1.5, corpus.Author), (2.5, corpus.Continue),
+        (8, SumTasks.Addition), (8, SumTasks.Subtraction), (6, SumTasks.Multiplication), (2, SumTasks.Division), (7, SumTasks.Story), (5, SumTasks.Negative), (6, SumTasks.Decimals), (7, SumTasks.Several), (1, SumTasks.TooLong),
+        (9, (draw, isChinese) => JsonTasks.Pairs(draw, isChinese, corpus.Vocabulary)), (7, (draw, isChinese) => JsonTasks.Extract(draw, isChinese, corpus.Vocabulary)), (4, (draw, isChinese) => JsonTasks.List(draw, isChinese, corpus.Vocabulary)),
+        (4, (draw, isChinese) => ListTasks.Copy(draw, isChinese, corpus.Vocabulary)), (3, (draw, isChinese) => ListTasks.Count(draw, isChinese, corpus.Vocabulary)), (5, ListTasks.Sort), (3.5, ListTasks.Extreme), (2.5, (draw, isChinese) => ListTasks.Reverse(draw, isChinese, corpus.Vocabulary)),
+        (2.5, (draw, isChinese) => ListTasks.Pick(draw, isChinese, corpus.Vocabulary)), (4, ListTasks.Compare), (2, ListTasks.NextNumber), (2, ListTasks.Next), (2, ListTasks.NumberWord),
+        (3, KnowledgeTasks.Definition), (2, KnowledgeTasks.Capital), (2, KnowledgeTasks.Opposite), (4, KnowledgeTasks.Translate), (1.5, KnowledgeTasks.Colour), (2, KnowledgeTasks.Category),
+        (4, TalkTasks.Talk), (4, TalkTasks.Refusal), (1.5, TalkTasks.Memory),
+        (1.5, corpus.Author), (2, corpus.Continue),
     ];
 
     /// <summary>A task in the language, drawn by weight.</summary>
