@@ -26,7 +26,7 @@ internal static class ListTasks
     public static Instruction Count(Draw draw, bool isChinese, Vocabulary vocabulary)
     {
         var count = draw.Between(2, 7);
-        var items = draw.Chance(0.6) ? [.. draw.Several(Words.Nouns, count).Select(noun => isChinese ? noun.Zh : noun.En)] : vocabulary.Several(draw, isChinese, count);
+        var items = Things(draw, isChinese, vocabulary, count);
         var key = string.Join(' ', items);
         var listed = isChinese ? string.Join(draw.Of("、", "、", "，", " "), items) : Phrases.Listed(draw, false, items);
         if (isChinese)
@@ -99,7 +99,7 @@ internal static class ListTasks
     public static Instruction Reverse(Draw draw, bool isChinese, Vocabulary vocabulary)
     {
         var count = draw.Between(2, 5);
-        var words = draw.Chance(0.6) ? [.. draw.Several(Words.Nouns, count).Select(noun => isChinese ? noun.Zh : noun.En)] : vocabulary.Several(draw, isChinese, count);
+        var words = Things(draw, isChinese, vocabulary, count);
         var separator = isChinese ? draw.Of("、", "、", "，") : draw.Of(", ", ", ", " ");
         var listed = string.Join(separator, words);
         string[] orders = isChinese
@@ -111,7 +111,7 @@ internal static class ListTasks
     public static Instruction Pick(Draw draw, bool isChinese, Vocabulary vocabulary)
     {
         var count = draw.Between(3, 6);
-        var words = draw.Chance(0.6) ? [.. draw.Several(Words.Nouns, count).Select(noun => isChinese ? noun.Zh : noun.En)] : vocabulary.Several(draw, isChinese, count);
+        var words = Things(draw, isChinese, vocabulary, count);
         var listed = string.Join(isChinese ? draw.Of("、", "、", "，") : draw.Of(", ", ", ", " "), words);
         (int, string, string)[] places = [(0, "first", "第一个"), (1, "second", "第二个"), (2, "third", "第三个"), (count - 1, "last", "最后一个"), .. count > 3 ? new[] { (3, "fourth", "第四个") } : [], .. count > 4 ? new[] { (4, "fifth", "第五个") } : []];
         var (index, name, nameZh) = draw.From(places);
@@ -192,6 +192,10 @@ internal static class ListTasks
             ? Exact("number words", true, Invariant($"{n} {toWord}"), Phrases.Order(draw, true, toWord ? draw.Of(Invariant($"用汉字写出{n}"), Invariant($"{n}用中文怎么写"), Invariant($"把{n}写成汉字"), Invariant($"{n}的汉字写法"), Invariant($"{n}怎么读")) : draw.Of($"{word}用数字怎么写", $"把{word}写成数字", $"写出{word}的数字", $"{word}是哪个数字")), toWord ? word : Invariant($"{n}"))
             : Exact("number words", false, Invariant($"{n} {toWord}"), Phrases.Order(draw, false, toWord ? draw.Of(Invariant($"write {n} in words"), Invariant($"tell me how you write {n} as a word"), Invariant($"spell out {n}"), Invariant($"write the number {n} in letters"), Invariant($"say {n} in words"), Invariant($"write {n} as a word")) : draw.Of($"write {word} as a number", $"write {word} in digits", $"give me {word} as a number", $"write {word} in figures", $"turn {word} into a number")), toWord ? word : Invariant($"{n}"));
     }
+
+    /// <summary>Different words: mostly things, of which a list is made in earnest, or any.</summary>
+    private static string[] Things(Draw draw, bool isChinese, Vocabulary vocabulary, int count) =>
+        draw.Chance(0.6) ? [.. draw.Several(Words.Nouns, count).Select(noun => isChinese ? noun.Zh : noun.En)] : vocabulary.Several(draw, isChinese, count);
 
     private static string English(int n)
     {
