@@ -45,6 +45,11 @@ for (var index = 0; index < args.Length; index++)
 var results = Path.GetFullPath(options["--results"]);
 Directory.CreateDirectory(Path.GetDirectoryName(results)!);
 if (options["--table"] != "") return Table();
+if (options["--parts"].Split(',').FirstOrDefault(part => part is not ("words" or "classifier" or "direction")) is { } unknown)
+{
+    Console.Error.WriteLine($"finance.cs: --parts: expected words, classifier or direction, found {unknown}");
+    return 2;
+}
 
 foreach (var part in options["--parts"].Split(','))
 {
